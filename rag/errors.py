@@ -1,0 +1,78 @@
+"""Errors whose sentence may be shown to a user.
+
+HeadwaterError
+├── SettingsError          a setting has a value that is not allowed
+├── QuestionError          the question itself cannot be answered (empty, too long, no letters)
+├── LibraryEmpty           there is nothing to search yet
+├── StoreError             the store directory cannot be used
+│   └── StoreLocked        another process holds it
+├── DocumentError          one file could not be read; the others are not affected
+│   └── UnsupportedFormat  no reader for this suffix
+├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
+└── ModelError             the language model's server failed or refused
+
+Anything else that is raised is a defect: logged with its traceback, shown in general words.
+"""
+
+from __future__ import annotations
+
+from .types import Language
+
+
+class HeadwaterError(Exception):
+    """Says in one sentence, in English and Vietnamese, what happened and what to do.
+
+    `code` is stable and for programs; `retryable` means that asking again unchanged may work.
+    """
+
+    code = "error"
+    retryable = False
+
+    def __init__(self, en: str, vi: str | None = None) -> None:
+        super().__init__(en)
+        self.en = en
+        self.vi = vi or en
+
+    def sentence(self, language: Language) -> str:
+        return self.vi if language == "vi" else self.en
+
+
+class SettingsError(HeadwaterError):
+    code = "settings_error"
+
+
+class QuestionError(HeadwaterError):
+    code = "invalid_question"
+
+
+class LibraryEmpty(HeadwaterError):
+    code = "library_empty"
+
+
+class StoreError(HeadwaterError):
+    code = "store_error"
+
+
+class StoreLocked(StoreError):
+    code = "store_locked"
+
+
+class DocumentError(HeadwaterError):
+    code = "document_error"
+
+
+class UnsupportedFormat(DocumentError):
+    code = "unsupported_format"
+
+
+class EmbedderError(HeadwaterError):
+    code = "embedder_error"
+
+
+class ModelError(HeadwaterError):
+    """Raised by `rag.llm` only; its code is one of the kinds that module lists."""
+
+    def __init__(self, code: str, en: str, vi: str, *, retryable: bool) -> None:
+        super().__init__(en, vi)
+        self.code = code
+        self.retryable = retryable

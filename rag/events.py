@@ -1,0 +1,119 @@
+"""What an answer is made of: a closed union of events, in the order of one turn.
+
+Every door (page, terminal, HTTP) translates these and has no logic of its own. `SourcesFound`
+comes before the first `TextDelta`; exactly one `Finished` or `Failed` ends every stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from .types import Findings, Usage
+
+FinishReason = Literal["stop", "length", "content_filter", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The library is still being opened or read: `done` of `total` documents (0 of 0: not known
+    yet); `detail` names what is being read."""
+
+    done: int
+    total: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """The query that is really searched."""
+
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """The numbered sources and the verdict; the numbers do not change during the turn."""
+
+    findings: Findings
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """New text only; whoever displays it accumulates."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete. `model` is None when no model wrote it. `search_seconds` is the search
+    alone; the other two count from the question, and `first_token_seconds` is None when no text
+    came."""
+
+    reason: FinishReason
+    model: str | None
+    usage: Usage | None
+    search_seconds: float
+    first_token_seconds: float | None
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The answer ended early; the text so far stays. `sentence` may be shown to the user."""
+
+    code: str
+    retryable: bool
+    sentence: str
+
+
+Event = Waiting | Searching | SourcesFound | TextDelta | Finished | Failed
+
+
+def as_json(event: Event) -> dict[str, object]:
+    """The event as plain JSON values, its kind under "event" in snake case."""
+    match event:
+        case Waiting(done, total, detail):
+            return {"event": "waiting", "done": done, "total": total, "detail": detail}
+        case Searching(query):
+            return {"event": "searching", "query": query}
+        case SourcesFound(findings):
+            return {"event": "sources_found", **findings_as_json(findings)}
+        case TextDelta(text):
+            return {"event": "text_delta", "text": text}
+        case Finished(reason, model, usage, search, first_token, total):
+            counted = usage and {"input": usage.input_tokens, "output": usage.output_tokens}
+            return {
+                "event": "finished",
+                "reason": reason,
+                "model": model,
+                "usage": counted,
+                "search_seconds": round(search, 4),
+                "first_token_seconds": first_token and round(first_token, 4),
+                "total_seconds": round(total, 4),
+            }
+        case Failed(code, retryable, sentence):
+            return {"event": "failed", "code": code, "retryable": retryable, "sentence": sentence}
+        case _:
+            assert_never(event)
+
+
+def findings_as_json(findings: Findings) -> dict[str, object]:
+    """The object that `python -m rag search --json` prints."""
+    return {
+        "query": findings.query,
+        "verdict": findings.verdict,
+        "threshold": findings.threshold,
+        "best_score": round(findings.best_score, 4),
+        "sources": [
+            {
+                "number": s.number,
+                "document": s.document,
+                "page": s.page,
+                "score": round(s.score, 4),
+                "text": s.text,
+            }
+            for s in findings.sources
+        ],
+    }

@@ -1,0 +1,160 @@
+"""The store: the library, which is the truth, and the vector index, which follows it.
+
+Knows where they lie, that one process holds them at a time, and how the second is brought into step
+with the first. Knows no embedding model and no ranking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from .embedder import Vectors
+from .errors import StoreError, StoreLocked
+from .library import Library
+from .types import Document
+from .vectors import VectorIndex
+
+log = logging.getLogger(__name__)
+
+_SLICE = 5000  # chunks whose vectors are held in memory at once
+_CHURN = 1000  # removals below which the vector index is never rebuilt for them alone
+
+
+class Index:
+    """The opened store of one embedding model, under `store/<fingerprint>`.
+
+    Another model, or the same name with another dimension, has a folder of its own, so vectors are
+    never mixed and going back costs nothing. Raises StoreLocked when another process holds the
+    store, StoreError when it cannot be used.
+    """
+
+    def __init__(self, store: Path, model: str, dimension: int, chroma_url: str | None) -> None:
+        name = fingerprint(model, dimension)
+        self._lock = _lock(store)
+        try:
+            folder = store / name
+            folder.mkdir(exist_ok=True)
+            self.library = Library(folder / "library.db")
+            self.vectors = VectorIndex(f"headwater-{name}", folder / "vectors", chroma_url)
+            self._bring_into_step()
+        except OSError as exc:
+            self._lock.release()
+            raise _unusable(store, exc) from exc
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        self.vectors.close()
+        self.library.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def replace(
+        self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
+    ) -> None:
+        """As Library.replace; the vector index follows."""
+        self.library.replace(document, passages, vectors)
+        self._catch_up()
+
+    def remove(self, folder: str, name: str) -> None:
+        """As Library.remove; the vector index follows."""
+        self.library.remove(folder, name)
+        self._catch_up()
+
+    def rebuild(self) -> None:
+        """Builds the vector index anew from the library; nothing is embedded again."""
+        told = self.library.backlog()
+        self.vectors.rebuild(self._batches(self.library.chunk_ids()))
+        self.library.clear_backlog(told, rebuilt=True)
+
+    def _catch_up(self) -> None:
+        backlog = self.library.backlog()
+        if not backlog.added and not backlog.removed:
+            return
+        self.vectors.remove(backlog.removed)
+        for ids, vectors in self._batches(backlog.added):
+            self.vectors.add(ids, vectors)
+        self.library.clear_backlog(backlog)
+        # HNSW never gives back the room of what was removed, and recall falls with it: after five
+        # rounds of replacing everything it was 0.91.
+        if self.library.removed_from_vectors() > max(_CHURN, self.library.count()):
+            self.rebuild()
+
+    def _bring_into_step(self) -> None:
+        try:
+            self.vectors.open()
+            self._catch_up()
+            in_step = self.vectors.count() == self.library.count() and self._probe()
+        except StoreError:
+            log.warning("the vector index is broken", exc_info=True)
+            in_step = False
+        if not in_step:
+            log.warning("building the vector index anew from the library")
+            self.rebuild()
+
+    def _probe(self) -> bool:
+        """Whether a stored vector finds itself, or another equal to it."""
+        for ids, vectors in self._batches(self.library.chunk_ids()[-1:]):
+            nearest = self.vectors.nearest(vectors[0], 1)
+            found = self.library.vectors(nearest or ids[:0])
+            return any(float(v @ vectors[0]) > 0.99 for v in found.values())
+        return True
+
+    def _batches(self, ids: Sequence[int]) -> Iterator[tuple[Sequence[int], Vectors]]:
+        for start in range(0, len(ids), _SLICE):
+            known = self.library.vectors(ids[start : start + _SLICE])
+            if known:
+                yield list(known), np.stack(list(known.values()))
+
+
+def fingerprint(model: str, dimension: int) -> str:
+    """The name of the store of one embedding model: readable, and different for another model."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", Path(model).name).strip("-")[:40] or "model"
+    return f"{readable}-{hashlib.sha256(f'{model} {dimension}'.encode()).hexdigest()[:8]}"
+
+
+def _lock(store: Path) -> FileLock:
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(store / "lock")
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise StoreLocked(
+            f"Another Headwater process is using {store}. Stop it first, or give this one another "
+            "HEADWATER_STORE_DIR.",
+            f"Một tiến trình Headwater khác đang dùng {store}. Hãy dừng nó trước, hoặc đặt "
+            "HEADWATER_STORE_DIR khác cho tiến trình này.",
+        ) from exc
+    except OSError as exc:
+        raise _unusable(store, exc) from exc
+    return lock
+
+
+def _unusable(store: Path, exc: OSError) -> StoreError:
+    reason = exc.strerror or str(exc)
+    return StoreError(
+        f"The store directory {store} cannot be used ({reason}). Give it back its permissions, or "
+        "set HEADWATER_STORE_DIR to a folder that may be written.",
+        f"Không dùng được thư mục lưu trữ {store} ({reason}). Hãy cấp lại quyền, hoặc đặt "
+        "HEADWATER_STORE_DIR tới một thư mục ghi được.",
+    )

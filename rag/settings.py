@@ -1,0 +1,90 @@
+"""The settings: read from the environment and `.env`, checked once at the start, then passed in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import SettingsError
+
+PROJECT = Path(__file__).resolve().parent.parent
+PREFIX = "HEADWATER_"
+
+
+def _default_store() -> Path:
+    space_volume = Path("/data")
+    if os.environ.get("SPACE_ID") and os.access(space_volume, os.W_OK):
+        return space_volume / "headwater"
+    return PROJECT / ".headwater"
+
+
+class Settings(BaseSettings):
+    """Every setting, under the name it has in the environment (README lists them)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: HttpUrl | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
+    server_port: int | None = Field(None, validation_alias="GRADIO_SERVER_PORT", ge=1, le=65535)
+
+    data_dir: Path = PROJECT / "data"
+    store_dir: Path = Field(default_factory=_default_store)
+    embedding_model: str = "all-MiniLM-L6-v2"
+    top_k: int = Field(5, ge=1, le=20)
+    chroma_url: HttpUrl | None = None
+    idle_timeout: float = Field(30.0, gt=0, le=600)
+
+    @field_validator("openai_model", "embedding_model")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be blank")
+        return value.strip()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a language model is configured: a key, or the address of a server."""
+        return bool(self.openai_base_url) or bool(
+            self.openai_api_key and self.openai_api_key.get_secret_value().strip()
+        )
+
+
+def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
+    """The settings of this process.
+
+    Raises SettingsError naming the variable, its value (never a key's) and what is allowed.
+    """
+    _refuse_unknown_names(env_file)
+    try:
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as exc:
+        problems = []
+        for error in exc.errors():
+            name = str(error["loc"][0])
+            variable = name if name.isupper() else PREFIX + name.upper()
+            value = "" if "KEY" in variable else f"={error['input']!r}"
+            problems.append(f"{variable}{value}: {error['msg'].removeprefix('Value error, ')}")
+        raise SettingsError(
+            "A setting has a value that is not allowed. " + "; ".join(problems) + ".",
+            "Một thiết lập có giá trị không hợp lệ. " + "; ".join(problems) + ".",
+        ) from exc
+
+
+def _refuse_unknown_names(env_file: Path | None) -> None:
+    fields = Settings.model_fields.items()
+    known = {PREFIX + name.upper() for name, field in fields if not field.validation_alias}
+    given = set(os.environ) | (set(dotenv_values(env_file)) if env_file else set())
+    unknown = sorted(n for n in given if n.startswith(PREFIX) and n not in known)
+    if unknown:
+        allowed = ", ".join(sorted(known))
+        raise SettingsError(
+            f"There is no setting {', '.join(unknown)}. The settings are: {allowed}.",
+            f"Không có thiết lập {', '.join(unknown)}. Các thiết lập là: {allowed}.",
+        )

@@ -1,0 +1,111 @@
+"""The values that pass between modules: frozen, and without HTML, handles or clients in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["en", "vi"]
+Verdict = Literal["answer", "weak", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a document; numbers start at 1. Text formats have a single page."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a reader got out of one file."""
+
+    title: str
+    pages: tuple[Page, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the library lists it. `folder` is the absolute folder it was read from,
+    `name` its path inside that folder with forward slashes, `digest` the SHA-256 of its bytes."""
+
+    folder: str
+    name: str
+    title: str
+    digest: str
+    pages: int
+    pages_with_text: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of one page, as it is stored. `id` is never given twice."""
+
+    id: int
+    document: str
+    title: str
+    page: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A chunk that was found for a question, under the number the answer cites it by.
+
+    `score` is in 0..1 and comparable within one search only; `marks` are the (start, end)
+    offsets in `text` of the words that the question also has.
+    """
+
+    number: int
+    document: str
+    title: str
+    page: int
+    score: float
+    text: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The result of one search: the ranked sources and whether they are enough to answer from.
+
+    `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
+    another scale than a source's `score`.
+    """
+
+    query: str
+    language: Language
+    verdict: Verdict
+    threshold: float
+    best_score: float
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the conversation and the answer it got."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose for one answer; None leaves it to the settings or to the model."""
+
+    language: Language | None = None
+    top_k: int | None = None
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the model's server counted them."""
+
+    input_tokens: int
+    output_tokens: int

@@ -1,0 +1,146 @@
+"""The nearest-neighbour index. The only module that imports chromadb; knows no text.
+
+It holds nothing that cannot be built again from the library.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import chromadb
+import httpx
+from chromadb.api import ClientAPI
+from chromadb.api.models.Collection import Collection
+from chromadb.config import Settings as ChromaSettings
+from chromadb.errors import ChromaError, NotFoundError
+
+from .embedder import Vectors
+from .errors import StoreError
+
+_UPSERT_LIMIT = 5000  # Chroma 1.5.9 takes 5461 at most
+
+
+class VectorIndex:
+    """Unit vectors under integer ids, in one Chroma collection with cosine distance.
+
+    Embedded in `directory`, where each rebuild gets a new numbered folder, or on the server at
+    `url`. Methods raise StoreError when Chroma fails.
+    """
+
+    def __init__(self, name: str, directory: Path, url: str | None = None) -> None:
+        self._name = name
+        self._directory = directory
+        self._url = url
+        self._client: ClientAPI | None = None
+        self._collection: Collection | None = None
+
+    def open(self) -> None:
+        """Opens the newest collection, an empty one if there is none."""
+        with self._translated():
+            if self._url:
+                self._connect(self._url)
+            else:
+                self._connect_folder(max(self._folders(), default=1))
+
+    def rebuild(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
+        """Fills a new collection from `batches` and then drops the old one."""
+        old = self._client
+        with self._translated():
+            if self._url:
+                client = self._client or _http_client(self._url)
+                with suppress(NotFoundError):
+                    client.delete_collection(self._name)
+                self._connect(self._url)
+            else:
+                self._connect_folder(max(self._folders(), default=0) + 1)
+            for ids, vectors in batches:
+                self.add(ids, vectors)
+            if not self._url:
+                if old is not None:
+                    old.close()  # type: ignore[attr-defined]
+                for number in sorted(self._folders())[:-1]:
+                    shutil.rmtree(self._directory / str(number), ignore_errors=True)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()  # type: ignore[attr-defined]
+            self._client = self._collection = None
+
+    def count(self) -> int:
+        with self._translated():
+            return self._open_collection.count()
+
+    def add(self, ids: Sequence[int], vectors: Vectors) -> None:
+        """Stores `vectors`, shape (len(ids), dimension); what stood under an id is replaced."""
+        with self._translated():
+            for start in range(0, len(ids), _UPSERT_LIMIT):
+                part = slice(start, start + _UPSERT_LIMIT)
+                self._open_collection.upsert(
+                    ids=[str(i) for i in ids[part]], embeddings=vectors[part]
+                )
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Removes these ids; those that are not there do no harm."""
+        with self._translated():
+            for start in range(0, len(ids), _UPSERT_LIMIT):
+                part = [str(i) for i in ids[start : start + _UPSERT_LIMIT]]
+                self._open_collection.delete(ids=part)
+
+    def nearest(self, vector: Vectors, limit: int) -> list[int]:
+        """The ids of the `limit` vectors nearest to `vector`, nearest first."""
+        with self._translated():
+            found = self._open_collection.query(
+                query_embeddings=vector.reshape(1, -1), n_results=limit, include=[]
+            )
+        return [int(i) for i in found["ids"][0]]
+
+    @property
+    def _open_collection(self) -> Collection:
+        assert self._collection is not None, "open() comes first"
+        return self._collection
+
+    def _folders(self) -> list[int]:
+        if not self._directory.is_dir():
+            return []
+        return [int(p.name) for p in self._directory.iterdir() if p.name.isdigit()]
+
+    def _connect_folder(self, number: int) -> None:
+        folder = self._directory / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        options = ChromaSettings(anonymized_telemetry=False)
+        self._use(chromadb.PersistentClient(str(folder), settings=options))
+
+    def _connect(self, url: str) -> None:
+        self._use(_http_client(url))
+
+    def _use(self, client: ClientAPI) -> None:
+        self._collection = client.get_or_create_collection(
+            self._name,
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine"}},
+        )
+        self._client = client
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (ChromaError, httpx.HTTPError, ValueError, OSError) as exc:
+            place = self._url or self._directory
+            raise StoreError(
+                f"The vector index at {place} cannot be used ({exc}).",
+                f"Không dùng được chỉ mục vector tại {place} ({exc}).",
+            ) from exc
+
+
+def _http_client(url: str) -> ClientAPI:
+    address = httpx.URL(url)
+    return chromadb.HttpClient(
+        host=address.host,
+        port=address.port or (443 if address.scheme == "https" else 80),
+        ssl=address.scheme == "https",
+        settings=ChromaSettings(anonymized_telemetry=False),
+    )
