@@ -89,9 +89,7 @@ def _read(
     try:
         digest = _digest(path)
         if known and known.digest == digest:
-            return Receipt(
-                name, "unchanged", known.pages, known.pages_with_text, known.chunks
-            )
+            return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
         content = readers.read(path)
     except UnsupportedFormat as exc:
         return Receipt(name, "unsupported", reason=exc.en)
@@ -136,3 +134,21 @@ def _names(folder: Path, scope: str) -> Iterator[str]:
 
 def _inside(name: str, scope: str) -> bool:
     return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
+
+
+def forget(path: Path, index: Index) -> Iterator[Receipt]:
+    """Removes what was read from `path`, a file or a folder that need not exist any more.
+
+    Raises DocumentError if the library has nothing from there.
+    """
+    path = path.expanduser().resolve()
+    documents = index.library.documents()
+    known = [d for d in documents if (Path(d.folder) / d.name).is_relative_to(path)]
+    if not known:
+        raise DocumentError(
+            f"The library has no document from {path}. Nothing was changed.",
+            f"Thư viện không có tài liệu nào từ {path}. Không có gì bị thay đổi.",
+        )
+    for document in known:
+        index.remove(document.folder, document.name)
+        yield Receipt(document.name, "removed")

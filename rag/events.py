@@ -47,9 +47,9 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is complete. `model` is None when no model wrote it. `search_seconds` is the search
-    alone; the other two count from the question, and `first_token_seconds` is None when no text
-    came."""
+    """The answer is complete. `model` is None when no model wrote it. `search_seconds` is the
+    search alone; the other two count from the question, and `first_token_seconds` is None when no
+    text came."""
 
     reason: FinishReason
     model: str | None

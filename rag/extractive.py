@@ -23,7 +23,7 @@ SAME = 0.6
 
 _BETWEEN = re.compile(r"(?<=[.!?…])\s+(?=[^\W_a-z]|[\"“'(\[`-])|\n\s*\n|\n(?=[-•*] )")
 _WHOLE = re.compile(r"[.!?…][\"”’)\]]*$")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_]))")
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|~$&]|^[#+=-]|(?<=\d)[.)](?=\s)|(?<![^\W_])_|_(?![^\W_]))")
 
 Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
 

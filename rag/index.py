@@ -26,6 +26,7 @@ from .vectors import VectorIndex
 log = logging.getLogger(__name__)
 
 _SLICE = 5000  # chunks whose vectors are held in memory at once
+_PROBES = 16  # stored vectors that are looked for when the store is opened
 _CHURN = 1000  # removals below which the vector index is never rebuilt for them alone
 
 
@@ -113,11 +114,16 @@ class Index:
             self.rebuild()
 
     def _probe(self) -> bool:
-        """Whether a stored vector finds itself, or another equal to it."""
-        for ids, vectors in self._batches(self.library.chunk_ids()[-1:]):
-            nearest = self.vectors.nearest(vectors[0], 1)
-            found = self.library.vectors(nearest or ids[:0])
-            return any(float(v @ vectors[0]) > 0.99 for v in found.values())
+        """Whether stored vectors from all over the index find themselves, or others equal to them.
+
+        The last alone says little: Chroma keeps the newest apart from the older ones.
+        """
+        ids = self.library.chunk_ids()
+        for _, vectors in self._batches([*ids[:: len(ids) // _PROBES + 1], *ids[-1:]]):
+            for vector in vectors:
+                nearest = self.library.vectors(self.vectors.nearest(vector, 5))
+                if not any(float(v @ vector) > 0.99 for v in nearest.values()):
+                    return False
         return True
 
     def _batches(self, ids: Sequence[int]) -> Iterator[tuple[Sequence[int], Vectors]]:

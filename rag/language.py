@@ -14,6 +14,7 @@ from itertools import pairwise
 from .types import Language
 
 _WORD = re.compile(r"[^\W_]+")
+_DIACRITIC = re.compile("[\u0300-\u036f]+")
 
 # Function words and the words questions are made of. They carry no subject, and dropping them from
 # the keyword query took a search over 100,000 chunks from 115 to 9.8 ms (DESIGN.md).
@@ -46,9 +47,10 @@ _SYLLABLE = re.compile(
 
 def fold(text: str) -> str:
     """`text` in lower case without its diacritics, đ→d as well. The length may change."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFD", text.lower())
-    kept = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return kept.replace("đ", "d")
+    return _DIACRITIC.sub("", decomposed).replace("đ", "d")
 
 
 _STOP_VI_FOLDED = frozenset(map(fold, _STOP_VI))
@@ -68,6 +70,11 @@ def terms(cut: Sequence[str]) -> list[str]:
     without diacritics and English from 95.3 to 95.9.
     """
     return [*cut, *(f"{a}_{b}" for a, b in pairwise(cut))]
+
+
+def folded(cut: Sequence[str]) -> list[str]:
+    """The words, as `words` cuts them, without their diacritics."""
+    return fold(" ".join(cut)).split()
 
 
 def has_diacritics(text: str) -> bool:
@@ -114,4 +121,11 @@ def marks(text: str, query: str) -> tuple[tuple[int, int], ...]:
         found = (m for m in _WORD.finditer(text) if fold(m.group()) in wanted)
     else:
         found = (m for m in _WORD.finditer(text) if m.group().lower() in wanted)
-    return tuple(m.span() for m in found)
+    spans: list[tuple[int, int]] = []
+    for match in found:
+        start, end = match.span()
+        if spans and start == spans[-1][1] + 1 and not text[start - 1].isspace():
+            spans[-1] = (spans[-1][0], end)  # "X-Accel-Buffering" is one mark, not three
+        else:
+            spans.append((start, end))
+    return tuple(spans)

@@ -17,7 +17,7 @@ import numpy as np
 
 from .embedder import Vectors
 from .errors import StoreError
-from .language import fold, terms, words
+from .language import folded, terms, words
 from .types import Chunk, Document
 
 Column = Literal["exact", "folded"]
@@ -270,7 +270,7 @@ class Library:
 def _keyword_columns(text: str) -> dict[Column, list[str]]:
     """The terms of `text` for each column, in the order of the table's columns."""
     cut = words(text)
-    return {"exact": terms(cut), "folded": terms([fold(word) for word in cut])}
+    return {"exact": terms(cut), "folded": terms(folded(cut))}
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .embedder import PACKAGED, Embedder, Vectors
 from .errors import LibraryEmpty
 from .index import Index
-from .language import detect, fold, has_diacritics, keywords, marks, terms, words
+from .language import detect, folded, has_diacritics, keywords, marks, terms, words
 from .library import Column
 from .types import Chunk, Findings, Language, Source, Verdict
 
@@ -71,7 +71,7 @@ class Query:
     def terms_of(self, text: str) -> list[str]:
         """The terms of `text` in the form that this query's terms have."""
         cut = words(text)
-        return terms([fold(word) for word in cut] if self.column == "folded" else cut)
+        return terms(folded(cut) if self.column == "folded" else cut)
 
     def rare_terms(self) -> list[str]:
         """The keywords, and the pairs of words that have one: what candidates are searched by."""

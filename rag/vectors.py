@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import chromadb
 import httpx
@@ -53,7 +54,7 @@ class VectorIndex:
                 client = self._client or _http_client(self._url)
                 with suppress(NotFoundError):
                     client.delete_collection(self._name)
-                self._connect(self._url)
+                self._use(client)
             else:
                 self._connect_folder(max(self._folders(), default=0) + 1)
             for ids, vectors in batches:
@@ -66,7 +67,11 @@ class VectorIndex:
 
     def close(self) -> None:
         if self._client is not None:
-            self._client.close()  # type: ignore[attr-defined]
+            client: Any = self._client
+            client.close()
+            if self._url:  # Chroma 1.5.9 leaves the connections of its HTTP client open
+                for owner in (client, client._admin_client):
+                    owner._server._session.close()
             self._client = self._collection = None
 
     def count(self) -> int:

@@ -1,0 +1,164 @@
+"""The terminal's `python -m ingest`: reads documents into the library.
+
+Only translates: paths into calls, receipts into a table or JSON lines. The result goes to stdout,
+everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from rag.__main__ import AsJson, opened, prepare, printable, say, told
+
+if TYPE_CHECKING:
+    from rag.embedder import Embedder
+    from rag.index import Index
+
+    from .sync import Receipt
+
+NAME = 40  # characters of a file's name beside the bar
+_STYLE = {"failed": "red", "unsupported": "yellow", "removed": "yellow"}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+@told()
+def ingest(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files or folders; else HEADWATER_DATA_DIR."),
+    ] = None,
+    in_json: AsJson = False,
+    forget: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Remove what was read from this file or folder."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
+) -> None:
+    """Make the library equal to files and folders: read what is new, remove what is gone.
+
+    The exit status is 1 if a file could not be read; the others are in the library then.
+    """
+    prepare(verbose)
+    if not verbose:  # what pypdf remarks about a damaged file, its receipt says
+        logging.getLogger("pypdf").setLevel(logging.ERROR)
+    from rag.settings import load_settings
+
+    from . import readers
+    from .sync import locate
+
+    settings = load_settings()
+    wanted = paths or ([] if forget else [settings.data_dir])
+    places = [locate(path, settings.data_dir) for path in wanted]
+    receipts = []
+    with (
+        _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
+        opened(settings) as (index, embedder),
+    ):
+        for receipt in _receipts(forget or [], places, index, embedder, bar):
+            receipts.append(receipt)
+            if in_json:
+                print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+    if not receipts:
+        formats = ", ".join(readers.READERS)
+        say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
+    elif not in_json:
+        _print_summary(receipts)
+    if any(receipt.outcome == "failed" for receipt in receipts):
+        raise typer.Exit(1)
+
+
+def _receipts(
+    forgotten: Sequence[Path],
+    places: Sequence[tuple[Path, str]],
+    index: Index,
+    embedder: Embedder,
+    bar: _Bar,
+) -> Iterator[Receipt]:
+    from .sync import forget, sync
+
+    for path in forgotten:
+        yield from forget(path, index)
+    for folder, scope in places:
+        yield from sync(folder, scope, index, embedder, bar.show)
+        bar.end_place()
+
+
+class _Bar:
+    """One bar on stderr for all places; one that was not looked at yet counts as one file."""
+
+    def __init__(self, places: int, hidden: bool) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            redirect_stdout=False,  # the receipts are not to end up on stderr
+            disable=hidden or not console.is_terminal,
+        )
+        self._task = self._progress.add_task("Opening the library…", total=None)
+        self._places = places
+        self._ended = 0  # files of the places that are done
+        self._files = 0  # of the place in work
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, files: int, name: str) -> None:
+        self._files = files
+        self._progress.update(
+            self._task,
+            completed=self._ended + done,
+            total=self._ended + files + self._places - 1,
+            description=printable(name if len(name) <= NAME else "…" + name[-NAME:]),
+        )
+
+    def end_place(self) -> None:
+        self._ended, self._files = self._ended + self._files, 0
+        self._places -= 1
+
+
+def _print_summary(receipts: Sequence[Receipt]) -> None:
+    """A row a file, unchanged ones only if there are no others, and how many there are of each."""
+    changed = [r for r in receipts if r.outcome != "unchanged"]
+    table = Table("File", "Outcome", box=box.SIMPLE_HEAD)
+    for head in ("Pages", "With text", "Chunks"):
+        table.add_column(head, justify="right")
+    table.add_column("Reason")
+    for r in changed or receipts:
+        counts = (r.pages, r.pages_with_text, r.chunks)
+        table.add_row(
+            Text(printable(r.name), overflow="fold"),
+            Text(r.outcome, style=_STYLE.get(r.outcome, "")),
+            *(str(count) if r.pages else "" for count in counts),
+            Text(printable(r.reason)),
+        )
+    outcomes = Counter(r.outcome for r in receipts)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    Console(file=sys.stdout).print(table, Text(told + "."))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m ingest")

@@ -1,0 +1,98 @@
+"""Opens the store and reads the data folder beside a running page; says how far it is and what is
+there. Knows nothing of the page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from rag.embedder import Embedder
+from rag.errors import HeadwaterError
+from rag.events import Waiting
+from rag.index import Index
+from rag.opening import Opening, Report
+from rag.retriever import Retriever
+from rag.settings import Settings
+from rag.types import Document
+
+from .sync import Receipt, locate, sync
+
+log = logging.getLogger(__name__)
+
+
+class Reading:
+    """The library of one process: `opening` is over when it may be asked.
+
+    `failed` holds the receipts of the files that could not be read last time, `error` what kept
+    the last reading from going through.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._index: Index | None = None
+        self._embedder: Embedder | None = None
+        self._again: threading.Thread | None = None
+        self.progress = Waiting(0, 0, "")
+        self.failed: list[Receipt] = []
+        self.error: HeadwaterError | None = None
+        self.opening: Opening[Retriever] = Opening(self._open)
+
+    @property
+    def busy(self) -> bool:
+        """Whether documents are being read now."""
+        return not self.opening.done or (self._again is not None and self._again.is_alive())
+
+    def documents(self) -> list[Document]:
+        """What the library holds; nothing before it is open."""
+        return self._index.library.documents() if self._index else []
+
+    def again(self) -> None:
+        """Reads the folder again, on a thread of its own; questions are answered meanwhile."""
+        if self._index and not self.busy:
+            self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
+            self._again.start()
+
+    def close(self) -> None:
+        """Gives the store back once nobody reads."""
+        if self._index and not self.busy:
+            self._index.close()
+
+    def _open(self, report: Report) -> Retriever:
+        try:
+            self._embedder = Embedder(self._settings.embedding_model)
+            url = self._settings.chroma_url
+            self._index = Index(
+                self._settings.store_dir,
+                self._embedder.name,
+                self._embedder.dimension,
+                str(url) if url else None,
+            )
+        except HeadwaterError as exc:
+            self.error = exc
+            raise
+        self._read(self._index, self._embedder, report)
+        return Retriever(self._index, self._embedder)
+
+    def _read_again(self) -> None:
+        assert self._index and self._embedder
+        self._read(self._index, self._embedder, lambda _: None)
+
+    def _read(self, index: Index, embedder: Embedder, report: Report) -> None:
+        """One reading of the data folder. What goes wrong is kept for the page: the documents that
+        were read before can still be asked."""
+
+        def progress(done: int, total: int, name: str) -> None:
+            self.progress = Waiting(done, total, name)
+            report(self.progress)
+
+        try:
+            folder, scope = locate(self._settings.data_dir, self._settings.data_dir)
+            receipts = list(sync(folder, scope, index, embedder, progress))
+        except HeadwaterError as exc:
+            log.error("%s", exc)
+            self.error = exc
+            return
+        self.error = None
+        self.failed = [r for r in receipts if r.outcome == "failed"]
+        for receipt in self.failed:
+            log.warning("%s could not be read: %s", receipt.name, receipt.reason)

@@ -1,0 +1,384 @@
+"""The stream of events of one answer: sources first, one end, and nothing but events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rag.answer import MAX_QUESTION, Answerer
+from rag.embedder import Embedder
+from rag.errors import StoreError
+from rag.events import (
+    Event,
+    Failed,
+    Finished,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    as_json,
+)
+from rag.index import Index
+from rag.llm import Model
+from rag.opening import Opening
+from rag.retriever import Retriever
+from rag.settings import Settings
+from rag.types import Findings, Options, Turn
+
+from .upstream import Script, Upstream, words
+
+pytestmark = pytest.mark.anyio
+
+Configured = Callable[..., Settings]
+
+EN = "What does X-Accel-Buffering do?"
+VI = "X-Accel-Buffering dùng để làm gì?"
+OFF_TOPIC = "What is the capital of Australia?"
+OFF_TOPIC_VI = "Cách nấu phở bò tại nhà như thế nào?"
+
+
+def ready(retriever: Retriever) -> Opening[Retriever]:
+    opening = Opening(lambda report: retriever)
+    opening.wait()
+    return opening
+
+
+@pytest.fixture
+def quoting(retriever: Retriever) -> Answerer:
+    """Answers without a model."""
+    return Answerer(ready(retriever), None, top_k=5)
+
+
+@asynccontextmanager
+async def asking(
+    configured: Configured, upstream: Upstream, retriever: Retriever, **variables: object
+) -> AsyncIterator[Answerer]:
+    """Answers by the model at `upstream`."""
+    model = Model(configured(OPENAI_BASE_URL=upstream.base_url, **variables))
+    try:
+        yield Answerer(ready(retriever), model, top_k=5)
+    finally:
+        await model.close()
+
+
+async def events(
+    answerer: Answerer,
+    question: str,
+    turns: Sequence[Turn] = (),
+    options: Options | None = None,
+) -> list[Event]:
+    seen = [event async for event in answerer.answer(question, turns, options or Options())]
+    check_order(seen)
+    return seen
+
+
+def check_order(seen: Sequence[Event]) -> None:
+    """What holds for every stream, however it goes."""
+    ends = [n for n, event in enumerate(seen) if isinstance(event, Finished | Failed)]
+    assert ends == [len(seen) - 1]
+    kinds = [type(event) for event in seen]
+    order: list[type] = [Waiting, Searching, SourcesFound, TextDelta, Finished, Failed]
+    assert kinds == sorted(kinds, key=order.index)
+    assert kinds.count(Searching) <= 1 and kinds.count(SourcesFound) <= 1
+    assert TextDelta not in kinds or SourcesFound in kinds
+    for event in seen:
+        assert json.loads(json.dumps(as_json(event)))["event"]
+
+
+def text(seen: Sequence[Event]) -> str:
+    return "".join(event.text for event in seen if isinstance(event, TextDelta))
+
+
+def sources(seen: Sequence[Event]) -> Findings:
+    (found,) = (event.findings for event in seen if isinstance(event, SourcesFound))
+    return found
+
+
+def end(seen: Sequence[Event]) -> Finished:
+    assert isinstance(seen[-1], Finished)
+    return seen[-1]
+
+
+def failure(seen: Sequence[Event]) -> Failed:
+    assert isinstance(seen[-1], Failed)
+    return seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("question", "document"), [(EN, "proxies-and-buffering.md"), (VI, "vi-proxy-va-bo-dem.md")]
+)
+async def test_without_a_model_the_documents_are_quoted(
+    quoting: Answerer, question: str, document: str
+) -> None:
+    seen = await events(quoting, question)
+    assert seen[0] == Searching(question)
+    assert sources(seen).sources[0].document == document
+    assert "X-Accel-Buffering" in text(seen) and "[1]" in text(seen)
+    finished = end(seen)
+    assert (finished.reason, finished.model, finished.usage) == ("stop", None, None)
+
+
+async def test_a_models_words_arrive_unchanged_and_after_the_sources(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    tokens = words("Nó tắt bộ đệm [1].\n\n<b>Thế thôi</b> “🌊” [9]")
+    upstream.script = Script(tokens)
+    async with asking(configured, upstream, retriever, OPENAI_MODEL="house-model") as answerer:
+        seen = await events(answerer, VI)
+    assert [event.text for event in seen if isinstance(event, TextDelta)] == tokens
+    finished = end(seen)
+    assert (finished.reason, finished.model) == ("stop", "house-model")
+    assert finished.usage is not None and finished.usage.output_tokens == len(tokens)
+    assert finished.first_token_seconds is not None
+    assert 0 < finished.search_seconds < finished.first_token_seconds <= finished.total_seconds
+
+
+async def test_the_model_is_sent_the_sources_the_question_and_the_turns(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    async with asking(configured, upstream, retriever) as answerer:
+        turns = [Turn("What is nginx?", "A server. [1]")]
+        options = Options(language="vi", top_k=2, model="other", instructions="In rhymes.")
+        seen = await events(answerer, f"  {EN}\n", turns, options)
+    (call,) = upstream.calls
+    rules, question, answer, asked = (message["content"] for message in call.body["messages"])
+    assert "Vietnamese" in rules and "In rhymes." in rules
+    assert (question, answer) == ("What is nginx?", "A server. [1]")
+    assert asked.count("<passage ") == len(sources(seen).sources) == 2
+    assert asked.endswith(f"Question: {EN}")
+    assert (call.body["model"], end(seen).model) == ("other", "other")
+
+
+async def test_the_sources_are_there_before_the_model_has_said_a_word(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(header_delay=60)
+    async with asking(configured, upstream, retriever) as answerer:
+        stream = answerer.answer(EN)
+        assert isinstance(await anext(stream), Searching)
+        assert isinstance(await anext(stream), SourcesFound)
+        await stream.aclose()
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [(OFF_TOPIC, "no relevant information"), (OFF_TOPIC_VI, "không tìm thấy thông tin liên quan")],
+)
+async def test_below_the_threshold_no_model_is_called(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    question: str,
+    sentence: str,
+) -> None:
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, question)
+    assert upstream.calls == []
+    found = sources(seen)
+    assert found.verdict == "refuse" and found.best_score < found.threshold
+    assert sentence in text(seen) and "[" not in text(seen)
+    assert (end(seen).reason, end(seen).model) == ("refused", None)
+
+
+async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -> None:
+    seen = await events(quoting, OFF_TOPIC, options=Options(language="vi"))
+    assert "không tìm thấy" in text(seen)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("length", "length"), ("content_filter", "content_filter"), ("tool_calls", "stop")],
+)
+async def test_the_end_tells_why_the_model_stopped(
+    configured: Configured, upstream: Upstream, retriever: Retriever, reason: str, told: str
+) -> None:
+    upstream.script = Script(finish_reason=reason)
+    async with asking(configured, upstream, retriever) as answerer:
+        assert end(await events(answerer, EN)).reason == told
+
+
+async def test_an_answer_without_a_word_has_no_time_of_its_first(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(tokens=())
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, EN)
+    assert (text(seen), end(seen).first_token_seconds) == ("", None)
+
+
+@pytest.mark.parametrize("question", ["", " \n\t", "?!…", "🌊", "x" * (MAX_QUESTION + 1)])
+async def test_a_question_that_cannot_be_asked_is_refused_before_the_search(
+    quoting: Answerer, question: str
+) -> None:
+    seen = await events(quoting, question)
+    assert len(seen) == 1
+    assert (failure(seen).code, failure(seen).retryable) == ("invalid_question", False)
+
+
+async def test_a_failure_is_told_in_the_language_of_the_question(quoting: Answerer) -> None:
+    english = failure(await events(quoting, ""))
+    vietnamese = failure(await events(quoting, "", options=Options(language="vi")))
+    assert "empty" in english.sentence
+    assert "trống" in vietnamese.sentence
+    assert "ký tự" in failure(await events(quoting, "đ" * (MAX_QUESTION + 1))).sentence
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "so_far"),
+    [
+        (Script(status=401), "auth_error", ""),
+        (Script(cut_after=2), "stream_interrupted", "Hello, "),
+        (Script(error_event_after=2), "stream_interrupted", "Hello, "),
+    ],
+    ids=["refused", "cut", "error event"],
+)
+async def test_a_model_that_fails_leaves_the_sources_and_the_text_so_far(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    script: Script,
+    code: str,
+    so_far: str,
+) -> None:
+    upstream.script = script
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, EN)
+    assert failure(seen).code == code
+    assert text(seen) == so_far
+    assert sources(seen).sources
+
+
+async def test_a_question_asked_while_the_library_opens_waits_for_it(retriever: Retriever) -> None:
+    go_on = threading.Event()
+
+    def work(report: Callable[[Waiting], None]) -> Retriever:
+        report(Waiting(1, 2, "a.md"))
+        assert go_on.wait(30)
+        return retriever
+
+    answerer = Answerer(Opening(work), None, top_k=5)
+    seen: list[Event] = []
+    async for event in answerer.answer(EN):
+        seen.append(event)
+        if event == Waiting(1, 2, "a.md"):
+            go_on.set()
+    check_order(seen)
+    assert Waiting(1, 2, "a.md") in seen
+    assert end(seen).reason == "stop"
+
+
+async def test_a_library_that_cannot_be_opened_fails_the_answer_with_its_sentence() -> None:
+    def work(report: object) -> Retriever:
+        raise StoreError("There is no room.", "Hết chỗ.")
+
+    answerer = Answerer(Opening(work), None, top_k=5)
+    seen = await events(answerer, "xin chào các bạn đã đến")
+    assert failure(seen) == Failed("store_error", False, "Hết chỗ.")
+
+
+async def test_an_empty_library_fails_the_answer_with_what_to_do(
+    store: Index, embedder: Embedder
+) -> None:
+    answerer = Answerer(ready(Retriever(store, embedder)), None, top_k=5)
+    assert failure(await events(answerer, EN)).code == "library_empty"
+
+
+class Broken(Retriever):
+    """Fails as nobody foresaw."""
+
+    def __init__(self) -> None:
+        pass
+
+    def search(self, question: str, top_k: int) -> Findings:
+        raise ZeroDivisionError("the user's question must not end up here")
+
+
+async def test_what_nobody_foresaw_is_logged_and_told_in_general_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = await events(Answerer(ready(Broken()), None, top_k=5), EN)
+    assert failure(seen).code == "internal_error"
+    assert "Zero" not in failure(seen).sentence
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info and record.exc_info[0] is ZeroDivisionError
+
+
+async def test_neither_question_nor_answer_is_logged(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    upstream.next(Script(["secret answer"]), Script(status=401))
+    async with asking(configured, upstream, retriever, OPENAI_API_KEY="sk-secret") as answerer:
+        await events(answerer, EN)
+        await events(answerer, EN)
+    for secret in ("X-Accel", "secret answer", "sk-secret"):
+        assert secret not in caplog.text
+
+
+STREAMING = Script(tokens=["word "] * 2000, delay=0.01)
+
+
+@pytest.mark.parametrize("script", [STREAMING, Script(silent_after=1)], ids=["streaming", "silent"])
+async def test_an_abandoned_answer_hangs_up_on_the_model_within_half_a_second(
+    configured: Configured, upstream: Upstream, retriever: Retriever, script: Script
+) -> None:
+    upstream.script = script
+    async with asking(configured, upstream, retriever) as answerer:
+        stream = answerer.answer(EN)
+        async for event in stream:
+            if isinstance(event, TextDelta):
+                break
+        left = time.monotonic()
+        await stream.aclose()
+        call = await asyncio.to_thread(upstream.wait_for_end)
+    assert call.ended == "client_left" and call.ended_at is not None
+    assert call.ended_at - left < 0.5
+
+
+async def test_a_cancelled_answer_hangs_up_and_raises_the_cancellation(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(silent_after=1)
+    seen: list[Event] = []
+
+    async def read(answerer: Answerer) -> None:
+        async for event in answerer.answer(EN):
+            seen.append(event)
+
+    async with asking(configured, upstream, retriever) as answerer:
+        reading = asyncio.create_task(read(answerer))
+        await asyncio.to_thread(
+            upstream.wait_until, lambda calls: bool(calls and calls[0].tokens_sent), 30.0
+        )
+        await asyncio.sleep(0.1)
+        cancelled = time.monotonic()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        call = await asyncio.to_thread(upstream.wait_for_end)
+    assert call.ended == "client_left" and call.ended_at is not None
+    assert call.ended_at - cancelled < 0.5
+    assert not any(isinstance(event, Finished | Failed) for event in seen)
+
+
+async def test_answers_do_not_wait_for_one_another(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(tokens=["a", "b"], first_delay=0.5)
+    async with asking(configured, upstream, retriever) as answerer:
+        await events(answerer, EN)
+        both = await asyncio.gather(*(events(answerer, EN) for _ in range(8)))
+    assert [text(seen) for seen in both] == ["ab"] * 8
+    calls = upstream.calls[1:]
+    assert max(c.started for c in calls) < min(c.ended_at or 0 for c in calls)

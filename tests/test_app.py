@@ -1,0 +1,93 @@
+"""What the page makes of events and of its own history, without a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import NOTE, Screen, turns_of
+from rag.events import Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from rag.types import Findings, Source, Turn
+
+PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
+
+
+def _found(**changes: Any) -> SourcesFound:
+    values: dict[str, Any] = {
+        "number": 1,
+        "document": "a/<b>.md",
+        "title": "Title <i>",
+        "page": 3,
+        "score": 0.876,
+        "text": PASSAGE,
+        "marks": ((PASSAGE.index("buffering"), PASSAGE.index("buffering") + 9),),
+    }
+    source = Source(**(values | changes))
+    return SourcesFound(Findings("q", "en", "answer", 0.25, 0.7, (source,)))
+
+
+def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -> None:
+    (message,) = Screen("q", "en").show(_found())
+    content = str(message.content)
+    assert message.metadata["title"] == "📚 Sources (1)"
+    assert "[1] Title &lt;i&gt;" in content
+    assert "a/&lt;b&gt;.md · p. 3 · 0.88" in content
+    assert "<mark>buffering</mark>" in content
+    assert "<script>" not in content and "&lt;script&gt;" in content
+
+
+def test_a_passage_never_ends_the_html_block_with_a_blank_line() -> None:
+    (message,) = Screen("q", "en").show(_found())
+    assert "\n\n" not in str(message.content)
+
+
+def test_the_excerpt_is_cut_around_the_words_that_matched() -> None:
+    text = "start " * 100 + "the needle here " + "end " * 100
+    at = text.index("needle")
+    (message,) = Screen("q", "en").show(_found(text=text, marks=((at, at + 6),)))
+    excerpt = str(message.content).split('"headwater-excerpt">')[1].split("</div>")[0]
+    assert excerpt.startswith("… ") and excerpt.endswith(" …")
+    assert "<mark>needle</mark>" in excerpt and len(excerpt) < 300
+
+
+def test_the_status_gives_way_to_the_sources_and_the_text_accumulates() -> None:
+    screen = Screen("câu hỏi", None)
+    (waiting,) = screen.show(Waiting(3, 14, "a.md"))
+    assert waiting.metadata["title"] == "Đang đọc tài liệu 3/14 · a.md…"
+    (searching,) = screen.show(Searching("q"))
+    assert searching.metadata["status"] == "pending"
+    assert [m.metadata["title"] for m in screen.show(_found())] == ["📚 Nguồn (1)"]
+    screen.show(TextDelta("Một "))
+    assert screen.show(TextDelta("hai"))[1].content == "Một hai"
+
+
+def test_a_failure_stands_under_the_text_so_far() -> None:
+    screen = Screen("q", "en")
+    screen.show(_found())
+    screen.show(TextDelta("Half of"))
+    messages = screen.show(Failed("stream_interrupted", True, "It broke <off>."))
+    assert messages[1].content == "Half of"
+    assert "It broke &lt;off&gt;." in str(messages[2].content)
+
+
+def test_an_answer_no_model_wrote_says_so_and_a_models_does_not() -> None:
+    without = Screen("q", "en").show(Finished("stop", None, None, 0.0, 0.1, 0.2))
+    assert "OPENAI_API_KEY" in str(without[0].content)
+    assert Screen("q", "en").show(Finished("stop", "gpt", None, 0.0, 0.1, 0.2)) == []
+    cut = Screen("q", "en").show(Finished("length", "gpt", None, 0.0, 0.1, 0.2))
+    assert "length limit" in str(cut[0].content)
+
+
+def test_turns_are_the_words_without_sources_and_notes_from_the_page_and_from_a_client() -> None:
+    def text(content: str) -> list[dict[str, str]]:
+        return [{"type": "text", "text": content}]
+
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": text("One?"), "metadata": None},
+        {"role": "assistant", "content": text("…"), "metadata": {"title": "📚 Sources (1)"}},
+        {"role": "assistant", "content": text("First."), "metadata": {}},
+        {"role": "assistant", "content": text("note"), "metadata": {"id": NOTE}},
+        {"role": "user", "content": "Never answered?"},
+        {"role": "user", "content": "Two?"},
+        {"role": "assistant", "content": "Second."},
+    ]
+    assert turns_of(history) == [Turn("One?", "First."), Turn("Two?", "Second.")]

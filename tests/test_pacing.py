@@ -1,0 +1,87 @@
+"""Joining deltas for a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from rag.events import Event, Finished, Searching, TextDelta
+from rag.pacing import FRAME_SECONDS, paced
+
+END = Finished("stop", None, None, 0.0, None, 0.0)
+
+pytestmark = pytest.mark.anyio
+
+
+async def _stream(texts: list[str], pause: float = 0.0) -> AsyncGenerator[Event]:
+    yield Searching("q")
+    for text in texts:
+        await asyncio.sleep(pause)
+        yield TextDelta(text)
+    yield END
+
+
+async def test_nothing_is_lost_or_reordered_and_other_events_stay_as_they_are() -> None:
+    texts = [f"{i} " for i in range(500)]
+    events = [event async for event in paced(_stream(texts), set())]
+    assert events[0] == Searching("q") and events[-1] == END
+    joined = [event.text for event in events if isinstance(event, TextDelta)]
+    assert "".join(joined) == "".join(texts)
+
+
+async def test_the_first_text_comes_at_once_and_then_one_a_frame() -> None:
+    start = time.monotonic()
+    times = [
+        time.monotonic() - start
+        async for event in paced(_stream(["x"] * 60, 0.005), set())
+        if isinstance(event, TextDelta)
+    ]
+    assert times[0] < FRAME_SECONDS
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert min(gaps) > 0.9 * FRAME_SECONDS
+
+
+async def _silent(closed: asyncio.Event) -> AsyncGenerator[Event]:
+    try:
+        yield Searching("q")
+        await asyncio.sleep(3600)
+    finally:
+        closed.set()
+
+
+async def test_cancelling_the_listed_task_ends_a_silent_stream_and_closes_it() -> None:
+    closed, tasks = asyncio.Event(), set[asyncio.Task[None]]()
+    async with aclosing(paced(_silent(closed), tasks)) as events:
+        assert await anext(events) == Searching("q")
+        (task,) = tasks
+        task.cancel()
+        assert [event async for event in events] == []
+    assert closed.is_set() and not tasks
+
+
+async def test_an_abandoned_stream_closes_what_it_draws_from() -> None:
+    closed, tasks = asyncio.Event(), set[asyncio.Task[None]]()
+    events = paced(_silent(closed), tasks)
+    await anext(events)
+    await events.aclose()
+    assert closed.is_set() and not tasks
+
+
+async def test_a_cancelled_reader_closes_what_it_draws_from() -> None:
+    closed = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(paced(_silent(closed), set())) as events:
+            async for _ in events:
+                pass
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(0.05)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert closed.is_set()

@@ -1,0 +1,92 @@
+"""Settings: their names, where they come from, and how a bad one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag.errors import SettingsError
+from rag.settings import PROJECT, Settings, load_settings
+
+Configured = Callable[..., Settings]
+
+
+def test_without_any_setting_the_app_quotes_the_projects_own_documents() -> None:
+    settings = load_settings(env_file=None)
+    assert not settings.has_model
+    assert settings.data_dir == PROJECT / "data"
+    assert settings.store_dir == PROJECT / ".headwater"
+    assert settings.embedding_model == "all-MiniLM-L6-v2"
+    assert (settings.openai_model, settings.top_k, settings.chroma_url) == ("gpt-4o-mini", 5, None)
+
+
+def test_a_key_or_a_servers_address_makes_a_model(configured: Configured) -> None:
+    assert configured(OPENAI_API_KEY="sk-1").has_model
+    assert configured(OPENAI_API_KEY="", OPENAI_BASE_URL="http://localhost:11434/v1").has_model
+
+
+def test_a_blank_key_is_no_key(configured: Configured) -> None:
+    assert not configured(OPENAI_API_KEY="   ").has_model
+
+
+def test_an_empty_variable_is_as_good_as_none(configured: Configured) -> None:
+    settings = configured(HEADWATER_TOP_K="", OPENAI_MODEL="", HEADWATER_CHROMA_URL="")
+    assert (settings.top_k, settings.openai_model, settings.chroma_url) == (5, "gpt-4o-mini", None)
+
+
+def test_the_environment_goes_before_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("HEADWATER_TOP_K=7\nOPENAI_MODEL=from-file\nSOMEBODY_ELSES=1\n")
+    monkeypatch.setenv("HEADWATER_TOP_K", "9")
+    settings = load_settings(env_file)
+    assert (settings.top_k, settings.openai_model) == (9, "from-file")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEADWATER_TOP_K", "0"),
+        ("HEADWATER_TOP_K", "many"),
+        ("HEADWATER_IDLE_TIMEOUT", "-1"),
+        ("HEADWATER_CHROMA_URL", "localhost:8000"),
+        ("HEADWATER_EMBEDDING_MODEL", "  "),
+        ("OPENAI_BASE_URL", "not a url"),
+        ("GRADIO_SERVER_PORT", "70000"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_itself(
+    configured: Configured, name: str, value: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        configured(**{name: value})
+    for language in ("en", "vi"):
+        assert name in refused.value.sentence(language)
+        assert repr(value) in refused.value.sentence(language)
+
+
+def test_every_bad_value_is_named_at_once(configured: Configured) -> None:
+    with pytest.raises(SettingsError, match=r"HEADWATER_TOP_K.*HEADWATER_IDLE_TIMEOUT"):
+        configured(HEADWATER_TOP_K="0", HEADWATER_IDLE_TIMEOUT="0")
+
+
+def test_a_name_that_is_no_setting_is_refused_with_those_that_are(configured: Configured) -> None:
+    with pytest.raises(SettingsError, match=r"no setting HEADWATER_TOPK\b.*HEADWATER_TOP_K"):
+        configured(HEADWATER_TOPK="3")
+
+
+def test_a_name_that_is_no_setting_is_refused_in_the_env_file_too(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("HEADWATER_DATADIR=documents\n")
+    with pytest.raises(SettingsError, match="HEADWATER_DATADIR"):
+        load_settings(env_file)
+
+
+def test_a_key_is_shown_neither_by_the_settings_nor_by_a_refusal(configured: Configured) -> None:
+    assert "sk-very-secret" not in repr(configured(OPENAI_API_KEY="sk-very-secret"))
+    with pytest.raises(SettingsError) as refused:
+        configured(OPENAI_API_KEY="sk-very-secret", HEADWATER_TOP_K="0")
+    assert "sk-very-secret" not in str(refused.value)
