@@ -69,6 +69,8 @@ class Screen:
                 self._status = _status("Đang tìm trong tài liệu" if vi else "Searching")
             case SourcesFound(findings):
                 self._sources = _sources_message(findings, vi)
+                if findings.verdict != "refuse":
+                    self._status = _status("Đang viết" if vi else "Writing")
             case TextDelta(text):
                 self._text += text
             case Finished():
@@ -77,8 +79,8 @@ class Screen:
                 self._note = _note(f"⚠️ {html.escape(sentence)}", "headwater-failed")
             case _:
                 assert_never(event)
-        text = gr.ChatMessage(self._text) if self._text else None
-        return [m for m in (self._status, self._sources, text, self._note) if m is not None]
+        answer = gr.ChatMessage(self._text) if self._text else None
+        return [m for m in (self._sources, self._status, answer, self._note) if m is not None]
 
 
 def _status(title: str) -> gr.ChatMessage:

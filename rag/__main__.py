@@ -1,60 +1,35 @@
 """The terminal: `python -m rag ask`, `search` and `eval`.
 
-Only translates: a command line into a call, events and values into text or JSON lines. The result
-goes to stdout, everything else to stderr. What is heavy is imported by the command that needs it.
+Only translates a command line into a call; rag.terminal draws what comes of it. The result goes to
+stdout, everything else to stderr. What is heavy is imported by the command that needs it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, assert_never
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.console import Console, Group
-from rich.status import Status
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
+from . import terminal
 from .errors import HeadwaterError
-from .events import (
-    Event,
-    Failed,
-    Finished,
-    Searching,
-    SourcesFound,
-    TextDelta,
-    Waiting,
-    as_json,
-    findings_as_json,
-)
-from .types import Findings, Language, Options, Source
+from .events import Event, Failed, Waiting, as_json, findings_as_json
+from .types import Language, Options
 
 if TYPE_CHECKING:
     from .embedder import Embedder
-    from .evaluation import Report
     from .index import Index
     from .retriever import Retriever
     from .settings import Settings
 
-EXCERPT = 200  # characters of a passage
-LEAD = 40  # of them before the first word that the question also has
-
-# What would steer a terminal instead of being read on it; a file name or a model may send anything.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-_ABOUT = "Ask your own documents: the sources first, then the answer."
-app = typer.Typer(
-    help=_ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Words = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
@@ -71,18 +46,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except HeadwaterError as exc:
-        say(exc.en)
+        terminal.say(exc.en)
         raise typer.Exit(2) from exc
-
-
-def say(sentence: str) -> None:
-    """One line on stderr, from Headwater."""
-    print(f"headwater: {' '.join(printable(sentence).split())}", file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """`text` without the characters that would steer a terminal."""
-    return _STEERING.sub("", text)
 
 
 def prepare(verbose: bool) -> None:
@@ -110,6 +75,7 @@ def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
 def common(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
 ) -> None:
+    """Ask your own documents: the sources first, then the answer."""
     prepare(verbose)
 
 
@@ -125,16 +91,16 @@ def ask(
     model: Annotated[str | None, typer.Option(help="Else OPENAI_MODEL.")] = None,
 ) -> None:
     """Answer a question from the documents: the sources, then the text as it is written."""
-    from .answer import _checked
+    from .answer import checked
     from .retriever import Retriever
     from .settings import load_settings
 
     options = Options(language=language, top_k=top_k, model=model)
-    with _Terminal() as terminal:
-        show = _print_event if in_json else terminal.show
+    with terminal.Terminal() as screen:
+        show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
         try:
             settings = load_settings()
-            query = _checked(_typed(question))
+            query = checked(_typed(question))
             show(Waiting(0, 0, ""))
             with opened(settings) as (index, embedder):
                 retriever = Retriever(index, embedder)
@@ -151,18 +117,18 @@ def ask(
 @told()
 def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
-    from .answer import _checked
+    from .answer import checked
     from .retriever import Retriever
     from .settings import load_settings
 
     settings = load_settings()
-    query = _checked(_typed(question))
-    with _status("Opening the library…"), opened(settings) as (index, embedder):
+    query = checked(_typed(question))
+    with Console(stderr=True).status("Opening the library…"), opened(settings) as (index, embedder):
         findings = Retriever(index, embedder).search(query, top_k or settings.top_k)
     if in_json:
-        _print_json(findings_as_json(findings))
+        terminal.print_json(findings_as_json(findings))
     else:
-        Console().print(_findings_table(findings), _verdict(findings))
+        Console().print(terminal.findings_table(findings), terminal.verdict_line(findings))
 
 
 @app.command("eval")
@@ -180,7 +146,7 @@ def evaluate(
 
     settings = load_settings()
     questions = evaluation.load(file)
-    with _status("Opening the library…") as status:
+    with Console(stderr=True).status("Opening the library…") as status:
 
         def progress(done: int) -> None:
             status.update(f"{done} searches done…")
@@ -192,9 +158,9 @@ def evaluate(
             with opened(settings) as (index, embedder):
                 report = evaluation.measure(questions, index, embedder, progress)
     if in_json:
-        _print_json(report.as_json())
+        terminal.print_json(report.as_json())
     else:
-        Console().print(_report_table(report))
+        Console().print(terminal.report_table(report))
 
 
 async def _answer(
@@ -221,139 +187,10 @@ async def _answer(
     return event
 
 
-class _Terminal:
-    """Shows one answer to a reader: sources and text on stdout, what else there is on stderr."""
-
-    def __init__(self) -> None:
-        self._status = _status("")
-        self._in_text = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._status.stop()
-
-    def show(self, event: Event) -> None:
-        match event:
-            case Waiting():
-                self._status.update("Opening the library…")
-                self._status.start()
-            case Searching():
-                self._status.update("Searching…")
-            case SourcesFound(findings):
-                self._status.stop()
-                _print_sources(findings)
-            case TextDelta(text):
-                self._in_text = True
-                print(printable(text), end="", flush=True)
-            case Finished():
-                self._end_text()
-                Console(stderr=True).print(Text(_ending(event), style="dim"))
-            case Failed(sentence=sentence):
-                self._status.stop()
-                self._end_text()
-                say(sentence)
-            case _:
-                assert_never(event)
-
-    def _end_text(self) -> None:
-        if self._in_text:
-            print(flush=True)
-        self._in_text = False
-
-
-def _status(text: str) -> Status:
-    return Console(stderr=True).status(text)
-
-
 def _typed(question: str) -> str:
     """The question as Unicode, from stdin for "-". Bytes that are not UTF-8 become "�"."""
     typed = question.encode(errors="surrogateescape")
     return (sys.stdin.buffer.read() if question == "-" else typed).decode(errors="replace")
-
-
-def _print_json(values: dict[str, object]) -> None:
-    print(json.dumps(values, ensure_ascii=False), flush=True)
-
-
-def _print_event(event: Event) -> None:
-    _print_json(as_json(event))
-
-
-def _print_sources(findings: Findings) -> None:
-    grid = Table.grid(padding=(0, 1))
-    for s in findings.sources:
-        place = f"{s.document}, page {s.page} · {s.score:.2f}"
-        heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
-        grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s)))
-    console = Console()
-    console.print(grid)
-    if findings.verdict != "answer":
-        console.print(_verdict(findings))
-    console.print()
-
-
-def _findings_table(findings: Findings) -> Table:
-    table = Table("", "Document", "Page", "Score", "Passage", box=box.SIMPLE_HEAD)
-    for s in findings.sources:
-        name = Text(printable(s.document), overflow="fold")
-        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", _excerpt(s))
-    return table
-
-
-def _verdict(findings: Findings) -> Text:
-    said = {
-        "answer": ("Enough to answer from", "green"),
-        "weak": ("Weak: this may not answer the question", "yellow"),
-        "refuse": ("No relevant information; these come nearest", "red"),
-    }
-    words, colour = said[findings.verdict]
-    scores = f" (evidence {findings.best_score:.2f}, refused below {findings.threshold:.2f})."
-    return Text(words + scores, style=colour)
-
-
-def _excerpt(source: Source) -> Text:
-    """A part of the passage around the first word that the question also has, such words bold."""
-    start = max(source.marks[0][0] - LEAD, 0) if source.marks else 0
-    if start:
-        start = source.text.find(" ", start, source.marks[0][0]) + 1 or start
-    end = min(start + EXCERPT, len(source.text))
-    if end < len(source.text) and (space := source.text.rfind(" ", start + LEAD, end)) > 0:
-        end = space
-    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", source.text)), style="dim")
-    for mark_start, mark_end in source.marks:
-        passage.stylize("bold", mark_start, mark_end)
-    ends = ("…" if start else "", "…" if end < len(source.text) else "")
-    return Text.assemble(ends[0], passage[start:end], ends[1], style="dim")
-
-
-def _ending(event: Finished) -> str:
-    """The quiet line under an answer."""
-    seconds = f"{event.total_seconds:.1f} s"
-    if event.reason == "refused":
-        return f"No model was asked · {seconds}"
-    if event.model is None:
-        return (
-            "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
-            f"or OPENAI_BASE_URL for a server of your own · {seconds}"
-        )
-    parts = [printable(event.model), seconds]
-    if event.usage:
-        parts.append(f"{event.usage.input_tokens} + {event.usage.output_tokens} tokens")
-    if event.reason != "stop":
-        parts.append({"length": "length limit", "content_filter": "filtered"}[event.reason])
-    return " · ".join(parts)
-
-
-def _report_table(report: Report) -> Table:
-    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
-    table = Table("", *heads, box=box.SIMPLE_HEAD)
-    for language, part in [("all", report), *report.by_language.items()]:
-        shares = list(part.as_json().values())[1:]
-        shown = ("—" if share is None else f"{share:.3f}" for share in shares)
-        table.add_row(language, str(part.questions), *shown)
-    return table
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Answerer:
         self, question: str, turns: Sequence[Turn], options: Options
     ) -> AsyncGenerator[Event]:
         start, first_token, ending = time.perf_counter(), None, Ending("stop", None)
-        query = _checked(question)
+        query = checked(question)
         async for waiting in self._opening.waiting():
             yield waiting
         retriever = self._opening.wait()
@@ -106,7 +106,7 @@ class Answerer:
                 yield quote
 
 
-def _checked(question: str) -> str:
+def checked(question: str) -> str:
     """The question without surrounding space. Raises QuestionError if it cannot be answered."""
     query = question.strip()
     if not query:

@@ -9,6 +9,7 @@ HeadwaterError
 ├── DocumentError          one file could not be read; the others are not affected
 │   └── UnsupportedFormat  no reader for this suffix
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
+├── QuestionsError         a file of questions to measure with cannot be read or does not fit
 └── ModelError             the language model's server failed or refused
 
 Anything else that is raised is a defect: logged with its traceback, shown in general words.
@@ -67,6 +68,10 @@ class UnsupportedFormat(DocumentError):
 
 class EmbedderError(HeadwaterError):
     code = "embedder_error"
+
+
+class QuestionsError(HeadwaterError):
+    code = "questions_error"
 
 
 class ModelError(HeadwaterError):

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .embedder import Embedder, Vectors
-from .errors import HeadwaterError
+from .errors import QuestionsError
 from .index import Index
 from .language import detect
 from .retriever import Retriever
@@ -29,10 +29,6 @@ log = logging.getLogger(__name__)
 DEPTH = 10  # chunks a search gives; a document that is not among them counts as not found
 
 Progress = Callable[[int], None]
-
-
-class QuestionsError(HeadwaterError):
-    code = "questions_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +125,8 @@ def measure(questions: Questions, index: Index, embedder: Embedder, progress: Pr
 def measure_articles(questions: Questions, embedder: Embedder, progress: Progress) -> Report:
     """Asks the documents that came with the questions, each stored as one chunk.
 
-    If the file has no unanswerable question, every question is also asked with its article taken
-    away: once every other article is indexed and asked about the rest, then the other way round.
+    If the file has no unanswerable question, every question is also asked with its own article
+    taken away.
     """
     names = [name for article in questions.articles for name in article]
     texts = [text for article in questions.articles for text in article.values()]
@@ -148,9 +144,9 @@ def measure_articles(questions: Questions, embedder: Embedder, progress: Progres
 
     ask(questions.articles, questions.asked)
     if len(questions.articles) > 1 and all(q.document is not None for q in questions.asked):
-        for half in (questions.articles[::2], questions.articles[1::2]):
-            kept = {name for article in half for name in article}
-            ask(half, [q for q in questions.asked if q.document not in kept])
+        for article in questions.articles:
+            others = [other for other in questions.articles if other is not article]
+            ask(others, [q for q in questions.asked if q.document in article])
     return _report(questions.asked, outcomes)
 
 

@@ -42,10 +42,10 @@ class Index:
         name = fingerprint(model, dimension)
         self._lock = _lock(store)
         try:
-            folder = store / name
-            folder.mkdir(exist_ok=True)
-            self.library = Library(folder / "library.db")
-            self.vectors = VectorIndex(f"headwater-{name}", folder / "vectors", chroma_url)
+            self._folder = store / name
+            self._folder.mkdir(exist_ok=True)
+            self.library = Library(self._folder / "library.db")
+            self.vectors = VectorIndex(f"headwater-{name}", self._folder / "vectors", chroma_url)
             self._bring_into_step()
         except OSError as exc:
             self._lock.release()
@@ -102,16 +102,27 @@ class Index:
             self.rebuild()
 
     def _bring_into_step(self) -> None:
+        # Damaged HNSW files can kill the process inside Chroma 1.5.9, at this start and every
+        # later one. The mark is left by a process that died here; the next one builds anew.
+        mark = self._folder / "opening-vectors"
+        died = mark.exists()
+        mark.touch()
+        try:
+            in_step = not died and self._in_step()
+            if not in_step:
+                log.warning("building the vector index anew from the library")
+                self.rebuild()
+        finally:
+            mark.unlink()
+
+    def _in_step(self) -> bool:
         try:
             self.vectors.open()
             self._catch_up()
-            in_step = self.vectors.count() == self.library.count() and self._probe()
+            return self.vectors.count() == self.library.count() and self._probe()
         except StoreError:
             log.warning("the vector index is broken", exc_info=True)
-            in_step = False
-        if not in_step:
-            log.warning("building the vector index anew from the library")
-            self.rebuild()
+            return False
 
     def _probe(self) -> bool:
         """Whether stored vectors from all over the index find themselves, or others equal to them.
@@ -142,7 +153,7 @@ def fingerprint(model: str, dimension: int) -> str:
 def _lock(store: Path) -> FileLock:
     try:
         store.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(store / "lock")
+        lock = FileLock(store / "lock", thread_local=False)
         lock.acquire(timeout=0)
     except Timeout as exc:
         raise StoreLocked(

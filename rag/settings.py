@@ -29,17 +29,19 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-    openai_base_url: HttpUrl | None = Field(None, validation_alias="OPENAI_BASE_URL")
-    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
-    server_port: int | None = Field(None, validation_alias="GRADIO_SERVER_PORT", ge=1, le=65535)
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: HttpUrl | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    openai_model: str = Field(default="gpt-4o-mini", validation_alias="OPENAI_MODEL")
+    server_port: int | None = Field(
+        default=None, validation_alias="GRADIO_SERVER_PORT", ge=1, le=65535
+    )
 
     data_dir: Path = PROJECT / "data"
     store_dir: Path = Field(default_factory=_default_store)
     embedding_model: str = "all-MiniLM-L6-v2"
-    top_k: int = Field(5, ge=1, le=20)
+    top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
-    idle_timeout: float = Field(30.0, gt=0, le=600)
+    idle_timeout: float = Field(default=30.0, gt=0, le=600)
 
     @field_validator("openai_model", "embedding_model")
     @classmethod

@@ -42,23 +42,25 @@ class VectorIndex:
         """Opens the newest collection, an empty one if there is none."""
         with self._translated():
             if self._url:
-                self._connect(self._url)
+                client = _http_client(self._url)
             else:
-                self._connect_folder(max(self._folders(), default=1))
+                client = self._embedded(max(self._folders(), default=1))
+            self._collection = self._created(client)
+            self._client = client
 
     def rebuild(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
-        """Fills a new collection from `batches` and then drops the old one."""
-        old = self._client
+        """Fills a new collection from `batches`, which then takes the place of the old one."""
         with self._translated():
             if self._url:
                 client = self._client or _http_client(self._url)
                 with suppress(NotFoundError):
                     client.delete_collection(self._name)
-                self._use(client)
             else:
-                self._connect_folder(max(self._folders(), default=0) + 1)
+                client = self._embedded(max(self._folders(), default=0) + 1)
+            collection = self._created(client)
             for ids, vectors in batches:
-                self.add(ids, vectors)
+                _upsert(collection, ids, vectors)
+            old, self._client, self._collection = self._client, client, collection
             if not self._url:
                 if old is not None:
                     old.close()  # type: ignore[attr-defined]
@@ -81,11 +83,7 @@ class VectorIndex:
     def add(self, ids: Sequence[int], vectors: Vectors) -> None:
         """Stores `vectors`, shape (len(ids), dimension); what stood under an id is replaced."""
         with self._translated():
-            for start in range(0, len(ids), _UPSERT_LIMIT):
-                part = slice(start, start + _UPSERT_LIMIT)
-                self._open_collection.upsert(
-                    ids=[str(i) for i in ids[part]], embeddings=vectors[part]
-                )
+            _upsert(self._open_collection, ids, vectors)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Removes these ids; those that are not there do no harm."""
@@ -112,22 +110,18 @@ class VectorIndex:
             return []
         return [int(p.name) for p in self._directory.iterdir() if p.name.isdigit()]
 
-    def _connect_folder(self, number: int) -> None:
+    def _embedded(self, number: int) -> ClientAPI:
         folder = self._directory / str(number)
         folder.mkdir(parents=True, exist_ok=True)
         options = ChromaSettings(anonymized_telemetry=False)
-        self._use(chromadb.PersistentClient(str(folder), settings=options))
+        return chromadb.PersistentClient(str(folder), settings=options)
 
-    def _connect(self, url: str) -> None:
-        self._use(_http_client(url))
-
-    def _use(self, client: ClientAPI) -> None:
-        self._collection = client.get_or_create_collection(
+    def _created(self, client: ClientAPI) -> Collection:
+        return client.get_or_create_collection(
             self._name,
             embedding_function=None,
             configuration={"hnsw": {"space": "cosine"}},
         )
-        self._client = client
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -139,6 +133,12 @@ class VectorIndex:
                 f"The vector index at {place} cannot be used ({exc}).",
                 f"Không dùng được chỉ mục vector tại {place} ({exc}).",
             ) from exc
+
+
+def _upsert(collection: Collection, ids: Sequence[int], vectors: Vectors) -> None:
+    for start in range(0, len(ids), _UPSERT_LIMIT):
+        part = slice(start, start + _UPSERT_LIMIT)
+        collection.upsert(ids=[str(i) for i in ids[part]], embeddings=vectors[part])
 
 
 def _http_client(url: str) -> ClientAPI:

@@ -26,8 +26,9 @@ def _found(**changes: Any) -> SourcesFound:
 
 
 def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -> None:
-    (message,) = Screen("q", "en").show(_found())
+    message, writing = Screen("q", "en").show(_found())
     content = str(message.content)
+    assert writing.metadata["title"] == "Writing…"
     assert message.metadata["title"] == "📚 Sources (1)"
     assert "[1] Title &lt;i&gt;" in content
     assert "a/&lt;b&gt;.md · p. 3 · 0.88" in content
@@ -36,14 +37,14 @@ def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -
 
 
 def test_a_passage_never_ends_the_html_block_with_a_blank_line() -> None:
-    (message,) = Screen("q", "en").show(_found())
+    message, _ = Screen("q", "en").show(_found())
     assert "\n\n" not in str(message.content)
 
 
 def test_the_excerpt_is_cut_around_the_words_that_matched() -> None:
     text = "start " * 100 + "the needle here " + "end " * 100
     at = text.index("needle")
-    (message,) = Screen("q", "en").show(_found(text=text, marks=((at, at + 6),)))
+    message, _ = Screen("q", "en").show(_found(text=text, marks=((at, at + 6),)))
     excerpt = str(message.content).split('"headwater-excerpt">')[1].split("</div>")[0]
     assert excerpt.startswith("… ") and excerpt.endswith(" …")
     assert "<mark>needle</mark>" in excerpt and len(excerpt) < 300
@@ -55,7 +56,8 @@ def test_the_status_gives_way_to_the_sources_and_the_text_accumulates() -> None:
     assert waiting.metadata["title"] == "Đang đọc tài liệu 3/14 · a.md…"
     (searching,) = screen.show(Searching("q"))
     assert searching.metadata["status"] == "pending"
-    assert [m.metadata["title"] for m in screen.show(_found())] == ["📚 Nguồn (1)"]
+    titles = [m.metadata["title"] for m in screen.show(_found())]
+    assert titles == ["📚 Nguồn (1)", "Đang viết…"]
     screen.show(TextDelta("Một "))
     assert screen.show(TextDelta("hai"))[1].content == "Một hai"
 

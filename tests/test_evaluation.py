@@ -11,8 +11,8 @@ import pytest
 
 from rag import evaluation
 from rag.embedder import Embedder
-from rag.errors import LibraryEmpty
-from rag.evaluation import Question, Questions, QuestionsError
+from rag.errors import LibraryEmpty, QuestionsError
+from rag.evaluation import Question, Questions
 from rag.index import Index
 from rag.types import Document
 

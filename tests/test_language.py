@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.language import detect, fold, has_diacritics, keywords, marks, terms, words
+from rag.language import detect, fold, folded, has_diacritics, keywords, marks, terms, words
 from rag.settings import PROJECT
 
 QUESTIONS = json.loads((PROJECT / "tests" / "questions.json").read_text(encoding="utf-8"))
@@ -91,3 +91,8 @@ def test_an_unaccented_question_marks_accented_words_and_an_accented_one_only_it
     text = "Bộ đệm và bò"
     assert [text[a:b] for a, b in marks(text, "bo dem")] == ["Bộ", "đệm", "bò"]
     assert [text[a:b] for a, b in marks(text, "bộ đệm")] == ["Bộ", "đệm"]
+
+
+@given(st.text())
+def test_folding_words_together_is_folding_each(text: str) -> None:
+    assert folded(words(text)) == [fold(word) for word in words(text)]

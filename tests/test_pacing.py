@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import pairwise
 
 import pytest
 
@@ -41,7 +42,7 @@ async def test_the_first_text_comes_at_once_and_then_one_a_frame() -> None:
         if isinstance(event, TextDelta)
     ]
     assert times[0] < FRAME_SECONDS
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     assert min(gaps) > 0.9 * FRAME_SECONDS
 
 

@@ -56,7 +56,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
 
 @pytest.fixture(scope="module")
 def with_model(reading: Reading, upstream: Upstream) -> str:
-    return _served(Settings(**{"OPENAI_BASE_URL": upstream.base_url}), reading)
+    return _served(Settings.model_validate({"OPENAI_BASE_URL": upstream.base_url}), reading)
 
 
 @pytest.fixture(scope="module")

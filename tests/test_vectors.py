@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -147,6 +147,23 @@ def test_a_rebuild_leaves_no_old_folder(tmp_path: Path) -> None:
     for _ in range(3):
         index.rebuild(iter([([1], unit(1))]))
     assert [p.name for p in tmp_path.iterdir()] == ["4"]
+    index.close()
+
+
+def test_a_search_during_a_rebuild_finds_what_it_found_before(tmp_path: Path) -> None:
+    vectors = unit(5)
+    index = VectorIndex("headwater-test", tmp_path)
+    index.open()
+    index.add(range(5), vectors)
+    meanwhile: list[list[int]] = []
+
+    def batches() -> Iterator[tuple[Sequence[int], Vectors]]:
+        for number in range(5):
+            meanwhile.append(index.nearest(vectors[3], 1))
+            yield [number], vectors[number : number + 1]
+
+    index.rebuild(batches())
+    assert [*meanwhile, index.nearest(vectors[3], 1)] == [[3]] * 6
     index.close()
 
 

@@ -1,0 +1,160 @@
+"""How a terminal shows events and values: sources and text on stdout, what else there is on stderr.
+
+Knows no command and asks nothing; only draws.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Self, assert_never
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from .events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from .types import Findings, Source
+
+if TYPE_CHECKING:
+    from .evaluation import Report
+
+EXCERPT = 200  # characters of a passage
+LEAD = 40  # of them before the first word that the question also has
+
+# What would steer a terminal instead of being read on it; a file name or a model may send anything.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def say(sentence: str) -> None:
+    """One line on stderr, from Headwater."""
+    print(f"headwater: {' '.join(printable(sentence).split())}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that would steer a terminal."""
+    return _STEERING.sub("", text)
+
+
+def print_json(values: dict[str, object]) -> None:
+    """One object on one line."""
+    print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+class Terminal:
+    """Shows one answer to a reader as it comes."""
+
+    def __init__(self) -> None:
+        self._status = Console(stderr=True).status("")
+        self._in_text = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._status.stop()
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Waiting():
+                self._status.update("Opening the library…")
+                self._status.start()
+            case Searching():
+                self._status.update("Searching…")
+            case SourcesFound(findings):
+                self._status.stop()
+                _print_sources(findings)
+            case TextDelta(text):
+                self._in_text = True
+                print(printable(text), end="", flush=True)
+            case Finished():
+                self._end_text()
+                Console(stderr=True).print(Text(_ending(event), style="dim"))
+            case Failed(sentence=sentence):
+                self._status.stop()
+                self._end_text()
+                say(sentence)
+            case _:
+                assert_never(event)
+
+    def _end_text(self) -> None:
+        if self._in_text:
+            print(flush=True)
+        self._in_text = False
+
+
+def _print_sources(findings: Findings) -> None:
+    grid = Table.grid(padding=(0, 1))
+    for s in findings.sources:
+        place = f"{s.document}, page {s.page} · {s.score:.2f}"
+        heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
+        grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s)))
+    console = Console()
+    console.print(grid)
+    if findings.verdict != "answer":
+        console.print(verdict_line(findings))
+    console.print()
+
+
+def findings_table(findings: Findings) -> Table:
+    table = Table("", "Document", "Page", "Score", "Passage", box=box.SIMPLE_HEAD)
+    for s in findings.sources:
+        name = Text(printable(s.document), overflow="fold")
+        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", _excerpt(s))
+    return table
+
+
+def verdict_line(findings: Findings) -> Text:
+    said = {
+        "answer": ("Enough to answer from", "green"),
+        "weak": ("Weak: this may not answer the question", "yellow"),
+        "refuse": ("No relevant information; these come nearest", "red"),
+    }
+    words, colour = said[findings.verdict]
+    scores = f" (evidence {findings.best_score:.2f}, refused below {findings.threshold:.2f})."
+    return Text(words + scores, style=colour)
+
+
+def _excerpt(source: Source) -> Text:
+    """A part of the passage around the first word that the question also has, such words bold."""
+    start = max(source.marks[0][0] - LEAD, 0) if source.marks else 0
+    if start:
+        start = source.text.find(" ", start, source.marks[0][0]) + 1 or start
+    end = min(start + EXCERPT, len(source.text))
+    if end < len(source.text) and (space := source.text.rfind(" ", start + LEAD, end)) > 0:
+        end = space
+    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", source.text)), style="dim")
+    for mark_start, mark_end in source.marks:
+        passage.stylize("bold", mark_start, mark_end)
+    ends = ("…" if start else "", "…" if end < len(source.text) else "")
+    return Text.assemble(ends[0], passage[start:end], ends[1], style="dim")
+
+
+def _ending(event: Finished) -> str:
+    """The quiet line under an answer."""
+    seconds = f"{event.total_seconds:.1f} s"
+    if event.reason == "refused":
+        return f"No model was asked · {seconds}"
+    if event.model is None:
+        return (
+            "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
+            f"or OPENAI_BASE_URL for a server of your own · {seconds}"
+        )
+    parts = [printable(event.model), seconds]
+    if event.usage:
+        parts.append(f"{event.usage.input_tokens} + {event.usage.output_tokens} tokens")
+    if event.reason != "stop":
+        parts.append({"length": "length limit", "content_filter": "filtered"}[event.reason])
+    return " · ".join(parts)
+
+
+def report_table(report: Report) -> Table:
+    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = list(part.as_json().values())[1:]
+        shown = ("—" if share is None else f"{share:.3f}" for share in shares)
+        table.add_row(language, str(part.questions), *shown)
+    return table

@@ -1,0 +1,123 @@
+"""How much later the first word comes than from a bare ChatInterface that only relays the model.
+
+`python -m tests.first_token` starts a loopback model server, `app.py` and the relay, each a process
+of its own, asks both in turn and prints the medians. Both are measured in one run by one client.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import httpx
+from gradio_client import Client
+
+from rag.settings import PROJECT
+
+ROUNDS, WARM_UP = 20, 5
+QUESTION = "What does X-Accel-Buffering do?"
+
+
+def main() -> None:
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as store:
+        model = _free_port()
+        environment = {
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
+            "HEADWATER_STORE_DIR": store,
+        }
+        server = ["-m", "tests.upstream", "--port", str(model), "--delay", "0.02"]
+        stack.enter_context(_process(model, server, {}, path="/v1/models"))
+        clients = {}
+        for name, command in {
+            "app": ["app.py"],
+            "relay": ["-m", "tests.first_token", "relay"],
+        }.items():
+            port = _free_port()
+            stack.enter_context(_process(port, command, environment))
+            clients[name] = Client(f"http://127.0.0.1:{port}", verbose=False)
+        seconds: dict[str, list[float]] = {name: [] for name in clients}
+        for round_number in range(WARM_UP + ROUNDS):
+            for name, client in clients.items():
+                taken = _first_word(client)
+                if round_number >= WARM_UP:
+                    seconds[name].append(1000 * taken)
+    for name, taken_ms in seconds.items():
+        low, *_, high = statistics.quantiles(taken_ms, n=10)
+        median = statistics.median(taken_ms)
+        print(f"{name:6} first word after {median:.1f} ms (10-90 %: {low:.1f} to {high:.1f})")
+    added = statistics.median(seconds["app"]) - statistics.median(seconds["relay"])
+    print(f"added  {added:.1f} ms, median of {ROUNDS}")
+
+
+def _first_word(client: Client) -> float:
+    """Seconds from the question to the first update that has a word of the answer."""
+    start, taken = time.perf_counter(), None
+    for update in client.submit(QUESTION, api_name="/chat"):
+        messages = update if isinstance(update, list) else [{"content": update, "metadata": None}]
+        if taken is None and any(m["content"] and not m["metadata"] for m in messages):
+            taken = time.perf_counter() - start
+    assert taken is not None, "no answer came"
+    return taken
+
+
+def relay() -> None:
+    """The least that a chat page can do: pass the model's words on."""
+    import gradio as gr
+    import openai
+
+    client = openai.AsyncOpenAI(api_key="none")
+
+    async def chat(question: str, history: list[Any]) -> AsyncIterator[str]:
+        text = ""
+        stream = await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": question}], stream=True
+        )
+        async with stream:
+            async for chunk in stream:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    text += chunk.choices[0].delta.content
+                    yield text
+
+    gr.ChatInterface(chat, api_name="chat").launch(ssr_mode=False)
+
+
+@contextmanager
+def _process(
+    port: int, command: list[str], environment: dict[str, str], path: str = "/"
+) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=PROJECT,
+        env=os.environ | environment | {"GRADIO_SERVER_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(600):
+            with suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}{path}")
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    relay() if sys.argv[1:] == ["relay"] else main()
