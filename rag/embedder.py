@@ -95,7 +95,7 @@ def _load(name: str) -> SentenceTransformer:
         try:
             return SentenceTransformer(target, device="cpu", local_files_only=True)
         except OSError:
-            if local:
+            if local or Path(name).is_absolute() or Path(name).exists():
                 raise
         # Asked once here: without a network the hub's client tries for more than a minute.
         get_session().head(constants.ENDPOINT, timeout=10)

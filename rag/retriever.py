@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +69,16 @@ class Query:
     keywords: frozenset[str]
     average_terms: float
 
-    def terms_of(self, text: str) -> list[str]:
-        """The terms of `text` in the form that this query's terms have."""
+    def count(self, text: str) -> tuple[Mapping[str, int], int]:
+        """How often each of this query's terms stands in `text`, and how many terms `text` has."""
         cut = words(text)
-        return terms(folded(cut) if self.column == "folded" else cut)
+        if self.column == "folded":
+            cut = folded(cut)
+        counts = Counter(word for word in cut if word in self.idf)
+        # Only pairs of the query's own words can be its terms: building all would cost twice.
+        near = (f"{a}_{b}" for a, b in pairwise(cut) if a in counts and b in counts)
+        counts.update(pair for pair in near if pair in self.idf)
+        return counts, max(2 * len(cut) - 1, 0)
 
     def rare_terms(self) -> list[str]:
         """The keywords, and the pairs of words that have one: what candidates are searched by."""
@@ -157,9 +164,9 @@ def keyword_scores(query: Query, texts: Sequence[str]) -> tuple[Scores, Scores]:
     the most that any text could reach; both in 0..1 and of shape (len(texts),)."""
     keyword, subject = np.zeros(len(texts)), np.zeros(len(texts))
     for i, text in enumerate(texts):
-        cut = query.terms_of(text)
-        length = K1 * (1 - B + B * len(cut) / max(query.average_terms, 1.0))
-        for term, count in Counter(t for t in cut if t in query.idf).items():
+        counts, terms_in_text = query.count(text)
+        length = K1 * (1 - B + B * terms_in_text / max(query.average_terms, 1.0))
+        for term, count in counts.items():
             gain = query.idf[term] * count * (K1 + 1) / (count + length)
             keyword[i] += gain
             if term in query.keywords:

@@ -6,6 +6,7 @@ of its own, asks both in turn and prints the medians. Both are measured in one r
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import statistics
@@ -18,7 +19,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
-from gradio_client import Client
 
 from rag.settings import PROJECT
 
@@ -35,14 +35,14 @@ def main() -> None:
         }
         server = ["-m", "tests.upstream", "--port", str(model), "--delay", "0.02"]
         stack.enter_context(_process(model, server, {}, path="/v1/models"))
-        clients = {}
+        clients: dict[str, httpx.Client] = {}
         for name, command in {
             "app": ["app.py"],
             "relay": ["-m", "tests.first_token", "relay"],
         }.items():
             port = _free_port()
             stack.enter_context(_process(port, command, environment))
-            clients[name] = Client(f"http://127.0.0.1:{port}", verbose=False)
+            clients[name] = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         seconds: dict[str, list[float]] = {name: [] for name in clients}
         for round_number in range(WARM_UP + ROUNDS):
             for name, client in clients.items():
@@ -57,15 +57,28 @@ def main() -> None:
     print(f"added  {added:.1f} ms, median of {ROUNDS}")
 
 
-def _first_word(client: Client) -> float:
-    """Seconds from the question to the first update that has a word of the answer."""
+def _first_word(client: httpx.Client) -> float:
+    """Seconds from the question to the first update on the wire that has a word of the answer.
+
+    Reads the stream itself: gradio_client looks for updates only every so often.
+    """
+    api = client.get("/gradio_api/info").json()["named_endpoints"]["/chat"]
+    options = [p["parameter_default"] for p in api["parameters"][1:]]
     start, taken = time.perf_counter(), None
-    for update in client.submit(QUESTION, api_name="/chat"):
-        messages = update if isinstance(update, list) else [{"content": update, "metadata": None}]
-        if taken is None and any(m["content"] and not m["metadata"] for m in messages):
-            taken = time.perf_counter() - start
+    event = client.post("/gradio_api/call/chat", json={"data": [QUESTION, *options]}).json()
+    with client.stream("GET", f"/gradio_api/call/chat/{event['event_id']}") as stream:
+        for line in stream.iter_lines():
+            if taken is None and line.startswith("data: ") and _has_word(json.loads(line[6:])):
+                taken = time.perf_counter() - start
     assert taken is not None, "no answer came"
     return taken
+
+
+def _has_word(data: list[Any] | None) -> bool:
+    shown = data[0] if data else None
+    if isinstance(shown, list):
+        return any(message["content"] and not message["metadata"] for message in shown)
+    return bool(shown)
 
 
 def relay() -> None:

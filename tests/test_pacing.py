@@ -29,9 +29,16 @@ async def _stream(texts: list[str], pause: float = 0.0) -> AsyncGenerator[Event]
 async def test_nothing_is_lost_or_reordered_and_other_events_stay_as_they_are() -> None:
     texts = [f"{i} " for i in range(500)]
     events = [event async for event in paced(_stream(texts), set())]
-    assert events[0] == Searching("q") and events[-1] == END
+    assert events[-1] == END
     joined = [event.text for event in events if isinstance(event, TextDelta)]
     assert "".join(joined) == "".join(texts)
+
+
+async def test_a_state_is_told_only_if_it_lasts_a_frame() -> None:
+    quick = [event async for event in paced(_stream(["x"], 0.0), set())]
+    slow = [event async for event in paced(_stream(["x"], 3 * FRAME_SECONDS), set())]
+    assert quick == [TextDelta("x"), END]
+    assert slow == [Searching("q"), TextDelta("x"), END]
 
 
 async def test_the_first_text_comes_at_once_and_then_one_a_frame() -> None:
