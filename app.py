@@ -314,6 +314,7 @@ class Page:
                 ),
             ],
         )
+        demo.new_chat_button.value = "Trò chuyện mới · New chat"
         # Fixed, or saved conversations are lost at every restart. Both reach the browser: they
         # protect nothing.
         demo.saved_conversations.storage_key = "headwater-conversations"
