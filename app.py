@@ -12,9 +12,9 @@ import os
 import sys
 from asyncio import Task
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, assert_never
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -24,13 +24,12 @@ from starlette.middleware import Middleware
 from ingest.reading import Reading
 from rag.answer import Answerer
 from rag.errors import HeadwaterError
-from rag.events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
 from rag.http import Guard
-from rag.language import detect
 from rag.llm import Model
 from rag.pacing import paced
+from rag.screen import Message, Screen, turns_of
 from rag.settings import PROJECT, Settings, load_settings
-from rag.types import Findings, Language, Options, Source, Turn
+from rag.types import Language, Options
 
 STREAMS = 200  # answers Gradio runs at once
 EXAMPLES = [
@@ -39,162 +38,7 @@ EXAMPLES = [
     "Bấm nút Dừng thì máy chủ mô hình có ngừng tính tiền không?",
     "How are BM25 and embeddings combined?",
 ]
-EXCERPT = 220  # characters of a passage that are shown before it is unfolded
-NOTE = "note"  # the id of a message that is about the answer and not part of it
-
 _LANGUAGES: dict[str, Language | None] = {"Auto": None, "Tiếng Việt": "vi", "English": "en"}
-
-
-class Screen:
-    """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
-
-    def __init__(self, question: str, language: Language | None) -> None:
-        self._language: Language = language or detect(question)
-        self._status: gr.ChatMessage | None = None
-        self._sources: gr.ChatMessage | None = None
-        self._text = ""
-        self._note: gr.ChatMessage | None = None
-
-    def show(self, event: Event) -> list[gr.ChatMessage]:
-        """The messages of the turn once `event` has come."""
-        vi = self._language == "vi"
-        self._status = None
-        match event:
-            case Waiting(done, total, detail):
-                reading = "Đang đọc tài liệu" if vi else "Reading the documents"
-                opening = "Đang mở thư viện" if vi else "Opening the library"
-                how_far = f" {done}/{total} · {detail}" if total else ""
-                self._status = _status((reading if total else opening) + how_far)
-            case Searching():
-                self._status = _status("Đang tìm trong tài liệu" if vi else "Searching")
-            case SourcesFound(findings):
-                self._sources = _sources_message(findings, vi)
-                if findings.verdict != "refuse":
-                    self._status = _status("Đang viết" if vi else "Writing")
-            case TextDelta(text):
-                self._text += text
-            case Finished():
-                self._note = _ending(event, vi)
-            case Failed(sentence=sentence):
-                self._note = _note(f"⚠️ {html.escape(sentence)}", "headwater-failed")
-            case _:
-                assert_never(event)
-        answer = gr.ChatMessage(self._text) if self._text else None
-        return [m for m in (self._sources, self._status, answer, self._note) if m is not None]
-
-
-def _status(title: str) -> gr.ChatMessage:
-    return gr.ChatMessage("", metadata={"title": title + "…", "status": "pending"})
-
-
-def _note(content: str, css_class: str) -> gr.ChatMessage:
-    return gr.ChatMessage(f'<div class="{css_class}">{content}</div>', metadata={"id": NOTE})
-
-
-def _ending(event: Finished, vi: bool) -> gr.ChatMessage | None:
-    """The quiet line under an answer: which limits it met, and that no model wrote it."""
-    if event.reason == "length":
-        line = "Câu trả lời đã chạm giới hạn độ dài." if vi else "The answer met its length limit."
-    elif event.reason == "content_filter":
-        line = (
-            "Bộ lọc của máy chủ mô hình đã dừng câu trả lời."
-            if vi
-            else "The model server's filter stopped the answer."
-        )
-    elif event.reason == "stop" and event.model is None:
-        line = (
-            "Chưa cấu hình mô hình: đây là các câu trích nguyên văn từ tài liệu. Đặt "
-            "<code>OPENAI_API_KEY</code> hoặc <code>OPENAI_BASE_URL</code> để mô hình viết câu "
-            "trả lời."
-            if vi
-            else "No model is configured: these sentences are quoted from the documents. Set "
-            "<code>OPENAI_API_KEY</code> or <code>OPENAI_BASE_URL</code> and a model writes the "
-            "answer."
-        )
-    else:
-        return None
-    return _note(line, "headwater-quiet")
-
-
-def _sources_message(findings: Findings, vi: bool) -> gr.ChatMessage:
-    count = len(findings.sources)
-    match findings.verdict:
-        case "answer":
-            title = "Nguồn" if vi else "Sources"
-        case "weak":
-            title = "Nguồn, khớp yếu" if vi else "Sources, weak matches"
-        case "refuse":
-            title = "Gần nhất, nhưng chưa đủ" if vi else "Nearest, but not enough"
-    content = "\n".join(_source(source, vi) for source in findings.sources)
-    if findings.verdict == "refuse":
-        compared = (
-            "Điểm cao nhất {:.2f}, cần {:.2f}." if vi else "Best score {:.2f}, needed {:.2f}."
-        )
-        compared = compared.format(findings.best_score, findings.threshold)
-        content = f'<div class="headwater-quiet">{compared}</div>\n{content}'
-        return gr.ChatMessage(
-            content, metadata={"title": f"📚 {title} ({count})", "status": "done"}
-        )
-    return gr.ChatMessage(content, metadata={"title": f"📚 {title} ({count})"})
-
-
-def _source(source: Source, vi: bool) -> str:
-    """One source as HTML without blank lines, which would end Markdown's HTML block: a line that
-    says where it is from and the best stretch of the passage, unfolding to the whole."""
-    place = f"{'trang' if vi else 'p.'} {source.page}"
-    start, end = _excerpt(source)
-    excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
-    return (
-        '<details class="headwater-source"><summary>'
-        f"<b>[{source.number}] {html.escape(source.title)}</b> "
-        f"<span>{html.escape(source.document)} · {place} · {source.score:.2f}</span>"
-        f'<div class="headwater-excerpt">{excerpt}</div></summary>'
-        f"<p>{_marked(source, 0, len(source.text))}</p></details>"
-    )
-
-
-def _excerpt(source: Source) -> tuple[int, int]:
-    """The stretch of the passage, cut at spaces, that has the most of the question's words."""
-    text = source.text
-    if len(text) <= EXCERPT:
-        return 0, len(text)
-    starts = [0, *(max(0, start - 30) for start, _ in source.marks)]
-    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in source.marks))
-    start = text.find(" ", best) + 1 if best else 0
-    end = text.rfind(" ", start, start + EXCERPT)
-    return start, len(text) if start + EXCERPT >= len(text) or end <= start else end
-
-
-def _marked(source: Source, start: int, end: int) -> str:
-    """The stretch as escaped HTML on one line, the question's words marked."""
-    pieces, at = [], start
-    for a, b in source.marks:
-        if start <= a and b <= end:
-            pieces += [
-                html.escape(source.text[at:a]),
-                f"<mark>{html.escape(source.text[a:b])}</mark>",
-            ]
-            at = b
-    pieces.append(html.escape(source.text[at:end]))
-    return " ".join("".join(pieces).split())
-
-
-def turns_of(history: Sequence[Any]) -> list[Turn]:
-    """The earlier turns: questions with the words that answered them. Sources, states and notes
-    are the messages with metadata.
-
-    In the page a content is a list of parts, through gradio_client a plain string.
-    """
-    turns: list[Turn] = []
-    for message in history:
-        content = message["content"]
-        if not isinstance(content, str):
-            content = "".join(part.get("text", "") for part in content)
-        if message["role"] == "user":
-            turns.append(Turn(content, ""))
-        elif turns and not message.get("metadata"):
-            turns[-1] = Turn(turns[-1].question, content)
-    return [turn for turn in turns if turn.answer]
 
 
 class Page:
@@ -217,7 +61,7 @@ class Page:
         max_tokens: float | None = 0,
         instructions: str = "",
         request: gr.Request | None = None,
-    ) -> AsyncGenerator[list[gr.ChatMessage]]:
+    ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
         an empty model, temperature or 0 max_tokens leaves the choice to the model's server."""
         options = Options(
@@ -230,10 +74,14 @@ class Page:
         )
         screen = Screen(question, options.language)
         answer = self._answerer.answer(question, turns_of(history), options)
-        tasks = self._tasks[(request and request.session_hash) or ""]
-        async with aclosing(paced(answer, tasks)) as events:
-            async for event in events:
-                yield screen.show(event)
+        session = (request and request.session_hash) or ""
+        try:
+            async with aclosing(paced(answer, self._tasks[session])) as events:
+                async for event in events:
+                    yield screen.show(event)
+        finally:
+            if not self._tasks.get(session):
+                self._tasks.pop(session, None)
 
     async def leave(self, request: gr.Request) -> None:
         """A closed tab ends its answers, also those that wait for a silent model."""

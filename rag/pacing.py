@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from .events import Event, Searching, TextDelta, Waiting
 
@@ -42,9 +42,13 @@ async def paced(
         event = await queue.get()
         while event is not None:
             if isinstance(event, Waiting | Searching):
-                with suppress(TimeoutError):
+                state = event
+                try:
                     event = await asyncio.wait_for(queue.get(), FRAME_SECONDS)
-                    continue
+                except TimeoutError:
+                    yield state
+                    event = await queue.get()
+                continue
             if not isinstance(event, TextDelta):
                 yield event
                 event = await queue.get()

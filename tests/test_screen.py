@@ -1,11 +1,11 @@
-"""What the page makes of events and of its own history, without a browser."""
+"""What a turn shows, and what of a history was said."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app import NOTE, Screen, turns_of
 from rag.events import Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from rag.screen import NOTE, Screen, turns_of
 from rag.types import Findings, Source, Turn
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
@@ -27,9 +27,9 @@ def _found(**changes: Any) -> SourcesFound:
 
 def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -> None:
     message, writing = Screen("q", "en").show(_found())
-    content = str(message.content)
-    assert writing.metadata["title"] == "Writing…"
-    assert message.metadata["title"] == "📚 Sources (1)"
+    content = message["content"]
+    assert writing["metadata"]["title"] == "Writing…"
+    assert message["metadata"]["title"] == "📚 Sources (1)"
     assert "[1] Title &lt;i&gt;" in content
     assert "a/&lt;b&gt;.md · p. 3 · 0.88" in content
     assert "<mark>buffering</mark>" in content
@@ -38,14 +38,14 @@ def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -
 
 def test_a_passage_never_ends_the_html_block_with_a_blank_line() -> None:
     message, _ = Screen("q", "en").show(_found())
-    assert "\n\n" not in str(message.content)
+    assert "\n\n" not in message["content"]
 
 
 def test_the_excerpt_is_cut_around_the_words_that_matched() -> None:
     text = "start " * 100 + "the needle here " + "end " * 100
     at = text.index("needle")
     message, _ = Screen("q", "en").show(_found(text=text, marks=((at, at + 6),)))
-    excerpt = str(message.content).split('"headwater-excerpt">')[1].split("</div>")[0]
+    excerpt = message["content"].split('"headwater-excerpt">')[1].split("</div>")[0]
     assert excerpt.startswith("… ") and excerpt.endswith(" …")
     assert "<mark>needle</mark>" in excerpt and len(excerpt) < 300
 
@@ -53,13 +53,13 @@ def test_the_excerpt_is_cut_around_the_words_that_matched() -> None:
 def test_the_status_gives_way_to_the_sources_and_the_text_accumulates() -> None:
     screen = Screen("câu hỏi", None)
     (waiting,) = screen.show(Waiting(3, 14, "a.md"))
-    assert waiting.metadata["title"] == "Đang đọc tài liệu 3/14 · a.md…"
+    assert waiting["metadata"]["title"] == "Đang đọc tài liệu 3/14 · a.md…"
     (searching,) = screen.show(Searching("q"))
-    assert searching.metadata["status"] == "pending"
-    titles = [m.metadata["title"] for m in screen.show(_found())]
+    assert searching["metadata"]["status"] == "pending"
+    titles = [m["metadata"]["title"] for m in screen.show(_found())]
     assert titles == ["📚 Nguồn (1)", "Đang viết…"]
     screen.show(TextDelta("Một "))
-    assert screen.show(TextDelta("hai"))[1].content == "Một hai"
+    assert screen.show(TextDelta("hai"))[1]["content"] == "Một hai"
 
 
 def test_a_failure_stands_under_the_text_so_far() -> None:
@@ -67,16 +67,16 @@ def test_a_failure_stands_under_the_text_so_far() -> None:
     screen.show(_found())
     screen.show(TextDelta("Half of"))
     messages = screen.show(Failed("stream_interrupted", True, "It broke <off>."))
-    assert messages[1].content == "Half of"
-    assert "It broke &lt;off&gt;." in str(messages[2].content)
+    assert messages[1]["content"] == "Half of"
+    assert "It broke &lt;off&gt;." in messages[2]["content"]
 
 
 def test_an_answer_no_model_wrote_says_so_and_a_models_does_not() -> None:
     without = Screen("q", "en").show(Finished("stop", None, None, 0.0, 0.1, 0.2))
-    assert "OPENAI_API_KEY" in str(without[0].content)
+    assert "OPENAI_API_KEY" in without[0]["content"]
     assert Screen("q", "en").show(Finished("stop", "gpt", None, 0.0, 0.1, 0.2)) == []
     cut = Screen("q", "en").show(Finished("length", "gpt", None, 0.0, 0.1, 0.2))
-    assert "length limit" in str(cut[0].content)
+    assert "length limit" in cut[0]["content"]
 
 
 def test_turns_are_the_words_without_sources_and_notes_from_the_page_and_from_a_client() -> None:
