@@ -26,11 +26,11 @@ class Metadata(TypedDict):
 
 
 class Message(TypedDict):
-    """A chat message as Gradio takes it. Only an answer's own words have no metadata."""
+    """A chat message as Gradio takes it. Only an answer's own words have empty metadata."""
 
     role: Literal["assistant"]
     content: str
-    metadata: NotRequired[Metadata]
+    metadata: Metadata
 
 
 class Screen:
@@ -72,10 +72,7 @@ class Screen:
 
 
 def _message(content: str, metadata: Metadata | None = None) -> Message:
-    message: Message = {"role": "assistant", "content": content}
-    if metadata:
-        message["metadata"] = metadata
-    return message
+    return {"role": "assistant", "content": content, "metadata": metadata or {}}
 
 
 def _status(title: str) -> Message:
