@@ -16,9 +16,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-
-import gradio as gr
 from starlette.middleware import Middleware
 
 from ingest.reading import Reading
@@ -30,6 +27,15 @@ from rag.pacing import paced
 from rag.screen import Message, Screen, turns_of
 from rag.settings import PROJECT, Settings, load_settings
 from rag.types import Language, Options
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Gradio reads its port when it is imported, and fails with a traceback where our settings have a
+# sentence.
+_port = os.environ.pop("GRADIO_SERVER_PORT", None)
+import gradio as gr  # noqa: E402
+
+if _port is not None:
+    os.environ["GRADIO_SERVER_PORT"] = _port
 
 STREAMS = 200  # answers Gradio runs at once
 EXAMPLES = [
@@ -201,7 +207,7 @@ def _shelf(reading: Reading) -> str:
             f"<span>{html.escape(document.name)}</span>"
             f"<span>{document.pages} trang · pages, {document.chunks} đoạn · chunks</span></div>"
         )
-    for receipt in reading.failed:
+    for receipt in [*reading.failed, *reading.unsupported]:
         rows.append(
             f'<div class="headwater-failed"><b>{html.escape(receipt.name)}</b><br>'
             f"{html.escape(receipt.reason)}</div>"
@@ -232,16 +238,27 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     model = Model(settings) if settings.has_model else None
     demo = Page(settings, reading, Answerer(reading.opening, model, settings.top_k)).build()
     demo.launch(
+        server_name=settings.server_name,
         server_port=settings.server_port,
         max_threads=STREAMS,
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={"middleware": [_guard(settings)]},
         theme=THEME,
         css_paths=PROJECT / "rag" / "page.css",
         footer_links=["settings"],
         ssr_mode=False,
+        run_history=False,  # saved conversations are enough, and can be deleted
+        max_file_size=1,  # nothing is uploaded here
         prevent_thread_lock=not block,
     )
     return demo
+
+
+def _guard(settings: Settings) -> Middleware:
+    return Middleware(
+        Guard,
+        public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
+        local_only=settings.server_name in ("127.0.0.1", "localhost", "::1"),
+    )
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rag.embedder import Embedder
     from rag.index import Index
 
-    from .sync import Receipt
+    from .sync import Folder, Receipt
 
 NAME = 40  # characters of a file's name beside the bar
 _STYLE = {"failed": "red", "unsupported": "yellow", "removed": "yellow"}
@@ -53,7 +53,8 @@ def ingest(
 ) -> None:
     """Make the library equal to files and folders: read what is new, remove what is gone.
 
-    The exit status is 1 if a file could not be read; the others are in the library then.
+    The exit status is 1 if a file could not be read, or one was named that nobody reads; the
+    others are in the library then.
     """
     prepare(verbose)
     if not verbose:  # what pypdf remarks about a damaged file, its receipt says
@@ -71,7 +72,7 @@ def ingest(
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
         opened(settings) as (index, embedder),
     ):
-        for receipt in _receipts(forget or [], places, index, embedder, bar):
+        for receipt in _receipts(forget or [], settings.data_dir, places, index, embedder, bar):
             receipts.append(receipt)
             if in_json:
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
@@ -80,13 +81,18 @@ def ingest(
         say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
     elif not in_json:
         _print_summary(receipts)
-    if any(receipt.outcome == "failed" for receipt in receipts):
+    named = {path.name for path in wanted if path.is_file()}
+    if any(
+        r.outcome == "failed" or (r.outcome == "unsupported" and Path(r.name).name in named)
+        for r in receipts
+    ):
         raise typer.Exit(1)
 
 
 def _receipts(
     forgotten: Sequence[Path],
-    places: Sequence[tuple[Path, str]],
+    data_dir: Path,
+    places: Sequence[tuple[Folder, str]],
     index: Index,
     embedder: Embedder,
     bar: _Bar,
@@ -94,7 +100,7 @@ def _receipts(
     from .sync import forget, sync
 
     for path in forgotten:
-        yield from forget(path, index)
+        yield from forget(path, data_dir, index)
     for folder, scope in places:
         yield from sync(folder, scope, index, embedder, bar.show)
         bar.end_place()

@@ -28,6 +28,9 @@ from rag.types import Content, Page
 
 Reader = Callable[[bytes, str], Content]
 
+VERSION = "1"
+"""Raise it when a reader gets another text or title out of the same file: all are read again."""
+
 MIN_CHARACTERS_A_PAGE = 20
 """A PDF with fewer on average is taken for a scan: pypdf finds no text in an image, silently."""
 

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Reading:
     """The library of one process: `opening` is over when it may be asked.
 
-    `failed` holds the receipts of the files that could not be read last time, `error` what kept
-    the last reading from going through.
+    `failed` and `unsupported` hold the receipts of the files that could not be read last time,
+    `error` what kept the last reading from going through.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,8 +32,10 @@ class Reading:
         self._index: Index | None = None
         self._embedder: Embedder | None = None
         self._again: threading.Thread | None = None
+        self._starting = threading.Lock()
         self.progress = Waiting(0, 0, "")
         self.failed: list[Receipt] = []
+        self.unsupported: list[Receipt] = []
         self.error: HeadwaterError | None = None
         self.opening: Opening[Retriever] = Opening(self._open)
 
@@ -47,10 +49,17 @@ class Reading:
         return self._index.library.documents() if self._index else []
 
     def again(self) -> None:
-        """Reads the folder again, on a thread of its own; questions are answered meanwhile."""
-        if self._index and not self.busy:
-            self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
-            self._again.start()
+        """Reads the folder again, on a thread of its own; questions are answered meanwhile. If
+        the store could not be opened, that is tried again first."""
+        with self._starting:
+            if self.busy:
+                return
+            self.error = None
+            if self.opening.failed:
+                self.opening.restart()
+            else:
+                self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
+                self._again.start()
 
     def close(self) -> None:
         """Gives the store back once nobody reads."""
@@ -59,19 +68,24 @@ class Reading:
 
     def _open(self, report: Report) -> Retriever:
         try:
-            self._embedder = Embedder(self._settings.embedding_model)
+            self._embedder = self._embedder or Embedder(self._settings.embedding_model)
             url = self._settings.chroma_url
-            self._index = Index(
+            self._index = self._index or Index(
                 self._settings.store_dir,
                 self._embedder.name,
                 self._embedder.dimension,
                 str(url) if url else None,
             )
+            retriever = Retriever(self._index, self._embedder)
         except HeadwaterError as exc:
             self.error = exc
             raise
+        except Exception as exc:
+            log.exception("the store could not be opened")
+            self.error = _unexpected(exc)
+            raise self.error from exc
         self._read(self._index, self._embedder, report)
-        return Retriever(self._index, self._embedder)
+        return retriever
 
     def _read_again(self) -> None:
         assert self._index and self._embedder
@@ -92,7 +106,22 @@ class Reading:
             log.error("%s", exc)
             self.error = exc
             return
+        except Exception as exc:
+            log.exception("the documents could not be read")
+            self.error = _unexpected(exc)
+            return
         self.error = None
         self.failed = [r for r in receipts if r.outcome == "failed"]
+        self.unsupported = [r for r in receipts if r.outcome == "unsupported"]
         for receipt in self.failed:
             log.warning("%s could not be read: %s", receipt.name, receipt.reason)
+
+
+def _unexpected(cause: Exception) -> HeadwaterError:
+    error = HeadwaterError(
+        "The documents could not be read because of a fault in Headwater, which its log describes. "
+        "Try again.",
+        "Không đọc được tài liệu do lỗi của Headwater, được ghi trong nhật ký. Hãy thử lại.",
+    )
+    error.__cause__ = cause
+    return error

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rag.embedder import Embedder
-from rag.errors import DocumentError, UnsupportedFormat
+from rag.errors import DocumentError, EmbedderError, StoreError, UnsupportedFormat
 from rag.index import Index
 from rag.types import Document
 
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 
 Outcome = Literal["added", "replaced", "unchanged", "removed", "unsupported", "failed"]
 Progress = Callable[[int, int, str], None]
+
+MANY = 64  # chunks above which the progress also counts those of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,30 @@ class Receipt:
     reason: str = ""
 
 
-def locate(path: Path, data_dir: Path) -> tuple[Path, str]:
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that documents are read from: where it lies, and what the library calls it.
+
+    The data folder is called "", so that it may be moved; any other by its absolute path. `apart`
+    is the data folder if it lies inside this one: it is not read as a part of it.
+    """
+
+    path: Path
+    name: str
+    apart: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What lies in a folder: the names to read, the subfolders that could not be listed, and
+    whether there is any file at all."""
+
+    names: tuple[str, ...]
+    unreadable: dict[str, OSError]
+    has_files: bool
+
+
+def locate(path: Path, data_dir: Path) -> tuple[Folder, str]:
     """The (folder, scope) that `path` stands for: everything in the data folder is named from
     there, a folder elsewhere from itself, a file elsewhere from its own folder.
 
@@ -49,56 +77,88 @@ def locate(path: Path, data_dir: Path) -> tuple[Path, str]:
             f"Không có tệp hay thư mục {path}. Không có gì bị thay đổi.",
         )
     if path.is_relative_to(data_dir):
-        scope = path.relative_to(data_dir).as_posix()
-        return data_dir, "" if scope == "." else scope
-    return (path, "") if path.is_dir() else (path.parent, path.name)
+        return Folder(data_dir, ""), _relative(path, data_dir)
+    folder = path if path.is_dir() else path.parent
+    apart = data_dir if data_dir.is_relative_to(folder) else None
+    return Folder(folder, str(folder), apart), _relative(path, folder)
 
 
 def sync(
-    folder: Path, scope: str, index: Index, embedder: Embedder, progress: Progress
+    folder: Folder, scope: str, index: Index, embedder: Embedder, progress: Progress
 ) -> Iterator[Receipt]:
     """Reads what `locate` found into `index`, one receipt a file, each file in one transaction.
 
     `progress(done, total, name)` is called before each file and while it is embedded.
     """
-    known = {d.name: d for d in index.library.documents() if d.folder == str(folder)}
-    names = list(_names(folder, scope))
+    documents = index.library.documents()
+    folder, scope = _as_known(folder, scope, documents)
+    known = {d.name: d for d in documents if d.folder == folder.name}
+    listing = _listing(folder, scope)
+    for place, error in listing.unreadable.items():
+        yield _unreadable(place or str(folder.path), error)
+    if known and not scope and not listing.has_files and not listing.unreadable:
+        yield _emptied(folder)
+        return
+    names = listing.names
     for done, name in enumerate(names):
-        progress(done, len(names), name)
-
-        def embedding(_: int, done: int = done, name: str = name) -> None:
-            progress(done, len(names), name)
-
-        yield _read(folder, name, known.get(name), index, embedder, embedding)
+        tell = partial(progress, done, len(names))
+        tell(_shown(name))
+        yield _receipt(folder, name, known.get(name), index, embedder, tell)
     for name in sorted(known.keys() - set(names)):
-        if _inside(name, scope):
-            index.remove(str(folder), name)
+        if _inside(name, scope) and not any(_inside(name, p) for p in listing.unreadable):
+            index.remove(folder.name, name)
             yield Receipt(name, "removed")
     progress(len(names), len(names), "")
 
 
-def _read(
-    folder: Path,
+def _receipt(
+    folder: Folder,
     name: str,
     known: Document | None,
     index: Index,
     embedder: Embedder,
-    embedding: Callable[[int], None],
+    tell: Callable[[str], None],
 ) -> Receipt:
-    path = folder / name
+    """Reads one file. Only what keeps every file from being read is raised."""
+    kept = " What was read of it earlier is kept." if known else ""
     try:
-        digest = _digest(path)
-        if known and known.digest == digest:
-            return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
-        content = readers.read(path)
+        return _read(folder, name, known, index, embedder, tell)
     except UnsupportedFormat as exc:
         return Receipt(name, "unsupported", reason=exc.en)
-    except (DocumentError, OSError) as exc:
-        kept = " What was read of it earlier is kept." if known else ""
-        return Receipt(name, "failed", reason=f"{exc}{kept}")
+    except DocumentError as exc:
+        return Receipt(_shown(name), "failed", reason=f"{exc.en}{kept}")
+    except OSError as exc:
+        reason = f"{name} could not be read ({exc.strerror or exc}); check that it may be opened."
+        return Receipt(name, "failed", reason=f"{reason}{kept}")
+    except (StoreError, EmbedderError):
+        raise
+    except Exception:
+        log.exception("a file could not be read")
+        reason = f"{name} could not be read: Headwater has a fault here, which its log describes."
+        return Receipt(name, "failed", reason=f"{reason}{kept}")
+
+
+def _read(
+    folder: Folder,
+    name: str,
+    known: Document | None,
+    index: Index,
+    embedder: Embedder,
+    tell: Callable[[str], None],
+) -> Receipt:
+    if _shown(folder.name + name) != folder.name + name:
+        raise DocumentError(
+            f"The name {_shown(folder.name + name)} is not UTF-8; rename it.",
+            f"Tên {_shown(folder.name + name)} không phải UTF-8; hãy đổi tên.",
+        )
+    path = folder.path / name
+    digest = _digest(path)
+    if known and known.digest == digest:
+        return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
+    content = readers.read(path)
     passages = [(page.number, text) for page in content.pages for text in chunking.split(page.text)]
     document = Document(
-        folder=str(folder),
+        folder=folder.name,
         name=name,
         title=content.title,
         digest=digest,
@@ -106,44 +166,101 @@ def _read(
         pages_with_text=sum(bool(page.text.strip()) for page in content.pages),
         chunks=len(passages),
     )
-    vectors = embedder.embed([text for _, text in passages], embedding)
+
+    def embedded(count: int) -> None:
+        tell(f"{name} · {count}/{len(passages)}" if len(passages) > MANY else name)
+
+    vectors = embedder.embed([text for _, text in passages], embedded)
     index.replace(document, passages, vectors)
     outcome: Outcome = "replaced" if known else "added"
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks)
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of the file's bytes and of how they are cut: new chunking reads a file again."""
+    """SHA-256 of the file's bytes and of how they are read and cut: what would now be read or cut
+    in another way is read again."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(chunking.VERSION.encode())
+    digest.update(f"{readers.VERSION} {chunking.VERSION}".encode())
     return digest.hexdigest()
 
 
-def _names(folder: Path, scope: str) -> Iterator[str]:
-    """The files in scope, from the folder, sorted; hidden files and folders are left out."""
-    start = folder / scope
+def _as_known(folder: Folder, scope: str, documents: Sequence[Document]) -> tuple[Folder, str]:
+    """The same place as a part of the folder that the library has it from already, if any."""
+    path = folder.path / scope
+    holding = {d.folder for d in documents if d.folder and path.is_relative_to(d.folder)}
+    if not folder.name or not holding:
+        return folder, scope
+    name = max(holding, key=len)
+    return replace(folder, path=Path(name), name=name), _relative(path, Path(name))
+
+
+def _listing(folder: Folder, scope: str) -> _Listing:
+    """The files in scope, named from the folder, sorted; hidden files and folders are left out."""
+    start = folder.path / scope
     if start.is_file():
-        yield scope
-        return
-    for path in sorted(start.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
-            yield name.as_posix()
+        return _Listing((scope,), {}, True)
+    names: list[str] = []
+    errors: list[OSError] = []
+    has_files = False
+    for place, folders, files in os.walk(start, onerror=errors.append):
+        here = Path(place)
+        folders[:] = [f for f in folders if not f.startswith(".") and here / f != folder.apart]
+        paths = [here / file for file in files if _is_file(here / file)]
+        has_files = has_files or bool(paths)
+        names += [_relative(path, folder.path) for path in paths]
+    visible = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
+    unreadable = {_relative(Path(error.filename), folder.path): error for error in errors}
+    return _Listing(tuple(sorted(visible)), unreadable, has_files)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a regular file; what may not be looked at counts as one and fails later."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _unreadable(place: str, error: OSError) -> Receipt:
+    reason = f"The folder {_shown(place)} could not be read ({error.strerror}). "
+    return Receipt(_shown(place), "failed", reason=reason + "What was read from it is kept.")
+
+
+def _emptied(folder: Folder) -> Receipt:
+    place = _shown(str(folder.path))
+    reason = (
+        f"The folder {place} is empty, and what was read from it is kept. Is its disk mounted? "
+        f"To remove it from the library: python -m ingest --forget {place}"
+    )
+    return Receipt(place, "failed", reason=reason)
+
+
+def _shown(name: str) -> str:
+    """A name as it can be stored and printed: bytes that are not UTF-8 as backslash escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _relative(path: Path, folder: Path) -> str:
+    name = path.relative_to(folder).as_posix()
+    return "" if name == "." else name
 
 
 def _inside(name: str, scope: str) -> bool:
     return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
 
 
-def forget(path: Path, index: Index) -> Iterator[Receipt]:
+def forget(path: Path, data_dir: Path, index: Index) -> Iterator[Receipt]:
     """Removes what was read from `path`, a file or a folder that need not exist any more.
 
     Raises DocumentError if the library has nothing from there.
     """
-    path = path.expanduser().resolve()
+    path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
     documents = index.library.documents()
-    known = [d for d in documents if (Path(d.folder) / d.name).is_relative_to(path)]
+    # An absolute folder takes the place of the data folder that it is joined to.
+    known = [d for d in documents if (data_dir / d.folder / d.name).is_relative_to(path)]
     if not known:
         raise DocumentError(
             f"The library has no document from {path}. Nothing was changed.",

@@ -96,19 +96,19 @@ def ask(
     from .settings import load_settings
 
     options = Options(language=language, top_k=top_k, model=model)
-    with terminal.Terminal() as screen:
-        show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
-        try:
-            settings = load_settings()
-            query = checked(_typed(question))
+    try:
+        settings = load_settings()
+        query = checked(_typed(question))
+        with terminal.Terminal(quotes=not settings.has_model) as screen:
+            show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
             show(Waiting(0, 0, ""))
             with opened(settings) as (index, embedder):
                 retriever = Retriever(index, embedder)
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
-        except HeadwaterError as exc:
-            if in_json:
-                show(Failed(exc.code, exc.retryable, exc.en))
-            raise
+    except HeadwaterError as exc:
+        if in_json:
+            terminal.print_json(as_json(Failed(exc.code, exc.retryable, exc.en)))
+        raise
     if isinstance(last, Failed):
         raise typer.Exit(2)
 

@@ -39,7 +39,7 @@ class Answerer:
     ) -> AsyncGenerator[Event]:
         """The events of one answer (rag.events). What goes wrong is the last event: nothing is
         raised but cancellation. Closing the generator closes the model's connection."""
-        language = options.language or detect(question)
+        language = options.language or detect(question[:MAX_QUESTION])
         try:
             async with aclosing(self._events(question, turns, options)) as events:
                 async for event in events:
@@ -56,6 +56,11 @@ class Answerer:
     ) -> AsyncGenerator[Event]:
         start, first_token, ending = time.perf_counter(), None, Ending("stop", None)
         query = checked(question)
+        if len(options.instructions) > MAX_QUESTION:
+            raise QuestionError(
+                f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
+                f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
+            )
         async for waiting in self._opening.waiting():
             yield waiting
         retriever = self._opening.wait()

@@ -87,6 +87,7 @@ def _load(name: str) -> SentenceTransformer:
         target, local = name, False
     from httpx2 import TransportError
     from huggingface_hub import constants, get_session
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
@@ -100,7 +101,7 @@ def _load(name: str) -> SentenceTransformer:
         # Asked once here: without a network the hub's client tries for more than a minute.
         get_session().head(constants.ENDPOINT, timeout=10)
         return SentenceTransformer(target, device="cpu")
-    except (OSError, ValueError, RuntimeError, KeyError, TransportError) as exc:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
         log.debug("loading %s failed", name, exc_info=True)
         raise EmbedderError(
             f"The embedding model “{name}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "

@@ -40,7 +40,7 @@ class SourcesFound:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """New text only; whoever displays it accumulates."""
+    """New text only, as Markdown; whoever displays it accumulates."""
 
     text: str
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from . import markdown
 from .language import words
 from .types import Findings
 
@@ -23,13 +24,11 @@ SAME = 0.6
 
 _BETWEEN = re.compile(r"(?<=[.!?…])\s+(?=[^\W_a-z]|[\"“'(\[`-])|\n\s*\n|\n(?=[-•*] )")
 _WHOLE = re.compile(r"[.!?…][\"”’)\]]*$")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|~$&]|^[#+=-]|(?<=\d)[.)](?=\s)|(?<![^\W_])_|_(?![^\W_]))")
-
 Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
 
 
 def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
-    """The answer as Markdown, one quoted sentence with its [n] at a time, best source first.
+    """The answer as Markdown, one quoted sentence with its [n] at a time, the best first.
 
     `relevance(question, sentences)` gives each sentence's fit, shape (len(sentences),).
     """
@@ -53,18 +52,13 @@ def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
             chosen.append(int(i))
     for position, i in enumerate(chosen):
         number, sentence = sentences[i]
-        yield ("\n\n" if position else "") + f"{escape_markdown(sentence)} [{number}]"
+        yield ("\n\n" if position else "") + f"{markdown.escape(sentence)} [{number}]"
 
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of `text` that can stand alone, in order, their white space made single."""
     parts = (" ".join(part.split()).lstrip("-•* ") for part in _BETWEEN.split(text))
     return [part for part in parts if len(part) in SENTENCE_LENGTHS and _WHOLE.search(part)]
-
-
-def escape_markdown(text: str) -> str:
-    """`text` so that Markdown shows it as it is: quoted words never become markup, links or [n]."""
-    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def _alike(a: str, b: str) -> bool:

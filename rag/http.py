@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
-# away. Gradio's page itself needs inline scripts and styles.
+# away. Gradio's page itself needs inline scripts and styles,
+# and builds functions from text.
 _CONTENT = {
     "default-src": "'self' data: blob:",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -24,16 +25,23 @@ _CONTENT = {
     "form-action": "'self'",
 }
 _SAFE_METHODS = {"GET", "HEAD"}
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 class Guard:
-    """Adds the headers to each answer, and refuses what another site's page asks to change."""
+    """Adds the headers to each answer, and refuses what another site's page asks to change.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `public_host` is the name under which a proxy or a Space shows the page. With `local_only` every
+    other host than this machine's own names is refused: a site whose name is made to point at
+    127.0.0.1 could otherwise ask the library as if it were its own page.
+    """
+
+    def __init__(self, app: ASGIApp, public_host: str = "", local_only: bool = False) -> None:
         self._app = app
-        # A Space is shown in a frame on huggingface.co and is reached under its own host name.
-        self._space_host = os.environ.get("SPACE_HOST", "")
-        frames = "'self' https://huggingface.co" if self._space_host else "'self'"
+        self._public_host = public_host
+        self._local_only = local_only
+        # A Space is shown in a frame on huggingface.co.
+        frames = "'self' https://huggingface.co" if os.environ.get("SPACE_ID") else "'self'"
         policy = {**_CONTENT, "frame-ancestors": frames}
         self._headers = {
             "content-security-policy": "; ".join(f"{k} {v}" for k, v in policy.items()),
@@ -51,15 +59,18 @@ class Guard:
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        if scope["method"] not in _SAFE_METHODS and self._is_foreign(Headers(scope=scope)):
-            refusal = PlainTextResponse("This server takes no requests from other sites.", 403)
-            await refusal(scope, receive, send_with_headers)
-            return
-        await self._app(scope, receive, send_with_headers)
+        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        answer = PlainTextResponse(refusal, 403) if refusal else self._app
+        await answer(scope, receive, send_with_headers)
 
-    def _is_foreign(self, headers: Headers) -> bool:
-        """Whether a browser says that another site's page makes the request."""
-        origin = headers.get("origin")
-        if origin is None:  # not a browser, or the same site
-            return False
-        return urlsplit(origin).netloc not in {headers.get("host", ""), self._space_host} - {""}
+    def _refusal(self, method: str, headers: Headers) -> str | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        known = {*_LOCAL, self._public_host} - {""}
+        if self._local_only and urlsplit(f"//{host}").hostname not in known:
+            return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
+        # Without an origin it is no browser, or a plain visit.
+        if method in _SAFE_METHODS or origin is None:
+            return None
+        if urlsplit(origin).netloc in {host, self._public_host} - {""}:
+            return None
+        return "This server takes no requests from other sites."

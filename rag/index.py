@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,19 +41,21 @@ class Index:
 
     def __init__(self, store: Path, model: str, dimension: int, chroma_url: str | None) -> None:
         name = fingerprint(model, dimension)
-        self._lock = _lock(store)
         try:
-            self._folder = store / name
-            self._folder.mkdir(exist_ok=True)
-            self.library = Library(self._folder / "library.db")
-            self.vectors = VectorIndex(f"headwater-{name}", self._folder / "vectors", chroma_url)
-            self._bring_into_step()
+            with ExitStack() as opened:  # closed again, last first, if the next step fails
+                self._lock = _lock(store)
+                opened.callback(self._lock.release)
+                self._folder = store / name
+                self._folder.mkdir(exist_ok=True)
+                self.library = Library(self._folder / "library.db")
+                opened.callback(self.library.close)
+                collection = f"headwater-{name}-{self.library.id}"
+                self.vectors = VectorIndex(collection, self._folder / "vectors", chroma_url)
+                opened.callback(self.vectors.close)
+                self._bring_into_step()
+                opened.pop_all()
         except OSError as exc:
-            self._lock.release()
             raise _unusable(store, exc) from exc
-        except BaseException:
-            self._lock.release()
-            raise
 
     def close(self) -> None:
         self.vectors.close()

@@ -5,6 +5,7 @@ The only module that imports sqlite3. Knows no embedding model, no Chroma and no
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,9 @@ Column = Literal["exact", "folded"]
 # `keyword` is given the terms as rag.language cuts them, joined by spaces, so that FTS5's own
 # cutting changes nothing; it keeps only its index, the text is in `chunk`. `backlog` lists what the
 # vector index has yet to be told; it is written in the same transaction as the chunks, so a process
-# that dies in between leaves a list and not a gap.
+# that dies in between leaves a list and not a gap. `vector_index` is one row: the library's id,
+# which keeps two libraries on one Chroma server apart, and how many removals the vector index was
+# told of. Without `chunk_terms` the statistics would read every chunk's text and vector.
 _SCHEMA = """
 CREATE TABLE document (
     id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
@@ -38,6 +41,7 @@ CREATE TABLE chunk (
     page INTEGER NOT NULL, text TEXT NOT NULL, terms INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX chunk_document ON chunk(document_id);
+CREATE INDEX chunk_terms ON chunk(terms);
 CREATE VIRTUAL TABLE keyword USING fts5(
     exact, folded, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
 );
@@ -45,11 +49,10 @@ CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keyword, col);
 CREATE TABLE backlog (
     chunk_id INTEGER PRIMARY KEY, change TEXT NOT NULL CHECK (change IN ('added', 'removed'))
 );
-CREATE TABLE vector_index (removed INTEGER NOT NULL);
-INSERT INTO vector_index VALUES (0);
-PRAGMA user_version = 1;
+CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
+PRAGMA user_version = 2;
 """
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,28 @@ class Library:
         self._lock = threading.RLock()
         with self._translated():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            elif version != _VERSION:
-                raise StoreError(
-                    f"{path} was written by another version of Headwater. Choose another "
-                    "HEADWATER_STORE_DIR, or delete this one: it is rebuilt from your documents.",
-                    f"{path} do một phiên bản Headwater khác ghi. Hãy chọn HEADWATER_STORE_DIR "
-                    "khác hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
-                )
+        try:
+            with self._translated():
+                self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
+            self._db.executescript(f"BEGIN; {_SCHEMA} {row} COMMIT;")
+        elif version != _VERSION:
+            raise StoreError(
+                f"{self._path} was written by another version of Headwater. Choose another "
+                "HEADWATER_STORE_DIR, or delete this one: it is rebuilt from your documents.",
+                f"{self._path} do một phiên bản Headwater khác ghi. Hãy chọn HEADWATER_STORE_DIR "
+                "khác hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
+            )
 
     def close(self) -> None:
         with self._lock:
@@ -219,6 +231,11 @@ class Library:
             tuple(i for i, change in rows if change == "added"),
             tuple(i for i, change in rows if change == "removed"),
         )
+
+    @property
+    def id(self) -> str:
+        """Eight random hexadecimal digits, drawn when the library was made."""
+        return str(self._rows("SELECT library FROM vector_index")[0][0])
 
     def removed_from_vectors(self) -> int:
         """How many removals the vector index has been told of since it was last built."""

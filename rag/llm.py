@@ -6,6 +6,7 @@ translated. Knows nothing of documents: it is given messages.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from typing import cast
 
 import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from pydantic import HttpUrl
 
 from .errors import ModelError
 from .prompt import Message
 from .settings import Settings
 from .types import Options, Usage
 
+OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
 
@@ -36,16 +39,19 @@ class Model:
     """The configured server. One for the process; safe for many answers at once."""
 
     def __init__(self, settings: Settings) -> None:
-        key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
-        url = settings.openai_base_url
-        self._is_openai = url is None
-        self._host = url.host if url and url.host else "api.openai.com"
+        key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+        url = settings.openai_base_url or OPENAI_URL
         self.name = settings.openai_model
-        # A read that brings nothing for idle_timeout seconds is how a silent server is noticed.
+        self._host = url.host or ""
+        self._first_word_seconds = settings.first_word_timeout
+        self._idle_seconds = settings.idle_timeout
+        self._counts_tokens = True
+        # Only connecting is limited here: the SDK would ask again after a read that took too long,
+        # and a slow model would begin, and be paid, three times.
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
-            base_url=str(url) if url else None,
-            timeout=openai.Timeout(settings.idle_timeout, connect=CONNECT_SECONDS),
+            base_url=str(url),
+            timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             max_retries=RETRIES,
         )
 
@@ -61,38 +67,70 @@ class Model:
         generator is closed.
         """
         name = options.model or self.name
+        reason, usage, begun = "stop", None, False
+        try:
+            async with asyncio.timeout(self._first_word_seconds):
+                stream = await self._create(name, messages, options)
+            async with stream:
+                while chunk := await self._next(stream, begun):
+                    usage = _usage(chunk) or usage
+                    for choice in (chunk.choices or [])[:1]:
+                        reason = choice.finish_reason or reason
+                        text = choice.delta and (choice.delta.content or choice.delta.refusal)
+                        if text:
+                            begun = True
+                            yield text
+        except (openai.OpenAIError, json.JSONDecodeError, TimeoutError) as exc:
+            raise (_interrupted() if begun else _model_error(exc, name, self._host)) from exc
+        if not begun and reason == "stop":
+            raise _empty()
+        yield Ending(reason, usage)
+
+    async def _create(
+        self, name: str, messages: Sequence[Message], options: Options
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
         parameters: dict[str, object] = {}
+        if self._counts_tokens:
+            parameters["stream_options"] = {"include_usage": True}
         if options.temperature is not None:
             parameters["temperature"] = options.temperature
         if options.max_tokens is not None:
             # OpenAI's newer models refuse the old name; other servers often know only the old one.
-            limit = "max_completion_tokens" if self._is_openai else "max_tokens"
-            parameters[limit] = options.max_tokens
-        reason, usage, begun = "stop", None, False
+            is_openai = self._host == OPENAI_URL.host
+            parameters["max_completion_tokens" if is_openai else "max_tokens"] = options.max_tokens
         try:
-            stream = await self._client.chat.completions.create(
+            return await self._client.chat.completions.create(
                 model=name,
                 messages=cast(list[ChatCompletionMessageParam], messages),
                 stream=True,
-                stream_options={"include_usage": True},
                 extra_body=parameters,
             )
-            async with stream:
-                async for chunk in stream:
-                    usage = _usage(chunk) or usage
-                    for choice in chunk.choices[:1]:
-                        reason = choice.finish_reason or reason
-                        if choice.delta and choice.delta.content:
-                            begun = True
-                            yield choice.delta.content
-        except (openai.OpenAIError, json.JSONDecodeError) as exc:
-            raise (_interrupted() if begun else _model_error(exc, name, self._host)) from exc
-        yield Ending(reason, usage)
+        except openai.BadRequestError as exc:
+            if not self._counts_tokens or "stream_options" not in str(exc):
+                raise
+            self._counts_tokens = False  # some servers do not know the option
+            return await self._create(name, messages, options)
+
+    async def _next(
+        self, stream: openai.AsyncStream[ChatCompletionChunk], begun: bool
+    ) -> ChatCompletionChunk | None:
+        """The next chunk, None at the end. Raises TimeoutError if the server is silent too long."""
+        async with asyncio.timeout(self._idle_seconds if begun else self._first_word_seconds):
+            return await anext(aiter(stream), None)
 
 
 def _usage(chunk: ChatCompletionChunk) -> Usage | None:
     counted = chunk.usage
     return Usage(counted.prompt_tokens, counted.completion_tokens) if counted else None
+
+
+def _empty() -> ModelError:
+    return ModelError(
+        "empty_answer",
+        "The model ended without a word. Ask again, or choose another model.",
+        "Mô hình kết thúc mà không viết gì. Hãy hỏi lại hoặc chọn mô hình khác.",
+        retryable=True,
+    )
 
 
 def _interrupted() -> ModelError:
@@ -158,13 +196,13 @@ def _model_error(exc: Exception, name: str, server: str) -> ModelError:
                 f"Máy chủ mô hình gặp lỗi ({status}). Hãy hỏi lại sau giây lát.",
                 retryable=True,
             )
-        case openai.APITimeoutError():
+        case TimeoutError():
             return ModelError(
                 "timeout",
-                "The model's server did not answer in time. Ask again, or raise "
-                "HEADWATER_IDLE_TIMEOUT for a slow model.",
-                "Máy chủ mô hình không trả lời kịp. Hãy hỏi lại, hoặc tăng "
-                "HEADWATER_IDLE_TIMEOUT nếu mô hình chậm.",
+                "The model's server did not begin to answer in time. Ask again, or raise "
+                "HEADWATER_FIRST_WORD_TIMEOUT for a slow model.",
+                "Máy chủ mô hình không bắt đầu trả lời kịp. Hãy hỏi lại, hoặc tăng "
+                "HEADWATER_FIRST_WORD_TIMEOUT nếu mô hình chậm.",
                 retryable=True,
             )
         case openai.APIConnectionError():

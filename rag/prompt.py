@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
@@ -31,6 +32,11 @@ they say.\
 _WEAK = """\
 - These passages match the question only weakly. If they do not really answer it, say so.\
 """
+
+
+# What could be taken for the fence itself, or for the marks that some models have between roles.
+# All else stays as it is written: code, quotes, HTML.
+_FENCE = re.compile(r"<(?=\s*/?\s*passage|\||</?sys>)", re.IGNORECASE)
 
 
 class Message(TypedDict):
@@ -64,10 +70,7 @@ def messages(
 
 
 def _fenced(source: Source) -> str:
-    """A passage as data: no character of it can close the fence or open another."""
-    heading = f'number="{source.number}" title="{_quoted(source.title)}" page="{source.page}"'
-    return f"<passage {heading}>\n{_quoted(source.text)}\n</passage>"
-
-
-def _quoted(text: str) -> str:
-    return html.escape(text, quote=True)
+    """A passage as data: no text of it can close the fence or open another."""
+    title = html.escape(" ".join(source.title.split()))
+    heading = f'number="{source.number}" title="{title}" page="{source.page}"'
+    return f"<passage {heading}>\n{_FENCE.sub('&lt;', source.text)}\n</passage>"

@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict, assert_never
 
+from .answer import MAX_QUESTION
 from .events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
 from .language import detect
 from .types import Findings, Language, Source, Turn
@@ -37,7 +38,7 @@ class Screen:
     """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
 
     def __init__(self, question: str, language: Language | None) -> None:
-        self._language: Language = language or detect(question)
+        self._language: Language = language or detect(question[:MAX_QUESTION])
         self._status: Message | None = None
         self._sources: Message | None = None
         self._text = ""
@@ -131,13 +132,14 @@ def _sources_message(findings: Findings, vi: bool) -> Message:
 def _source(source: Source, vi: bool) -> str:
     """One source as HTML without blank lines, which would end Markdown's HTML block: a line that
     says where it is from and the best stretch of the passage, unfolding to the whole."""
+    name, title = (html.escape(" ".join(t.split())) for t in (source.document, source.title))
     place = f"{'trang' if vi else 'p.'} {source.page}"
     start, end = _excerpt(source)
     excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
     return (
         '<details class="headwater-source"><summary>'
-        f"<b>[{source.number}] {html.escape(source.title)}</b> "
-        f"<span>{html.escape(source.document)} · {place} · {source.score:.2f}</span>"
+        f"<b>[{source.number}] {title}</b> "
+        f"<span>{name} · {place} · {source.score:.2f}</span>"
         f'<div class="headwater-excerpt">{excerpt}</div></summary>'
         f"<p>{_marked(source, 0, len(source.text))}</p></details>"
     )

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: HttpUrl | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     openai_model: str = Field(default="gpt-4o-mini", validation_alias="OPENAI_MODEL")
+    server_name: str = Field(default="127.0.0.1", validation_alias="GRADIO_SERVER_NAME")
     server_port: int | None = Field(
         default=None, validation_alias="GRADIO_SERVER_PORT", ge=1, le=65535
     )
@@ -41,7 +42,30 @@ class Settings(BaseSettings):
     embedding_model: str = "all-MiniLM-L6-v2"
     top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
+    first_word_timeout: float = Field(default=120.0, gt=0, le=3600)
     idle_timeout: float = Field(default=30.0, gt=0, le=600)
+    public_host: str = ""
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _plain_key(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""
+        if not key.isascii() or not key.isprintable():
+            raise ValueError("has characters that no key has; was it copied with quotes?")
+        return SecretStr(key) if key else None
+
+    @field_validator("openai_base_url", "chroma_url")
+    @classmethod
+    def _no_password(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value and (value.username or value.password):
+            raise ValueError("must not carry a name or password")
+        return value
+
+    @field_validator("data_dir", "store_dir")
+    @classmethod
+    def _anchored(cls, value: Path) -> Path:
+        """Relative paths start at the project, wherever it is started from."""
+        return PROJECT / value.expanduser()
 
     @field_validator("openai_model", "embedding_model")
     @classmethod
@@ -53,9 +77,7 @@ class Settings(BaseSettings):
     @property
     def has_model(self) -> bool:
         """Whether a language model is configured: a key, or the address of a server."""
-        return bool(self.openai_base_url) or bool(
-            self.openai_api_key and self.openai_api_key.get_secret_value().strip()
-        )
+        return bool(self.openai_base_url or self.openai_api_key)
 
 
 def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
@@ -71,7 +93,8 @@ def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
         for error in exc.errors():
             name = str(error["loc"][0])
             variable = name if name.isupper() else PREFIX + name.upper()
-            value = "" if "KEY" in variable else f"={error['input']!r}"
+            secret = "KEY" in variable or "@" in str(error["input"])
+            value = "" if secret else f"={error['input']!r}"
             problems.append(f"{variable}{value}: {error['msg'].removeprefix('Value error, ')}")
         raise SettingsError(
             "A setting has a value that is not allowed. " + "; ".join(problems) + ".",

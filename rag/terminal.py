@@ -15,6 +15,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from . import markdown
 from .events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
 from .types import Findings, Source
 
@@ -46,7 +47,10 @@ def print_json(values: dict[str, object]) -> None:
 class Terminal:
     """Shows one answer to a reader as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quotes: bool) -> None:
+        """`quotes` says that no model writes: quotations are Markdown only to be shown as they are,
+        and here they are plain."""
+        self._quotes = quotes
         self._status = Console(stderr=True).status("")
         self._in_text = False
 
@@ -68,7 +72,8 @@ class Terminal:
                 _print_sources(findings)
             case TextDelta(text):
                 self._in_text = True
-                print(printable(text), end="", flush=True)
+                shown = markdown.unescape(text) if self._quotes else text
+                print(printable(shown), end="", flush=True)
             case Finished():
                 self._end_text()
                 Console(stderr=True).print(Text(_ending(event), style="dim"))

@@ -27,8 +27,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as the library lists it. `folder` is the absolute folder it was read from,
-    `name` its path inside that folder with forward slashes, `digest` the SHA-256 of its bytes."""
+    """A document as the library lists it. `folder` is the absolute folder it was read from, "" for
+    the data folder; `name` its path inside that folder with forward slashes; `digest` the SHA-256
+    of its bytes and of how they were read and cut."""
 
     folder: str
     name: str

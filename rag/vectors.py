@@ -6,6 +6,7 @@ It holds nothing that cannot be built again from the library.
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ class VectorIndex:
         self._name = name
         self._directory = directory
         self._url = url
+        self._swap = threading.Lock()  # held by a search, and while it gets another collection
         self._client: ClientAPI | None = None
         self._collection: Collection | None = None
 
@@ -45,36 +47,49 @@ class VectorIndex:
                 client = _http_client(self._url)
             else:
                 client = self._embedded(max(self._folders(), default=1))
-            self._collection = self._created(client)
+            self._collection = _created(client, self._name)
             self._client = client
 
     def rebuild(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
         """Fills a new collection from `batches`, which then takes the place of the old one."""
         with self._translated():
             if self._url:
-                client = self._client or _http_client(self._url)
-                with suppress(NotFoundError):
-                    client.delete_collection(self._name)
+                self._rebuild_on_server(self._client or _http_client(self._url), batches)
             else:
-                client = self._embedded(max(self._folders(), default=0) + 1)
-            collection = self._created(client)
-            for ids, vectors in batches:
-                _upsert(collection, ids, vectors)
+                self._rebuild_embedded(batches)
+
+    def _rebuild_on_server(
+        self, client: ClientAPI, batches: Iterator[tuple[Sequence[int], Vectors]]
+    ) -> None:
+        unfinished = f"{self._name}-new"
+        with suppress(NotFoundError):
+            client.delete_collection(unfinished)
+        collection = _filled(client, unfinished, batches)
+        with self._swap:
+            with suppress(NotFoundError):
+                client.delete_collection(self._name)
+            collection.modify(name=self._name)
+            self._client, self._collection = client, collection
+
+    def _rebuild_embedded(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
+        client = self._embedded(max(self._folders(), default=0) + 1)
+        collection = _filled(client, self._name, batches)
+        with self._swap:
             old, self._client, self._collection = self._client, client, collection
-            if not self._url:
-                if old is not None:
-                    old.close()  # type: ignore[attr-defined]
-                for number in sorted(self._folders())[:-1]:
-                    shutil.rmtree(self._directory / str(number), ignore_errors=True)
+        if old is not None:
+            old.close()  # type: ignore[attr-defined]
+        for number in sorted(self._folders())[:-1]:
+            shutil.rmtree(self._directory / str(number), ignore_errors=True)
 
     def close(self) -> None:
-        if self._client is not None:
+        with self._swap:
             client: Any = self._client
+            self._client = self._collection = None
+        if client is not None:
             client.close()
             if self._url:  # Chroma 1.5.9 leaves the connections of its HTTP client open
                 for owner in (client, client._admin_client):
                     owner._server._session.close()
-            self._client = self._collection = None
 
     def count(self) -> int:
         with self._translated():
@@ -94,7 +109,7 @@ class VectorIndex:
 
     def nearest(self, vector: Vectors, limit: int) -> list[int]:
         """The ids of the `limit` vectors nearest to `vector`, nearest first."""
-        with self._translated():
+        with self._swap, self._translated():
             found = self._open_collection.query(
                 query_embeddings=vector.reshape(1, -1), n_results=limit, include=[]
             )
@@ -116,13 +131,6 @@ class VectorIndex:
         options = ChromaSettings(anonymized_telemetry=False)
         return chromadb.PersistentClient(str(folder), settings=options)
 
-    def _created(self, client: ClientAPI) -> Collection:
-        return client.get_or_create_collection(
-            self._name,
-            embedding_function=None,
-            configuration={"hnsw": {"space": "cosine"}},
-        )
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -133,6 +141,21 @@ class VectorIndex:
                 f"The vector index at {place} cannot be used ({exc}).",
                 f"Không dùng được chỉ mục vector tại {place} ({exc}).",
             ) from exc
+
+
+def _created(client: ClientAPI, name: str) -> Collection:
+    return client.get_or_create_collection(
+        name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+
+
+def _filled(
+    client: ClientAPI, name: str, batches: Iterator[tuple[Sequence[int], Vectors]]
+) -> Collection:
+    collection = _created(client, name)
+    for ids, vectors in batches:
+        _upsert(collection, ids, vectors)
+    return collection
 
 
 def _upsert(collection: Collection, ids: Sequence[int], vectors: Vectors) -> None:

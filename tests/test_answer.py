@@ -204,13 +204,20 @@ async def test_the_end_tells_why_the_model_stopped(
         assert end(await events(answerer, EN)).reason == told
 
 
-async def test_an_answer_without_a_word_has_no_time_of_its_first(
+async def test_a_filtered_answer_without_a_word_has_no_time_of_its_first(
     configured: Configured, upstream: Upstream, retriever: Retriever
 ) -> None:
-    upstream.script = Script(tokens=())
+    upstream.script = Script(tokens=(), finish_reason="content_filter")
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, EN)
     assert (text(seen), end(seen).first_token_seconds) == ("", None)
+    assert end(seen).reason == "content_filter"
+
+
+async def test_extra_instructions_have_a_limit(quoting: Answerer) -> None:
+    options = Options(instructions="x" * (MAX_QUESTION + 1))
+    (failed,) = [event async for event in quoting.answer(EN, options=options)]
+    assert isinstance(failed, Failed) and failed.code == "invalid_question"
 
 
 @pytest.mark.parametrize("question", ["", " \n\t", "?!…", "🌊", "x" * (MAX_QUESTION + 1)])

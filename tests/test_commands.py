@@ -435,6 +435,18 @@ def test_a_missing_path_is_refused_before_anything_is_changed(run: Run, tmp_path
     assert not store.exists()
 
 
+def test_a_named_file_that_nobody_reads_ends_with_status_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    report, store = tmp_path / "notes" / "report.docx", tmp_path / "store"
+    report.write_bytes(b"PK")
+
+    named = run("ingest", "--json", str(report), HEADWATER_STORE_DIR=store)
+    found = run("ingest", "--json", str(report.parent), HEADWATER_STORE_DIR=store)
+
+    assert [r["outcome"] for r in lines(named.stdout + found.stdout)] == ["unsupported"] * 2
+    assert (named.exit_code, found.exit_code) == (1, 0)
+
+
 def test_an_empty_folder_says_which_formats_can_be_read(run: Run, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

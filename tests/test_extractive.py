@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from numpy.typing import NDArray
 
-from rag.extractive import MAX_SENTENCES, escape_markdown, quote, split_sentences
+from rag import markdown
+from rag.extractive import MAX_SENTENCES, quote, split_sentences
 from rag.language import keywords, words
 from rag.retriever import Retriever
 from rag.types import Findings, Source
@@ -143,7 +144,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("text", BLOCKS)
 def test_no_sentence_of_a_document_changes_how_it_is_shown(text: str) -> None:
-    tokens = MarkdownIt("js-default").parse(f"{escape_markdown(text)} [1]")
+    tokens = MarkdownIt("js-default").parse(f"{markdown.escape(text)} [1]")
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     children = tokens[1].children or []
     assert "".join(child.content for child in children) == f"{text} [1]"
@@ -153,7 +154,7 @@ def test_no_sentence_of_a_document_changes_how_it_is_shown(text: str) -> None:
 @given(st.text(alphabet="aB1 .#*_~`<>[]()!\\|$&;:-+=\"'"))
 def test_escaping_loses_no_character(text: str) -> None:
     single = " ".join(text.split())
-    assert re.sub(r"\\([\\`*\[\]<>|~$_#+\-=.)&!:])", r"\1", escape_markdown(single)) == single
+    assert re.sub(r"\\([\\`*\[\]<>|~$_#+\-=.)&!:])", r"\1", markdown.escape(single)) == single
 
 
 def test_sentences_are_cut_at_their_ends_and_not_at_abbreviations_or_numbers() -> None:
@@ -172,3 +173,12 @@ def test_headings_and_list_marks_are_no_sentences() -> None:
     text = "A heading of some length here\n\n- The first point is a whole sentence.\n- not one"
     assert split_sentences(text) == ["The first point is a whole sentence."]
     assert split_sentences("") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["See https://evil.example/x.", "Go to www.evil.com now.", "Mail me@evil.com."]
+)
+def test_what_would_become_a_link_by_itself_is_escaped_and_can_be_shown_plain(text: str) -> None:
+    escaped = markdown.escape(text)
+    assert not re.search(r"https?://|(?<!\\)www\.|\w@\w", escaped)
+    assert markdown.unescape(escaped) == text

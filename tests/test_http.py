@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,10 +19,14 @@ async def _hello(_: Request) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
 
+def _client(**options: Any) -> TestClient:
+    routes = [Route("/", _hello, methods=["GET", "POST"])]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard, **options)]))
+
+
 @pytest.fixture
 def client() -> TestClient:
-    routes = [Route("/", _hello, methods=["GET", "POST"])]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
+    return _client()
 
 
 def test_every_answer_allows_only_content_from_here(client: TestClient) -> None:
@@ -45,9 +51,21 @@ def test_the_same_origin_and_programs_may_change(client: TestClient) -> None:
 def test_a_space_may_be_framed_by_hugging_face_and_is_its_own_origin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("SPACE_HOST", "me-headwater.hf.space")
-    routes = [Route("/", _hello, methods=["GET", "POST"])]
-    client = TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
+    monkeypatch.setenv("SPACE_ID", "me/headwater")
+    client = _client(public_host="me-headwater.hf.space")
     own = client.post("/", headers={"Origin": "https://me-headwater.hf.space"})
     assert own.status_code == 200
     assert "https://huggingface.co" in own.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860", "chat.example.org"])
+def test_a_page_on_this_machine_alone_answers_to_its_names_and_its_proxys(host: str) -> None:
+    client = _client(public_host="chat.example.org", local_only=True)
+    assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
+    client = _client(local_only=True)
+    rebound = {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
+    assert client.get("/", headers=rebound).status_code == 403
+    assert client.post("/", headers=rebound).status_code == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -296,6 +297,16 @@ def test_a_store_that_cannot_be_used_is_refused_in_a_sentence(
             opened(store)
         assert refused.value.code == "store_error"
         assert refused.value.sentence("vi") != refused.value.sentence("en")
+
+
+def test_a_store_that_could_not_be_opened_is_closed_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(StoreError, match=url):
+        Index(tmp_path, MODEL, DIMENSION, url)
+    # SQLite removes it when the last connection is closed.
+    assert not list(tmp_path.glob("*/library.db-wal"))
+    opened(tmp_path).close()
 
 
 def test_each_model_has_a_store_of_its_own(tmp_path: Path) -> None:

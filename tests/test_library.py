@@ -205,3 +205,20 @@ def test_a_library_of_another_version_is_refused_and_left_alone(tmp_path: Path) 
     newer.close()
     with pytest.raises(StoreError, match="another version"):
         Library(path)
+
+
+def test_each_library_has_an_id_that_it_keeps(library: Library, tmp_path: Path) -> None:
+    again, other = Library(tmp_path / "library.db"), Library(tmp_path / "other.db")
+    assert library.id == again.id != other.id
+    again.close()
+    other.close()
+
+
+def test_the_statistics_read_no_chunk(library: Library, tmp_path: Path) -> None:
+    reading = sqlite3.connect(tmp_path / "library.db")
+    asked: list[str] = []
+    library._db.set_trace_callback(asked.append)
+    library.keyword_statistics(["one"], "exact")
+    (plan,) = reading.execute(f"EXPLAIN QUERY PLAN {asked[0]}").fetchall()
+    reading.close()
+    assert "COVERING INDEX" in plan[3]

@@ -99,13 +99,24 @@ async def test_the_ending_tells_why_the_model_stopped(
         assert (await read(model))[1].reason == reason
 
 
-async def test_an_answer_without_text_is_an_ending_alone(
+async def test_an_answer_without_a_word_is_a_failure_that_says_so(
     configured: Configured, upstream: Upstream
 ) -> None:
     upstream.script = Script(tokens=())
     async with connected(configured, upstream) as model:
-        text, ending = await read(model)
-    assert (text, ending.reason) == ("", "stop")
+        with pytest.raises(ModelError, match="without a word") as failed:
+            await read(model)
+    assert (failed.value.code, failed.value.retryable) == ("empty_answer", True)
+
+
+async def test_a_server_that_refuses_to_count_is_asked_again_without_and_remembered(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(tokens=("Yes.",), refuse_stream_options=True)
+    async with connected(configured, upstream) as model:
+        assert (await read(model))[0] == "Yes."
+        assert (await read(model))[0] == "Yes."
+    assert ["stream_options" in call.body for call in upstream.calls] == [True, False, False]
 
 
 async def test_the_request_carries_the_messages_the_key_and_only_the_options_that_were_chosen(
@@ -206,17 +217,18 @@ async def test_a_server_that_never_begins_is_given_up(
     configured: Configured, upstream: Upstream
 ) -> None:
     upstream.script = Script(header_delay=60)
-    async with connected(configured, upstream, HEADWATER_IDLE_TIMEOUT=0.5) as model:
+    async with connected(configured, upstream, HEADWATER_FIRST_WORD_TIMEOUT=0.5) as model:
         with pytest.raises(ModelError) as failed:
             await read(model)
     assert (failed.value.code, failed.value.retryable) == ("timeout", True)
+    assert len(upstream.calls) == 1, "a slow model was started, and would be paid, again"
 
 
 async def test_a_server_that_is_silent_before_the_first_word_is_given_up(
     configured: Configured, upstream: Upstream
 ) -> None:
     upstream.script = Script(silent_after=0)
-    async with connected(configured, upstream, HEADWATER_IDLE_TIMEOUT=0.5) as model:
+    async with connected(configured, upstream, HEADWATER_FIRST_WORD_TIMEOUT=0.5) as model:
         with pytest.raises(ModelError) as failed:
             await read(model)
     assert failed.value.code == "timeout"

@@ -75,3 +75,21 @@ async def test_an_error_is_logged_and_given_to_everybody_who_asks(
     assert [state async for state in opening.waiting()] == []
     assert len(caplog.records) == 1
     assert bool(caplog.records[0].exc_info) is not isinstance(error, StoreError)
+
+
+async def test_work_that_failed_can_be_started_again_for_those_who_hold_the_opening() -> None:
+    work = Work(StoreError("No room.", "Hết chỗ."))
+    opening = Opening(work)
+    work.go_on.set()
+    for _ in range(3):
+        with pytest.raises(StoreError) as raised:
+            opening.wait()
+        assert len(raised.traceback) == 2, "one more for each who asks"
+    assert opening.failed
+    work.go_on.clear()
+    work._error = None
+    opening.restart()
+    assert not opening.done
+    work.go_on.set()
+    assert await asyncio.to_thread(opening.wait) == "result"
+    assert (opening.failed, work.runs) == (False, 2)

@@ -41,11 +41,16 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_passage_can_close_its_fence_or_open_another(text: str) -> None:
     content = messages(QUESTION, found(text, "harmless", title=text), [], "en")[-1]["content"]
-    tags = re.findall(r"<[^>]*>", content)
-    assert [tag.split()[0].strip("<>") for tag in tags] == [
+    tags = re.findall(r"<\s*/?\s*passages?", content, re.IGNORECASE)
+    assert [tag.strip("<") for tag in tags] == [
         *("passages", "passage", "/passage", "passage", "/passage", "/passages")
     ]
-    assert "<|" not in content and "<<" not in content
+    assert "<|" not in content and "<<SYS" not in content
+
+
+def test_code_and_quotes_in_a_passage_stay_as_they_are_written() -> None:
+    text = 'It doesn\'t send <br> & "x"; cout << y; a < b'
+    assert text in messages(QUESTION, found(text), [], "en")[-1]["content"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

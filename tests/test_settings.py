@@ -90,3 +90,27 @@ def test_a_key_is_shown_neither_by_the_settings_nor_by_a_refusal(configured: Con
     with pytest.raises(SettingsError) as refused:
         configured(OPENAI_API_KEY="sk-very-secret", HEADWATER_TOP_K="0")
     assert "sk-very-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("OPENAI_API_KEY", "“sk-secret”", "copied with quotes"),
+        ("OPENAI_BASE_URL", "http://user:sekret@host/v1", "name or password"),
+        ("HEADWATER_CHROMA_URL", "http://user:sekret@host:8000", "name or password"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
+    configured: Callable[..., Settings], name: str, value: str, shown: str
+) -> None:
+    with pytest.raises(SettingsError, match=shown) as refused:
+        configured(**{name: value})
+    assert "secret" not in str(refused.value) and "sekret" not in str(refused.value)
+
+
+def test_paths_start_at_the_project_and_know_the_home_folder(
+    configured: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert configured(HEADWATER_DATA_DIR="data").data_dir == PROJECT / "data"
+    assert configured(HEADWATER_STORE_DIR="~/st").store_dir == Path("~/st").expanduser()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingest import chunking, readers
 from ingest.sync import Receipt, forget, locate, sync
 from rag.embedder import Embedder
-from rag.errors import DocumentError
+from rag.errors import DocumentError, StoreError
 from rag.index import Index
+from rag.types import Content
 
 LONG = "The station is checked every week, and what is found is written down. " * 40
 
@@ -67,9 +73,7 @@ def test_new_files_are_added_with_their_pages_and_chunks(desk: Desk) -> None:
     assert (second.name, second.outcome) == ("deep/er/b.txt", "added")
     assert second.chunks > 2
     document, _ = desk.index.library.documents()
-    assert (document.folder, document.name, document.title) == (
-        *(str(desk.folder), "a.md", "Title"),
-    )
+    assert (document.folder, document.name, document.title) == (*("", "a.md", "Title"),)
 
 
 def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
@@ -105,12 +109,17 @@ def test_a_renamed_file_is_removed_and_added(desk: Desk) -> None:
     assert desk.read() == {"a.md": "removed", "b.md": "added"}
 
 
-def test_a_folder_that_was_emptied_empties_the_library(desk: Desk) -> None:
-    path = desk.write("a.md", "One.")
+def test_an_empty_folder_is_taken_for_an_unmounted_disk_and_empties_nothing(desk: Desk) -> None:
+    path = desk.write("sub/a.md", "One.")
     desk.read()
     path.unlink()
-    assert desk.read() == {"a.md": "removed"}
-    assert desk.texts == {}
+    (receipt,) = desk.receipts()
+    assert (receipt.name, receipt.outcome) == (str(desk.folder), "failed")
+    assert "mounted?" in receipt.reason
+    assert f"--forget {desk.folder}" in receipt.reason
+    assert desk.texts == {"sub/a.md": "One."}
+    list(forget(desk.folder, desk.folder, desk.index))
+    assert desk.read() == {}
 
 
 def test_a_file_that_broke_keeps_what_was_read_of_it_earlier(desk: Desk) -> None:
@@ -188,12 +197,15 @@ def test_a_folder_elsewhere_has_names_of_its_own(desk: Desk, tmp_path: Path) -> 
     desk.read()
     assert desk.read(elsewhere) == {"sub/a.md": "added"}
     assert [(d.folder, d.name) for d in desk.index.library.documents()] == [
-        (str(desk.folder), "a.md"),
+        ("", "a.md"),
         (str(elsewhere), "sub/a.md"),
     ]
     assert desk.read() == {"a.md": "unchanged"}  # and does not take the other's away
-    (elsewhere / "sub" / "a.md").unlink()
-    assert desk.read(elsewhere) == {"sub/a.md": "removed"}
+    (elsewhere / "sub" / "a.md").rename(elsewhere / "a.txt.bak")
+    assert desk.read(elsewhere) == {
+        "a.txt.bak": "unsupported",
+        "sub/a.md": "removed",
+    }
     assert desk.texts == {"a.md": "Here."}
 
 
@@ -246,7 +258,114 @@ def test_a_folder_is_forgotten_without_being_there(desk: Desk) -> None:
     desk.write("sub/a.md", "One.")
     desk.write("b.md", "Two.")
     desk.read()
-    assert list(forget(desk.folder / "sub", desk.index)) == [Receipt("sub/a.md", "removed")]
+    removed = list(forget(desk.folder / "sub", desk.folder, desk.index))
+    assert removed == [Receipt("sub/a.md", "removed")]
     assert desk.texts == {"b.md": "Two."}
     with pytest.raises(DocumentError, match="Nothing was changed"):
-        list(forget(desk.folder / "sub", desk.index))
+        list(forget(desk.folder / "sub", desk.folder, desk.index))
+
+
+def test_a_data_folder_that_moved_is_the_same_folder(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    desk.folder = desk.folder.rename(desk.folder.with_name("moved"))
+    (desk.folder / "b.md").unlink()
+    assert desk.read() == {"a.md": "unchanged", "b.md": "removed"}
+
+
+def test_a_part_of_a_known_folder_elsewhere_is_no_folder_of_its_own(
+    desk: Desk, tmp_path: Path
+) -> None:
+    inside = tmp_path / "elsewhere" / "sub" / "deep"
+    inside.mkdir(parents=True)
+    (inside / "a.md").write_text("There.")
+    (tmp_path / "elsewhere" / "b.md").write_text("Beside.")
+    desk.read(tmp_path / "elsewhere")
+    assert desk.read(inside) == {"sub/deep/a.md": "unchanged"}
+    assert desk.read(inside / "a.md") == {"sub/deep/a.md": "unchanged"}
+    assert len(desk.texts) == 2
+
+
+def test_the_data_folder_is_left_out_of_a_folder_around_it(desk: Desk, tmp_path: Path) -> None:
+    around = tmp_path / "around"
+    around.mkdir()
+    desk.folder = desk.folder.rename(around / "data")
+    desk.write("a.md", "One.")
+    (around / "b.md").write_text("Two.")
+    desk.read()
+    assert desk.read(around) == {"b.md": "added"}
+    assert desk.read() == {"a.md": "unchanged"}
+
+
+def test_what_was_read_from_a_subfolder_that_cannot_be_listed_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("sub/a.md", "One.")
+    desk.write("subway.md", "Two.")
+    desk.write("c.md", "Three.")
+    desk.read()
+    (desk.folder / "subway.md").unlink()
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Iterator[os.DirEntry[str]]:  # root may list everything
+        if Path(path) == desk.folder / "sub":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refusing)
+    assert desk.read() == {"sub": "failed", "c.md": "unchanged", "subway.md": "removed"}
+    assert desk.texts == {"sub/a.md": "One.", "c.md": "Three."}
+
+
+def test_a_name_that_is_not_utf_8_fails_alone(desk: Desk) -> None:
+    Path(os.fsdecode(os.fsencode(desk.folder) + b"/caf\xe9.md")).write_text("One.")
+    desk.write("b.md", "Two.")
+    assert desk.read() == {"caf\\udce9.md": "failed", "b.md": "added"}
+    reason = desk.receipts()[1].reason
+    assert reason == "The name caf\\udce9.md is not UTF-8; rename it."
+    assert all(name.isascii() for _, _, name in desk.progress)
+
+
+def test_a_fault_in_a_reader_is_logged_and_costs_one_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(data: bytes, name: str) -> Content:
+        raise KeyError("a private detail")
+
+    monkeypatch.setitem(readers.READERS, ".txt", faulty)
+    desk.write("a.txt", "One.")
+    desk.write("b.md", "Two.")
+    first, second = desk.receipts()
+    assert (first.outcome, second.outcome) == ("failed", "added")
+    assert "a.txt could not be read" in first.reason
+    assert "private" not in first.reason
+    assert "a private detail" in caplog.text
+
+
+def test_a_store_that_fails_is_no_fault_of_the_file(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.index.vectors.close()
+    shutil.rmtree(desk.folder.parent / "store")
+    desk.index.library.close()
+    with pytest.raises(StoreError):
+        desk.read()
+
+
+def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
+    desk.write("a.md", LONG * 30)
+    (receipt,) = desk.receipts()
+    told = [name for _, _, name in desk.progress]
+    assert receipt.chunks > 64
+    assert f"a.md · 64/{receipt.chunks}" in told
+    assert f"a.md · {receipt.chunks}/{receipt.chunks}" in told
+
+
+@pytest.mark.parametrize("module", [readers, chunking])
+def test_what_is_read_or_cut_in_another_way_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    desk.write("a.md", "One.")
+    desk.read()
+    monkeypatch.setattr(module, "VERSION", "next")
+    assert desk.read() == {"a.md": "replaced"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -150,10 +152,8 @@ def test_a_rebuild_leaves_no_old_folder(tmp_path: Path) -> None:
     index.close()
 
 
-def test_a_search_during_a_rebuild_finds_what_it_found_before(tmp_path: Path) -> None:
+def test_a_search_during_a_rebuild_finds_what_it_found_before(index: VectorIndex) -> None:
     vectors = unit(5)
-    index = VectorIndex("headwater-test", tmp_path)
-    index.open()
     index.add(range(5), vectors)
     meanwhile: list[list[int]] = []
 
@@ -164,7 +164,29 @@ def test_a_search_during_a_rebuild_finds_what_it_found_before(tmp_path: Path) ->
 
     index.rebuild(batches())
     assert [*meanwhile, index.nearest(vectors[3], 1)] == [[3]] * 6
-    index.close()
+
+
+def test_searches_on_another_thread_never_meet_a_collection_that_is_gone(
+    index: VectorIndex,
+) -> None:
+    vectors = unit(5)
+    index.add(range(5), vectors)
+    done = threading.Event()
+
+    def search() -> set[int]:
+        found = set()
+        while not done.is_set():
+            found.update(index.nearest(vectors[3], 1))
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(search) for _ in range(2)]
+        try:
+            for _ in range(10):
+                index.rebuild(iter([(range(5), vectors)]))
+        finally:
+            done.set()
+        assert [search.result() for search in searches] == [{3}, {3}]
 
 
 def test_vectors_of_another_length_are_refused(index: VectorIndex) -> None:
@@ -192,3 +214,14 @@ def test_a_store_with_a_chroma_server_works_and_mends_what_the_server_lost(
         assert index.vectors.count() == 30
         assert index.vectors.nearest(vectors[7], 5) == wanted
     assert not list(tmp_path.rglob("chroma.sqlite3"))
+
+
+def test_two_stores_on_one_chroma_server_do_not_share_vectors(server: str, tmp_path: Path) -> None:
+    document = Document("", "a.md", "A", "1", 1, 1, 3)
+    passages = [(1, f"passage {n}") for n in range(3)]
+    with (
+        Index(tmp_path / "one", "model", 16, server) as one,
+        Index(tmp_path / "two", "model", 16, server) as two,
+    ):
+        one.replace(document, passages, unit(3))
+        assert (one.vectors.count(), two.vectors.count()) == (3, 0)

@@ -403,6 +403,8 @@ def _choice(finish_reason: str | None, **content: Json) -> Json:
 def _error(status: int, code: str | None) -> Json:
     kind = "server_error" if status >= 500 else "invalid_request_error"
     message = f"The test server refuses this with {status} ({code})."
+    if code == "unknown_parameter":  # the one that it does not know, as such servers name it
+        message = "Unrecognized request argument supplied: stream_options"
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
