@@ -28,20 +28,20 @@ QUESTION = "What does X-Accel-Buffering do?"
 
 def main() -> None:
     with ExitStack() as stack, tempfile.TemporaryDirectory() as store:
-        model = _free_port()
+        model = free_port()
         environment = {
             "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
             "HEADWATER_STORE_DIR": store,
         }
         server = ["-m", "tests.upstream", "--port", str(model), "--delay", "0.02"]
-        stack.enter_context(_process(model, server, {}, path="/v1/models"))
+        stack.enter_context(process(model, server, {}, path="/v1/models"))
         clients: dict[str, httpx.Client] = {}
         for name, command in {
             "app": ["app.py"],
             "relay": ["-m", "tests.first_token", "relay"],
         }.items():
-            port = _free_port()
-            stack.enter_context(_process(port, command, environment))
+            port = free_port()
+            stack.enter_context(process(port, command, environment))
             clients[name] = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         seconds: dict[str, list[float]] = {name: [] for name in clients}
         for round_number in range(WARM_UP + ROUNDS):
@@ -103,10 +103,11 @@ def relay() -> None:
 
 
 @contextmanager
-def _process(
+def process(
     port: int, command: list[str], environment: dict[str, str], path: str = "/"
 ) -> Iterator[None]:
-    process = subprocess.Popen(
+    """A server as a user starts it, from the moment when it answers on `port`."""
+    server = subprocess.Popen(
         [sys.executable, *command],
         cwd=PROJECT,
         env=os.environ | environment | {"GRADIO_SERVER_PORT": str(port)},
@@ -121,11 +122,11 @@ def _process(
             time.sleep(0.1)
         yield
     finally:
-        process.terminate()
-        process.wait()
+        server.terminate()
+        server.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -21,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from app import serve
 from ingest.reading import Reading
 from rag.settings import PROJECT, Settings
+from tests.first_token import free_port, process
 from tests.upstream import Script, Upstream, words
 
 CLOSED_WITHIN = 0.5  # seconds from Stop or a closed tab to the upstream's closed socket
@@ -70,27 +67,6 @@ def _served(settings: Settings, reading: Reading) -> str:
     return url
 
 
-@contextmanager
-def app_process(port: int, environment: dict[str, str]) -> Iterator[None]:
-    """`python app.py` as a user starts it, from the moment when its page answers."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=PROJECT,
-        env=os.environ | environment | {"GRADIO_SERVER_PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(600):
-            with suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}")
-                break
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -103,14 +79,6 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(
             executable_path=chromium, args=[f"--{flag}" for flag in [*flags, "disable-sync"]]
         )
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -344,14 +312,15 @@ def test_the_next_turn_carries_the_words_of_the_last_and_not_its_sources(
 
 
 def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
-    tab: Page, upstream: Upstream, tmp_path: Path, free_port: int
+    tab: Page, upstream: Upstream, tmp_path: Path
 ) -> None:
-    url = f"http://127.0.0.1:{free_port}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     environment = {
         "OPENAI_BASE_URL": upstream.base_url,
         "HEADWATER_STORE_DIR": str(tmp_path / "store"),
     }
-    with app_process(free_port, environment):
+    with process(port, ["app.py"], environment):
         _open(tab, url)
         _ask(tab, EN)
         expect(_answer(tab)).to_contain_text(re.compile("Opening the library|Reading the"))
@@ -359,7 +328,7 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
         _finished(tab)
         expect(tab.get_by_role("gridcell", name=EN)).to_be_visible()
         tab.goto("about:blank")
-    with app_process(free_port, environment):
+    with process(port, ["app.py"], environment):
         _open(tab, url)
         tab.get_by_role("gridcell", name=EN).click()
         expect(_answer(tab)).to_contain_text("Sources (5)")
