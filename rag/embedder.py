@@ -136,11 +136,11 @@ def _faster(model: SentenceTransformer) -> SentenceTransformer:
 
     On a CPU with bf16 instructions it was 2.9 times as fast at the same R@1 (DESIGN.md).
     """
-    sample = ["a sentence of usual length, to measure the speed of the encoder " * 4] * 4
+    sample = ["a sentence of usual length, to measure the speed of the encoder " * 4] * BATCH
 
     def seconds(candidate: SentenceTransformer) -> float:
         timings = []
-        for _ in range(3):
+        for _ in range(2):
             start = time.perf_counter()
             candidate.encode(sample, show_progress_bar=False)
             timings.append(time.perf_counter() - start)
