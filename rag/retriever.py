@@ -110,7 +110,11 @@ class Retriever:
         matching = library.keyword_search(query.rare_terms(), query.column, CANDIDATES)
         ids = list(dict.fromkeys(nearest + matching))
         chunks, vectors = library.chunks(ids), library.vectors(ids)
-        candidates = [chunks[i] for i in ids if i in chunks and i in vectors]
+        # In the order of the documents, so that equal scores do not rank by when they were read.
+        candidates = sorted(
+            (chunks[i] for i in ids if i in chunks and i in vectors),
+            key=lambda chunk: (chunk.document, chunk.page, chunk.id),
+        )
         cosine = np.array([vectors[c.id] @ query.vector for c in candidates])
         keyword, subject = keyword_scores(query, [c.text for c in candidates])
         profile = self._profile(query)
