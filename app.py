@@ -20,10 +20,13 @@ from starlette.middleware import Middleware
 
 from ingest.reading import Reading
 from rag.answer import Answerer
+from rag.assembly import assemble
 from rag.errors import HeadwaterError
-from rag.http import Guard
-from rag.llm import Model
+from rag.events import Failed, Finished
+from rag.http import Guard, HangUp, probes
+from rag.metrics import Metrics
 from rag.pacing import paced
+from rag.request_id import log_to_stderr
 from rag.screen import Message, Screen, turns_of
 from rag.settings import PROJECT, Settings, load_settings
 from rag.types import Language, Options
@@ -37,7 +40,7 @@ import gradio as gr  # noqa: E402
 if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
-STREAMS = 200  # answers Gradio runs at once
+REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
     "What does X-Accel-Buffering do?",
@@ -55,6 +58,9 @@ class Page:
         self._reading = reading
         self._answerer = answerer
         self._tasks: defaultdict[str, set[Task[None]]] = defaultdict(set)
+        self._retrying: set[str] = set()  # sessions that ask for another answer
+        # What this process can have at once; beyond it Gradio's own queue would wait in silence.
+        self.at_once = settings.max_streams + settings.max_waiting + REFUSALS
 
     async def chat(
         self,
@@ -70,6 +76,7 @@ class Page:
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
         an empty model, temperature or 0 max_tokens leaves the choice to the model's server."""
+        session = (request and request.session_hash) or ""
         options = Options(
             language=_LANGUAGES.get(language),
             top_k=top_k,
@@ -77,22 +84,38 @@ class Page:
             temperature=float(temperature) if temperature else None,
             max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
             instructions=instructions,
+            fresh=session in self._retrying,
         )
+        self._retrying.discard(session)
         screen = Screen(question, options.language)
-        answer = self._answerer.answer(question, turns_of(history), options)
-        session = (request and request.session_hash) or ""
+        answer = self._answerer.answer(question, turns_of(history), options, _user(request))
+        ended = False
         try:
             async with aclosing(paced(answer, self._tasks[session])) as events:
                 async for event in events:
+                    ended = isinstance(event, Finished | Failed)
                     yield screen.show(event)
+            if not ended:
+                yield screen.stopped()
         finally:
             if not self._tasks.get(session):
                 self._tasks.pop(session, None)
 
-    async def leave(self, request: gr.Request) -> None:
-        """A closed tab ends its answers, also those that wait for a silent model."""
-        for task in self._tasks.pop(request.session_hash or "", set()):
+    def hang_up(self, session: str) -> None:
+        """Ends the session's answers, also those that wait for a silent model."""
+        for task in self._tasks.get(session, set()):
             task.cancel()
+
+    async def stop(self, request: gr.Request) -> None:
+        self.hang_up(request.session_hash or "")
+
+    async def retry(self, request: gr.Request) -> None:
+        """Retry wants another answer than the one that may be kept."""
+        self._retrying.add(request.session_hash or "")
+
+    async def leave(self, request: gr.Request) -> None:
+        self._retrying.discard(request.session_hash or "")
+        self.hang_up(request.session_hash or "")
 
     def shelf(self) -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
@@ -114,6 +137,7 @@ class Page:
                 height="calc(100dvh - 280px)",
                 min_height=300,
                 latex_delimiters=[],
+                autoscroll=False,  # page.js does it
                 buttons=["copy"],
                 placeholder="Hỏi bằng tiếng Việt hoặc tiếng Anh · Ask in Vietnamese or English",
                 elem_id="headwater-chat",
@@ -131,7 +155,7 @@ class Page:
             editable=True,
             save_history=True,
             api_name="chat",
-            concurrency_limit=STREAMS,
+            concurrency_limit=self.at_once,
             show_progress="hidden",
             additional_inputs_accordion=gr.Accordion("Tùy chọn · Options", open=False),
             # No bounds on these: a value that Gradio itself refuses locks the text box.
@@ -184,6 +208,12 @@ class Page:
             timer.tick(self.shelf, None, [shelf, timer], **private)
             again.click(self.read_again, None, [shelf, timer], **private)
             demo.unload(self.leave)
+            demo.chatbot.retry(self.retry, queue=False, **private)
+            # Gradio's own Stop throws the generator away, and nothing can be said under the text.
+            for event in demo.fns.values():
+                if (demo.textbox._id, "stop") in event.targets:
+                    event.cancels = []
+            demo.textbox.stop(self.stop, queue=False, **private)
         demo.queue(max_size=None)
         return demo
 
@@ -235,15 +265,22 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     Returns when the server has stopped, or at once if not `block`. Raises OSError if the port is
     taken.
     """
-    model = Model(settings) if settings.has_model else None
-    demo = Page(settings, reading, Answerer(reading.opening, model, settings.top_k)).build()
+    metrics = Metrics()
+    page = Page(settings, reading, assemble(settings, reading.opening, metrics))
+    demo = page.build()
+    # uvicorn reads it when it starts; without it it would believe whoever connects from here.
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     demo.launch(
         server_name=settings.server_name,
         server_port=settings.server_port,
-        max_threads=STREAMS,
-        app_kwargs={"middleware": [_guard(settings)]},
+        max_threads=page.at_once,
+        app_kwargs={
+            "middleware": [_guard(settings), Middleware(HangUp, gone=page.hang_up)],
+            "routes": probes(metrics.exposition, reading.problems),
+        },
         theme=THEME,
         css_paths=PROJECT / "rag" / "page.css",
+        js=(PROJECT / "rag" / "page.js").read_text(),
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
@@ -251,6 +288,13 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         prevent_thread_lock=not block,
     )
     return demo
+
+
+def _user(request: gr.Request | None) -> str | None:
+    """Whose rate limit a question counts for: the name that was logged in, else the address."""
+    if request is None:
+        return None
+    return request.username or (request.client and request.client.host) or "unknown"
 
 
 def _guard(settings: Settings) -> Middleware:
@@ -263,7 +307,7 @@ def _guard(settings: Settings) -> Middleware:
 
 def main() -> int:
     """Reads the documents and serves the page until it is interrupted; 2 if it cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.INFO)
     for chatty in ("httpx", "httpx2", "openai", "sentence_transformers"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:

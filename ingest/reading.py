@@ -48,6 +48,16 @@ class Reading:
         """What the library holds; nothing before it is open."""
         return self._index.library.documents() if self._index else []
 
+    def problems(self) -> list[str]:
+        """What keeps questions from being answered now, in a sentence each."""
+        if not self.opening.done:
+            done, total = self.progress.done, self.progress.total
+            how_far = f": {done} of {total} documents" if total else ""
+            return [f"The library is being opened{how_far}."]
+        if self._index is None or self._embedder is None or self.opening.failed:
+            return [self.error.en if self.error else "The library could not be opened."]
+        return self._index.problems()
+
     def again(self) -> None:
         """Reads the folder again, on a thread of its own; questions are answered meanwhile. If
         the store could not be opened, that is tried again first."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import aclosing, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,9 +21,11 @@ from rich.console import Console
 from . import terminal
 from .errors import HeadwaterError
 from .events import Event, Failed, Waiting, as_json, findings_as_json
+from .request_id import log_to_stderr
 from .types import Language, Options
 
 if TYPE_CHECKING:
+    from .answer import Answerer
     from .embedder import Embedder
     from .index import Index
     from .retriever import Retriever
@@ -56,7 +58,7 @@ def prepare(verbose: bool) -> None:
         if isinstance(stream, TextIOWrapper):
             # Half a surrogate pair from a model must not end the answer; in JSON it stays valid.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
 
 
 @contextmanager
@@ -82,7 +84,17 @@ def common(
 @app.command()
 @told()
 def ask(
-    question: Words,
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answer a file of questions, one a line or JSON lines, several at once: a JSON "
+            "line an answer, also into FILE.answers.jsonl, where a later run goes on.",
+        ),
+    ] = None,
     in_json: AsJson = False,
     top_k: TopK = None,
     language: Annotated[
@@ -96,6 +108,11 @@ def ask(
     from .settings import load_settings
 
     options = Options(language=language, top_k=top_k, model=model)
+    if batch is not None and question is None:
+        _ask_batch(batch, options)
+        return
+    if batch is not None or question is None:
+        raise typer.BadParameter("give a QUESTION, or --batch FILE, and not both")
     try:
         settings = load_settings()
         query = checked(_typed(question))
@@ -107,10 +124,47 @@ def ask(
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
-            terminal.print_json(as_json(Failed(exc.code, exc.retryable, exc.en)))
+            terminal.print_json(as_json(Failed(exc.code, exc.retryable, exc.en, "-")))
         raise
     if isinstance(last, Failed):
         raise typer.Exit(2)
+
+
+def _ask_batch(file: Path, options: Options) -> None:
+    """`ask --batch`: answers to stdout and beside the file, how far it is to stderr. Exit status 1
+    if some failed, 2 if the rest would have failed as well."""
+    from . import batch
+    from .retriever import Retriever
+    from .settings import load_settings
+
+    settings = load_settings()
+    items, out = batch.load(file), batch.answers_file(file)
+    with Console(stderr=True).status("Opening the library…") as status:
+        shown = 0
+
+        def show(line: dict[str, object]) -> None:
+            nonlocal shown
+            shown += 1
+            status.update(f"{shown} answered…")
+            terminal.print_json(line)
+
+        async def answers(retriever: Retriever) -> batch.Outcome:
+            async with aclosing(_answerer(settings, retriever, patience=86_400)) as answerer:
+                return await batch.run(
+                    items, out, lambda question: answerer.answer(question, options=options), show
+                )
+
+        with opened(settings) as (index, embedder):
+            outcome = asyncio.run(answers(Retriever(index, embedder)))
+    terminal.say(
+        f"{outcome.answered} answered, {outcome.skipped} were answered before, "
+        f"{outcome.failed} failed. All answers: {out}"
+    )
+    if outcome.stopped_by:
+        terminal.say(f"Stopped, the others would fail as well: {outcome.stopped_by}")
+        raise typer.Exit(2)
+    if outcome.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -171,20 +225,20 @@ async def _answer(
     show: Callable[[Event], None],
 ) -> Event | None:
     """Shows the events of one answer as they come; the last of them."""
-    from .answer import Answerer
-    from .llm import Model
-    from .opening import Opening
-
     event = None
-    async with AsyncExitStack() as closing:
-        model = Model(settings) if settings.has_model else None
-        if model:
-            closing.push_async_callback(model.close)
-        answerer = Answerer(Opening(lambda _: retriever), model, settings.top_k)
-        events = answerer.answer(query, options=options)
-        async for event in await closing.enter_async_context(aclosing(events)):
+    answerer = _answerer(settings, retriever)
+    async with aclosing(answerer), aclosing(answerer.answer(query, options=options)) as events:
+        async for event in events:
             show(event)
     return event
+
+
+def _answerer(settings: Settings, retriever: Retriever, **patience: float) -> Answerer:
+    from .assembly import assemble
+    from .metrics import Metrics
+    from .opening import Opening
+
+    return assemble(settings, Opening(lambda _: retriever), Metrics(), **patience)
 
 
 def _typed(question: str) -> str:

@@ -10,15 +10,30 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
-from . import extractive, prompt
+from . import extractive, prompt, request_id
+from .admission import Line, Visitors
+from .cache import Piece
 from .errors import HeadwaterError, QuestionError
-from .events import Event, Failed, Finished, FinishReason, Searching, SourcesFound, TextDelta
+from .events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+)
 from .language import detect
-from .llm import Ending, Model
+from .llm import Ending
+from .metrics import Metrics
 from .opening import Opening
+from .redact import Redactor
 from .retriever import Retriever
 from .types import Findings, Language, Options, Turn
+from .writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -26,81 +41,141 @@ MAX_QUESTION = 4000  # characters
 DEFAULTS = Options()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    query: str
+    turns: Sequence[Turn]
+    options: Options
+    at: float  # time.perf_counter()
+
+
 class Answerer:
-    """Answers questions from what `opening` opens; `model` None means quoting the documents."""
+    """Answers questions from what `opening` opens; `writer` None means quoting the documents."""
 
-    def __init__(self, opening: Opening[Retriever], model: Model | None, top_k: int) -> None:
+    def __init__(
+        self,
+        opening: Opening[Retriever],
+        writer: Writer | None,
+        top_k: int,
+        line: Line,
+        visitors: Visitors,
+        redactor: Redactor,
+        metrics: Metrics,
+    ) -> None:
         self._opening = opening
-        self._model = model
+        self._writer = writer
         self._top_k = top_k
+        self._line = line
+        self._visitors = visitors
+        self._redactor = redactor
+        self._metrics = metrics
 
-    async def answer(
-        self, question: str, turns: Sequence[Turn] = (), options: Options = DEFAULTS
+    async def aclose(self) -> None:
+        """Closes the connections to the model's server and to where the limits count."""
+        try:
+            if self._writer:
+                await self._writer.aclose()
+        finally:
+            await self._visitors.aclose()
+
+    def answer(
+        self,
+        question: str,
+        turns: Sequence[Turn] = (),
+        options: Options = DEFAULTS,
+        user: str | None = None,
     ) -> AsyncGenerator[Event]:
         """The events of one answer (rag.events). What goes wrong is the last event: nothing is
-        raised but cancellation. Closing the generator closes the model's connection."""
+        raised but cancellation. Closing the generator closes the model's connection.
+
+        `user` is whose rate limit counts: a name or an address, None for nobody's.
+        """
+        return self._metrics.watched(self._told(question, turns, options, user))
+
+    async def _told(
+        self, question: str, turns: Sequence[Turn], options: Options, user: str | None
+    ) -> AsyncGenerator[Event]:
+        """The events, with whatever goes wrong as the last one."""
+        asked_at, request = time.perf_counter(), request_id.begin()
         language = options.language or detect(question[:MAX_QUESTION])
         try:
-            async with aclosing(self._events(question, turns, options)) as events:
+            _check_instructions(options.instructions)
+            asked = _Asked(checked(question), turns, options, asked_at)
+            async with aclosing(self._admitted(asked, user)) as events:
                 async for event in events:
                     yield event
         except HeadwaterError as exc:
-            log.info("answer failed: %s", exc.code)
-            yield Failed(exc.code, exc.retryable, exc.sentence(language))
+            yield Failed(exc.code, exc.retryable, exc.sentence(language), request)
         except Exception:
             log.exception("answer failed")
-            yield Failed("internal_error", True, _INTERNAL[language])
+            yield Failed("internal_error", True, _INTERNAL[language], request)
 
-    async def _events(
-        self, question: str, turns: Sequence[Turn], options: Options
-    ) -> AsyncGenerator[Event]:
-        start, first_token, ending = time.perf_counter(), None, Ending("stop", None)
-        query = checked(question)
-        if len(options.instructions) > MAX_QUESTION:
-            raise QuestionError(
-                f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
-                f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
-            )
+    async def _admitted(self, asked: _Asked, user: str | None) -> AsyncGenerator[Event]:
+        """The events once this user may ask, the library is open and there is room."""
+        if user is not None:
+            await self._visitors.admit(user)
         async for waiting in self._opening.waiting():
             yield waiting
         retriever = self._opening.wait()
+        with self._line.ticket() as ticket:
+            async with aclosing(ticket.turn()) as places:
+                async for place in places:
+                    yield Queued(place)
+            async with aclosing(self._events(asked, retriever)) as events:
+                async for event in events:
+                    yield event
 
-        yield Searching(query)
+    async def _events(self, asked: _Asked, retriever: Retriever) -> AsyncGenerator[Event]:
+        """The idea itself: search, sources, text, end."""
+        first_token, ending = None, Ending("stop")
+        yield Searching(asked.query)
         search_start = time.perf_counter()
-        findings = await asyncio.to_thread(retriever.search, query, options.top_k or self._top_k)
+        top_k = asked.options.top_k or self._top_k
+        findings = await asyncio.to_thread(retriever.search, asked.query, top_k)
+        findings = self._redactor.findings(findings)
         search_seconds = time.perf_counter() - search_start
         yield SourcesFound(findings)
 
-        async with aclosing(self._text(retriever, findings, turns, options)) as pieces:
+        pieces = self._redactor.stream(self._pieces(asked, retriever, findings))
+        async with aclosing(pieces):
             async for piece in pieces:
-                if isinstance(piece, Ending):
-                    ending = piece
-                    continue
-                first_token = first_token or time.perf_counter() - start
-                yield TextDelta(piece)
+                match piece:
+                    case Ending():
+                        ending = piece
+                    case Queued():
+                        yield piece
+                    case str():
+                        first_token = first_token or time.perf_counter() - asked.at
+                        yield TextDelta(piece)
 
         refused = findings.verdict == "refuse"
+        writer = None if refused else self._writer
         yield Finished(
             reason="refused" if refused else _reason(ending.reason),
-            model=(options.model or self._model.name) if self._model and not refused else None,
+            model=(asked.options.model or writer.name) if writer else None,
             usage=ending.usage,
+            price=ending.price,
+            cached=ending.cached,
             search_seconds=search_seconds,
             first_token_seconds=first_token,
-            total_seconds=time.perf_counter() - start,
+            total_seconds=time.perf_counter() - asked.at,
+            request_id=request_id.current(),
         )
 
-    async def _text(
-        self, retriever: Retriever, findings: Findings, turns: Sequence[Turn], options: Options
-    ) -> AsyncGenerator[str | Ending]:
+    async def _pieces(
+        self, asked: _Asked, retriever: Retriever, findings: Findings
+    ) -> AsyncGenerator[Piece]:
         """Who writes: nobody below the threshold, the model if there is one, else the documents."""
-        language = options.language or findings.language
+        language = asked.options.language or findings.language
         if findings.verdict == "refuse":
             yield _REFUSAL[language]
-        elif self._model:
-            messages = prompt.messages(
-                findings.query, findings, turns, language, options.instructions
-            )
-            async with aclosing(self._model.stream(messages, options)) as pieces:
+        elif self._writer:
+            clean = self._redactor.text
+            turns = [Turn(clean(turn.question), clean(turn.answer)) for turn in asked.turns]
+            instructions = clean(asked.options.instructions)
+            messages = prompt.messages(findings.query, findings, turns, language, instructions)
+            writing = self._writer.stream(messages, asked.options, retriever.edition)
+            async with aclosing(writing) as pieces:
                 async for piece in pieces:
                     yield piece
         else:
@@ -131,6 +206,14 @@ def checked(question: str) -> str:
             "Câu hỏi không có chữ hay số nào nên không có gì để tìm.",
         )
     return query
+
+
+def _check_instructions(instructions: str) -> None:
+    if len(instructions) > MAX_QUESTION:
+        raise QuestionError(
+            f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
+            f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
+        )
 
 
 def _reason(reason: str) -> FinishReason:

@@ -4,6 +4,8 @@ HeadwaterError
 ├── SettingsError          a setting has a value that is not allowed
 ├── QuestionError          the question itself cannot be answered (empty, too long, no letters)
 ├── LibraryEmpty           there is nothing to search yet
+├── Busy                   too many answers at once, or the model's budget is used up
+├── TooManyQuestions       this user asks more often than is allowed
 ├── StoreError             the store directory cannot be used
 │   └── StoreLocked        another process holds it
 ├── DocumentError          one file could not be read; the others are not affected
@@ -48,6 +50,16 @@ class QuestionError(HeadwaterError):
 
 class LibraryEmpty(HeadwaterError):
     code = "library_empty"
+
+
+class Busy(HeadwaterError):
+    code = "busy"
+    retryable = True
+
+
+class TooManyQuestions(HeadwaterError):
+    code = "too_many_questions"
+    retryable = True
 
 
 class StoreError(HeadwaterError):

@@ -25,6 +25,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """Others are answered first: `place` in line, 1 is next. Before the search it is the line for
+    an answer, after it the line for the model's budget."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Searching:
     """The query that is really searched."""
 
@@ -47,16 +55,28 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is complete. `model` is None when no model wrote it. `search_seconds` is the
-    search alone; the other two count from the question, and `first_token_seconds` is None when no
-    text came."""
+    """The answer is complete. `model` is None when no model wrote it, `price` (US dollars) when it
+    is not known; a `cached` answer was written for an earlier or a simultaneous question and cost
+    nothing. `search_seconds` is the search alone; the other two count from the question, and
+    `first_token_seconds` is None when no text came."""
 
     reason: FinishReason
     model: str | None
     usage: Usage | None
+    price: float | None
+    cached: bool
     search_seconds: float
     first_token_seconds: float | None
     total_seconds: float
+    request_id: str
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How fast the text came once it had begun; None where nothing was counted or streamed."""
+        if self.usage is None or self.first_token_seconds is None or self.cached:
+            return None
+        seconds = self.total_seconds - self.first_token_seconds
+        return self.usage.output_tokens / seconds if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +86,17 @@ class Failed:
     code: str
     retryable: bool
     sentence: str
+    request_id: str
 
 
-Event = Waiting | Searching | SourcesFound | TextDelta | Finished | Failed
+Event = Queued | Waiting | Searching | SourcesFound | TextDelta | Finished | Failed
 
 
 def as_json(event: Event) -> dict[str, object]:
     """The event as plain JSON values, its kind under "event" in snake case."""
     match event:
+        case Queued(place):
+            return {"event": "queued", "place": place}
         case Waiting(done, total, detail):
             return {"event": "waiting", "done": done, "total": total, "detail": detail}
         case Searching(query):
@@ -82,19 +105,32 @@ def as_json(event: Event) -> dict[str, object]:
             return {"event": "sources_found", **findings_as_json(findings)}
         case TextDelta(text):
             return {"event": "text_delta", "text": text}
-        case Finished(reason, model, usage, search, first_token, total):
-            counted = usage and {"input": usage.input_tokens, "output": usage.output_tokens}
+        case Finished(usage=usage, first_token_seconds=first_token):
+            counted = usage and {
+                "input": usage.input_tokens,
+                "output": usage.output_tokens,
+                "estimated": usage.estimated,
+            }
             return {
                 "event": "finished",
-                "reason": reason,
-                "model": model,
+                "reason": event.reason,
+                "model": event.model,
                 "usage": counted,
-                "search_seconds": round(search, 4),
+                "price": event.price,
+                "cached": event.cached,
+                "search_seconds": round(event.search_seconds, 4),
                 "first_token_seconds": first_token and round(first_token, 4),
-                "total_seconds": round(total, 4),
+                "total_seconds": round(event.total_seconds, 4),
+                "request_id": event.request_id,
             }
-        case Failed(code, retryable, sentence):
-            return {"event": "failed", "code": code, "retryable": retryable, "sentence": sentence}
+        case Failed(code, retryable, sentence, request_id):
+            return {
+                "event": "failed",
+                "code": code,
+                "retryable": retryable,
+                "sentence": sentence,
+                "request_id": request_id,
+            }
         case _:
             assert_never(event)
 

@@ -1,15 +1,20 @@
-"""What every HTTP answer and request goes through: the security headers, and no foreign origins.
+"""What every HTTP answer and request goes through (the security headers, and no foreign origins),
+and the routes an operator watches.
 
-Pure ASGI, so that nothing buffers a stream. Knows no route.
+Pure ASGI, so that nothing buffers a stream. Knows nothing of what it serves.
 """
 
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
@@ -24,6 +29,7 @@ _CONTENT = {
     "base-uri": "'self'",
     "form-action": "'self'",
 }
+_CALL = re.compile(r"/call/chat/(\w+)/?$")
 _SAFE_METHODS = {"GET", "HEAD"}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
@@ -74,3 +80,56 @@ class Guard:
         if urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None
         return "This server takes no requests from other sites."
+
+
+class HangUp:
+    """Tells when whoever reads an answer's stream has gone, at once: Gradio itself notices when the
+    next piece comes, which a silent model never sends.
+
+    `gone` is given the session: a browser's, or the id of a single call's event.
+    """
+
+    def __init__(self, app: ASGIApp, gone: Callable[[str], None]) -> None:
+        self._app = app
+        self._gone = gone
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and (session := _session(scope)):
+                self._gone(session)
+            return message
+
+        await self._app(scope, watched, send)
+
+
+def _session(scope: Scope) -> str | None:
+    if scope["type"] != "http":
+        return None
+    if call := _CALL.search(scope["path"]):
+        return str(call[1])
+    if scope["path"].endswith("/queue/data"):
+        return parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+    return None
+
+
+def probes(metrics: Callable[[], bytes], problems: Callable[[], list[str]]) -> list[Route]:
+    """`/metrics` in Prometheus' format, `/health` (the process answers) and `/ready` (questions can
+    be answered; else 503 with the reasons)."""
+
+    def show_metrics(_: Request) -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def health(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    def ready(_: Request) -> Response:
+        reasons = problems()
+        status = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+        return JSONResponse(status, 503 if reasons else 200)
+
+    return [
+        Route("/metrics", show_metrics),
+        Route("/health", health),
+        Route("/ready", ready),
+    ]

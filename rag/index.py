@@ -85,6 +85,18 @@ class Index:
         self.library.remove(folder, name)
         self._catch_up()
 
+    def problems(self) -> list[str]:
+        """What keeps searches from seeing all documents, in a sentence each; quick."""
+        if not self._lock.is_locked:
+            return ["The store is closed."]
+        try:
+            stored, found = self.library.count(), self.vectors.count()
+        except StoreError as exc:
+            return [exc.en]
+        if stored != found:
+            return [f"The vector index has {found} of {stored} chunks."]
+        return []
+
     def rebuild(self) -> None:
         """Builds the vector index anew from the library; nothing is embedded again."""
         told = self.library.backlog()

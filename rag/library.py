@@ -81,6 +81,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self.revision = 0  # rises with every change of the documents, from 0 in each process
         with self._translated():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
@@ -127,6 +128,7 @@ class Library:
         """Stores `document` with its (page, text) passages and their unit vectors, one a row, in
         place of what the library had under the same folder and name; all of it or nothing."""
         with self._transaction():
+            self.revision += 1
             self._remove(document.folder, document.name)
             document_id = self._db.execute(
                 "INSERT INTO document (folder, name, title, digest, pages, pages_with_text) "
@@ -157,6 +159,7 @@ class Library:
     def remove(self, folder: str, name: str) -> None:
         """Forgets a document and its chunks; does nothing if there is none."""
         with self._transaction():
+            self.revision += 1
             self._remove(folder, name)
 
     def _remove(self, folder: str, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -16,7 +17,8 @@ import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from pydantic import HttpUrl
 
-from .errors import ModelError
+from . import pricing, request_id
+from .failures import model_error
 from .prompt import Message
 from .settings import Settings
 from .types import Options, Usage
@@ -24,15 +26,18 @@ from .types import Options, Usage
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
+_UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError)  # the SDK lets both through as they are
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says), and what
-    it counted, if it did."""
+    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says), what
+    was counted, and its price in US dollars where that is known. A `cached` one cost nothing."""
 
     reason: str
-    usage: Usage | None
+    usage: Usage | None = None
+    price: float | None = None
+    cached: bool = False
 
 
 class Model:
@@ -42,15 +47,17 @@ class Model:
         key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
         url = settings.openai_base_url or OPENAI_URL
         self.name = settings.openai_model
+        self._url = str(url)
         self._host = url.host or ""
         self._first_word_seconds = settings.first_word_timeout
         self._idle_seconds = settings.idle_timeout
+        self._max_seconds = settings.max_answer_seconds
         self._counts_tokens = True
         # Only connecting is limited here: the SDK would ask again after a read that took too long,
         # and a slow model would begin, and be paid, three times.
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
-            base_url=str(url),
+            base_url=self._url,
             timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             max_retries=RETRIES,
         )
@@ -67,24 +74,34 @@ class Model:
         generator is closed.
         """
         name = options.model or self.name
-        reason, usage, begun = "stop", None, False
+        reason, usage, written = "stop", None, 0
+        deadline = time.monotonic() + self._max_seconds
         try:
-            async with asyncio.timeout(self._first_word_seconds):
+            async with _limit(self._first_word_seconds, deadline):
                 stream = await self._create(name, messages, options)
             async with stream:
-                while chunk := await self._next(stream, begun):
+                while True:
+                    silence = self._idle_seconds if written else self._first_word_seconds
+                    async with _limit(silence, deadline):
+                        chunk = await anext(stream, None)
+                    if chunk is None:
+                        break
                     usage = _usage(chunk) or usage
                     for choice in (chunk.choices or [])[:1]:
                         reason = choice.finish_reason or reason
                         text = choice.delta and (choice.delta.content or choice.delta.refusal)
                         if text:
-                            begun = True
+                            written += pricing.size(text)
                             yield text
-        except (openai.OpenAIError, json.JSONDecodeError, TimeoutError) as exc:
-            raise (_interrupted() if begun else _model_error(exc, name, self._host)) from exc
-        if not begun and reason == "stop":
-            raise _empty()
-        yield Ending(reason, usage)
+        except (openai.OpenAIError, *_UNREADABLE, TimeoutError) as exc:
+            late = isinstance(exc, TimeoutError) and time.monotonic() >= deadline
+            kind = "too_long_answer" if late else _kind(exc, begun=written > 0)
+            told = {"server": self._host, "model": name, "seconds": self._max_seconds}
+            raise model_error(kind, **told) from exc
+        if not written and reason == "stop":
+            raise model_error("empty_answer")
+        usage = usage or pricing.estimate(messages, written)
+        yield Ending(reason, usage, pricing.price(usage, name, self._url))
 
     async def _create(
         self, name: str, messages: Sequence[Message], options: Options
@@ -104,6 +121,7 @@ class Model:
                 messages=cast(list[ChatCompletionMessageParam], messages),
                 stream=True,
                 extra_body=parameters,
+                extra_headers={"X-Client-Request-Id": request_id.current()},
             )
         except openai.BadRequestError as exc:
             if not self._counts_tokens or "stream_options" not in str(exc):
@@ -111,12 +129,10 @@ class Model:
             self._counts_tokens = False  # some servers do not know the option
             return await self._create(name, messages, options)
 
-    async def _next(
-        self, stream: openai.AsyncStream[ChatCompletionChunk], begun: bool
-    ) -> ChatCompletionChunk | None:
-        """The next chunk, None at the end. Raises TimeoutError if the server is silent too long."""
-        async with asyncio.timeout(self._idle_seconds if begun else self._first_word_seconds):
-            return await anext(aiter(stream), None)
+
+def _limit(seconds: float, deadline: float) -> asyncio.Timeout:
+    """Raises TimeoutError after `seconds`, or at the answer's deadline if that is sooner."""
+    return asyncio.timeout(min(seconds, deadline - time.monotonic()))
 
 
 def _usage(chunk: ChatCompletionChunk) -> Usage | None:
@@ -124,100 +140,45 @@ def _usage(chunk: ChatCompletionChunk) -> Usage | None:
     return Usage(counted.prompt_tokens, counted.completion_tokens) if counted else None
 
 
-def _empty() -> ModelError:
-    return ModelError(
-        "empty_answer",
-        "The model ended without a word. Ask again, or choose another model.",
-        "Mô hình kết thúc mà không viết gì. Hãy hỏi lại hoặc chọn mô hình khác.",
-        retryable=True,
-    )
+# How servers name these: OpenAI, Azure, vLLM, llama.cpp, and routers in front of them.
+_TOO_LONG = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
+_FILTERED = {"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"}
+_TOO_MANY = {"rate_limit_exceeded", "rate_limit_error", "insufficient_quota"}
+_NO_KEY = {"invalid_api_key", "authentication_error", "permission_error"}
+_FAILED = {"server_error", "internal_error", "internal_server_error", "overloaded_error"}
 
 
-def _interrupted() -> ModelError:
-    return ModelError(
-        "stream_interrupted",
-        "The answer broke off: the model's server stopped sending. Ask again for a whole one.",
-        "Câu trả lời bị ngắt giữa chừng: máy chủ mô hình ngừng gửi. Hãy hỏi lại để có câu trả lời "
-        "đầy đủ.",
-        retryable=True,
-    )
-
-
-def _model_error(exc: Exception, name: str, server: str) -> ModelError:
-    """The SDK's error as one of ours. Most special kinds first: the SDK's classes nest."""
+def _kind(exc: Exception, *, begun: bool) -> str:
+    """Which kind of failure (rag.failures) the SDK's error is; after the first word all that has
+    no name of its own is an interruption."""
     match exc:
-        case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return ModelError(
-                "auth_error",
-                "The model's server refused the key. Check OPENAI_API_KEY.",
-                "Máy chủ mô hình từ chối khóa. Hãy kiểm tra OPENAI_API_KEY.",
-                retryable=False,
-            )
-        case openai.RateLimitError():
-            return ModelError(
-                "rate_limited",
-                "The model's server says: too many requests, or the quota is used up. "
-                "Wait a little and ask again.",
-                "Máy chủ mô hình báo quá nhiều yêu cầu hoặc đã hết hạn mức. "
-                "Hãy đợi một chút rồi hỏi lại.",
-                retryable=True,
-            )
-        case openai.NotFoundError():
-            return ModelError(
-                "invalid_request",
-                f"The model's server at {server} does not know the model “{name}”. "
-                "Check OPENAI_MODEL and OPENAI_BASE_URL.",
-                f"Máy chủ mô hình tại {server} không biết mô hình “{name}”. "
-                "Hãy kiểm tra OPENAI_MODEL và OPENAI_BASE_URL.",
-                retryable=False,
-            )
-        case openai.BadRequestError(code="context_length_exceeded"):
-            return ModelError(
-                "context_too_long",
-                "The question and its passages are too long for this model. Ask for fewer sources "
-                "or start a new conversation.",
-                "Câu hỏi cùng các đoạn trích quá dài với mô hình này. Hãy giảm số nguồn hoặc bắt "
-                "đầu cuộc trò chuyện mới.",
-                retryable=False,
-            )
-        case openai.APIStatusError(status_code=status) if status < 500:
-            return ModelError(
-                "invalid_request",
-                f"The model's server refused the request ({status}). Check the model and the "
-                "options.",
-                f"Máy chủ mô hình từ chối yêu cầu ({status}). Hãy kiểm tra mô hình và các "
-                "tùy chọn.",
-                retryable=False,
-            )
-        case openai.APIStatusError(status_code=status):
-            return ModelError(
-                "server_error",
-                f"The model's server failed ({status}). Ask again in a moment.",
-                f"Máy chủ mô hình gặp lỗi ({status}). Hãy hỏi lại sau giây lát.",
-                retryable=True,
-            )
         case TimeoutError():
-            return ModelError(
-                "timeout",
-                "The model's server did not begin to answer in time. Ask again, or raise "
-                "HEADWATER_FIRST_WORD_TIMEOUT for a slow model.",
-                "Máy chủ mô hình không bắt đầu trả lời kịp. Hãy hỏi lại, hoặc tăng "
-                "HEADWATER_FIRST_WORD_TIMEOUT nếu mô hình chậm.",
-                retryable=True,
-            )
+            return "stream_interrupted" if begun else "timeout"
         case openai.APIConnectionError():
-            return ModelError(
-                "network_error",
-                f"The model's server at {server} cannot be reached. Check the network and "
-                "OPENAI_BASE_URL.",
-                f"Không kết nối được máy chủ mô hình tại {server}. Hãy kiểm tra mạng và "
-                "OPENAI_BASE_URL.",
-                retryable=True,
-            )
+            return "stream_interrupted" if begun else "network_error"
+        case openai.APIError():
+            return _named(exc) or ("stream_interrupted" if begun else "server_error")
         case _:
-            return ModelError(
-                "server_error",
-                "The model's server sent something that cannot be read. Ask again.",
-                "Máy chủ mô hình gửi dữ liệu không đọc được. Hãy hỏi lại.",
-                retryable=True,
-            )
+            return "stream_interrupted" if begun else "unreadable"
+
+
+def _named(exc: openai.APIError) -> str | None:
+    """The kind by what the server calls it: a code, a type, or a status, which some servers send
+    as the code of an event in the stream."""
+    names = {exc.code, exc.type}
+    status = getattr(exc, "status_code", None)
+    if status is None and str(exc.code).isdecimal():
+        status = int(str(exc.code))
+    if names & _TOO_LONG or "maximum context length" in exc.message:
+        return "context_too_long"
+    if names & _FILTERED:
+        return "content_filtered"
+    if names & _TOO_MANY or status == 429:
+        return "rate_limited"
+    if names & _NO_KEY or status in (401, 403):
+        return "auth_error"
+    if "model_not_found" in names or status == 404:
+        return "unknown_model"
+    if "invalid_request_error" in names or (status and 400 <= status < 500):
+        return "invalid_request"
+    return "server_error" if status or exc.code in _FAILED else None

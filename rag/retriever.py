@@ -92,6 +92,12 @@ class Retriever:
         self._index = index
         self._embedder = embedder
 
+    @property
+    def edition(self) -> str:
+        """Names what the library holds now; another once its documents change."""
+        library = self._index.library
+        return f"{library.id}-{library.revision}"
+
     def search(self, question: str, top_k: int) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 

@@ -9,8 +9,9 @@ import html
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict, assert_never
 
+from . import pricing, summary
 from .answer import MAX_QUESTION
-from .events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from .events import Event, Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
 from .language import detect
 from .types import Findings, Language, Source, Turn
 
@@ -49,6 +50,9 @@ class Screen:
         vi = self._language == "vi"
         self._status = None
         match event:
+            case Queued(place):
+                searched = self._sources is not None
+                self._status = _status(summary.queued(place, searched, self._language))
             case Waiting(done, total, detail):
                 reading = "Đang đọc tài liệu" if vi else "Reading the documents"
                 opening = "Đang mở thư viện" if vi else "Opening the library"
@@ -63,11 +67,22 @@ class Screen:
             case TextDelta(text):
                 self._text += text
             case Finished():
-                self._note = _ending(event, vi)
-            case Failed(sentence=sentence):
-                self._note = _note(f"⚠️ {html.escape(sentence)}", "headwater-failed")
+                self._note = _note(_ending(event, self._language), "headwater-quiet")
+            case Failed(sentence=sentence, request_id=request):
+                id_ = f' <span class="headwater-quiet">id {request}</span>'
+                self._note = _note(f"⚠️ {html.escape(sentence)}{id_}", "headwater-failed")
             case _:
                 assert_never(event)
+        return self._messages()
+
+    def stopped(self) -> list[Message]:
+        """The messages once the reader has stopped the answer: what came so far stays."""
+        self._status = None
+        received = pricing.tokens(pricing.size(self._text))
+        self._note = _note(summary.stopped(received, self._language), "headwater-quiet")
+        return self._messages()
+
+    def _messages(self) -> list[Message]:
         answer = _message(self._text) if self._text else None
         return [m for m in (self._sources, self._status, answer, self._note) if m is not None]
 
@@ -84,8 +99,11 @@ def _note(content: str, css_class: str) -> Message:
     return _message(f'<div class="{css_class}">{content}</div>', {"id": NOTE})
 
 
-def _ending(event: Finished, vi: bool) -> Message | None:
-    """The quiet line under an answer: which limits it met, and that no model wrote it."""
+def _ending(event: Finished, language: Language) -> str:
+    """The quiet line under an answer: which limits it met, that no model wrote it, and what it
+    took."""
+    vi = language == "vi"
+    measured = " · ".join(html.escape(part) for part in summary.parts(event, language))
     if event.reason == "length":
         line = "Câu trả lời đã chạm giới hạn độ dài." if vi else "The answer met its length limit."
     elif event.reason == "content_filter":
@@ -105,8 +123,8 @@ def _ending(event: Finished, vi: bool) -> Message | None:
             "answer."
         )
     else:
-        return None
-    return _note(line, "headwater-quiet")
+        return measured
+    return f"{line}<br>{measured}"
 
 
 def _sources_message(findings: Findings, vi: bool) -> Message:

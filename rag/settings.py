@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 
 from dotenv import dotenv_values
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import RateLimitItem, parse, parse_many
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import SettingsError
+from .types import Redacted
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
@@ -22,11 +27,45 @@ def _default_store() -> Path:
     return PROJECT / ".headwater"
 
 
+def _default_proxies() -> tuple[str, ...]:
+    """A Space is reached through proxies in its own private network."""
+    return ("10.0.0.0/8",) if os.environ.get("SPACE_ID") else ()
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "off":
+        return None
+    try:
+        (limit,) = parse_many(value)
+        # limits itself takes "5 per 0 seconds" for "5 per 1 second".
+        if all(int(number) for number in re.findall("[0-9]+", value)):
+            return limit
+    except ValueError:
+        pass
+    raise ValueError("must be one limit such as 20/minute, 100/hour, 1 per 2 seconds, or off")
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Rate = Annotated[RateLimitItem | None, NoDecode, BeforeValidator(_rate)]
+
+
 class Settings(BaseSettings):
     """Every setting, under the name it has in the environment (README lists them)."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        arbitrary_types_allowed=True,
     )
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
@@ -44,7 +83,18 @@ class Settings(BaseSettings):
     chroma_url: HttpUrl | None = None
     first_word_timeout: float = Field(default=120.0, gt=0, le=3600)
     idle_timeout: float = Field(default=30.0, gt=0, le=600)
+    max_answer_seconds: float = Field(default=300.0, gt=0, le=3600)
     public_host: str = ""
+    trusted_proxies: Words = Field(default_factory=_default_proxies)
+
+    max_streams: int = Field(default=64, ge=1, le=1000)
+    max_waiting: int = Field(default=200, ge=0, le=10_000)
+    rate_limit: Rate = parse("20/minute")
+    rate_storage: str = "memory://"
+    upstream_rpm: int | None = Field(default=None, ge=1)
+    upstream_tpm: int | None = Field(default=None, ge=1)
+    cache_seconds: float = Field(default=3600.0, ge=0)
+    redact: Annotated[tuple[Redacted, ...], NoDecode, BeforeValidator(_split)] = ()
 
     @field_validator("openai_api_key")
     @classmethod
@@ -59,6 +109,19 @@ class Settings(BaseSettings):
     def _no_password(cls, value: HttpUrl | None) -> HttpUrl | None:
         if value and (value.username or value.password):
             raise ValueError("must not carry a name or password")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_network(address)
+            except ValueError:
+                raise ValueError(
+                    f"{address} is no address or network; write 127.0.0.1 or 10.0.0.0/8, with "
+                    "commas between several"
+                ) from None
         return value
 
     @field_validator("data_dir", "store_dir")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from types import TracebackType
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich import box
@@ -15,8 +16,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from . import markdown
-from .events import Event, Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from . import markdown, pricing, summary
+from .events import Event, Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
 from .types import Findings, Source
 
 if TYPE_CHECKING:
@@ -52,35 +53,51 @@ class Terminal:
         and here they are plain."""
         self._quotes = quotes
         self._status = Console(stderr=True).status("")
+        self._searched = False
         self._in_text = False
+        self._received = 0  # bytes of the answer
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._status.stop()
+        if kind is KeyboardInterrupt and self._received:
+            self._end_text()
+            say(summary.stopped(pricing.tokens(self._received), "en"))
 
     def show(self, event: Event) -> None:
         match event:
+            case Queued(place):
+                self._status.update(summary.queued(place, self._searched, "en") + "…")
+                self._status.start()
             case Waiting():
                 self._status.update("Opening the library…")
                 self._status.start()
             case Searching():
                 self._status.update("Searching…")
             case SourcesFound(findings):
+                self._searched = True
                 self._status.stop()
                 _print_sources(findings)
             case TextDelta(text):
+                self._status.stop()
                 self._in_text = True
+                self._received += pricing.size(text)
                 shown = markdown.unescape(text) if self._quotes else text
                 print(printable(shown), end="", flush=True)
             case Finished():
                 self._end_text()
                 Console(stderr=True).print(Text(_ending(event), style="dim"))
-            case Failed(sentence=sentence):
+            case Failed(sentence=sentence, request_id=request):
                 self._status.stop()
                 self._end_text()
-                say(sentence)
+                say(f"{sentence} (id {request})")
             case _:
                 assert_never(event)
 
@@ -138,21 +155,17 @@ def _excerpt(source: Source) -> Text:
 
 
 def _ending(event: Finished) -> str:
-    """The quiet line under an answer."""
-    seconds = f"{event.total_seconds:.1f} s"
+    """The quiet lines under an answer."""
+    measured = " · ".join(printable(part) for part in summary.parts(event, "en"))
     if event.reason == "refused":
-        return f"No model was asked · {seconds}"
+        return f"No model was asked · {measured}"
     if event.model is None:
         return (
             "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
-            f"or OPENAI_BASE_URL for a server of your own · {seconds}"
+            f"or OPENAI_BASE_URL for a server of your own.\n{measured}"
         )
-    parts = [printable(event.model), seconds]
-    if event.usage:
-        parts.append(f"{event.usage.input_tokens} + {event.usage.output_tokens} tokens")
-    if event.reason != "stop":
-        parts.append({"length": "length limit", "content_filter": "filtered"}[event.reason])
-    return " · ".join(parts)
+    met = {"stop": "", "length": " · length limit", "content_filter": " · filtered"}[event.reason]
+    return f"{printable(event.model)}{met} · {measured}"
 
 
 def report_table(report: Report) -> Table:

@@ -7,6 +7,7 @@ from typing import Literal
 
 Language = Literal["en", "vi"]
 Verdict = Literal["answer", "weak", "refuse"]
+Redacted = Literal["email", "phone", "card", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,13 @@ class Options:
     temperature: float | None = None
     max_tokens: int | None = None
     instructions: str = ""
+    fresh: bool = False  # ask the model even if this answer was given before
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the model's server counted them."""
+    """Tokens as the model's server counted them, or about as many as it would have."""
 
     input_tokens: int
     output_tokens: int
+    estimated: bool = False

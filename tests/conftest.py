@@ -6,12 +6,12 @@ The embedding model is loaded once a session, and the project's own documents ar
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis  # noqa: F401  # its plugin would do it at the end: see browser.served
 import pytest
 
 from ingest import sync
@@ -20,31 +20,20 @@ from rag.index import Index
 from rag.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
 
+from . import foreign
+from .browser import browser, reading, tab  # noqa: F401
+from .redis_server import counts, redis  # noqa: F401
 from .upstream import Upstream
-
-FOREIGN = ("OPENAI_", "HEADWATER_", "HF_", "GRADIO_", "SPACE_")
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 class OutsideNetworkRefused(Exception):
     """A test tried to leave this machine."""
 
 
-def foreign(name: str) -> bool:
-    return name.upper().startswith(FOREIGN) or name.upper() in PROXIES
-
-
-def pytest_configure() -> None:
-    """Before anything is imported that reads the environment when it is imported."""
-    for name in filter(foreign, list(os.environ)):
-        del os.environ[name]
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
-
 @pytest.fixture(autouse=True)
 def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before this one, or the part it tested, left in the environment is not there."""
-    for name in filter(foreign, list(os.environ)):
+    for name in foreign():
         monkeypatch.delenv(name)
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
 

@@ -32,6 +32,8 @@ def main() -> None:
         environment = {
             "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
             "HEADWATER_STORE_DIR": store,
+            "HEADWATER_RATE_LIMIT": "off",
+            "HEADWATER_CACHE_SECONDS": "0",
         }
         server = ["-m", "tests.upstream", "--port", str(model), "--delay", "0.02"]
         stack.enter_context(process(model, server, {}, path="/v1/models"))
@@ -105,7 +107,7 @@ def relay() -> None:
 @contextmanager
 def process(
     port: int, command: list[str], environment: dict[str, str], path: str = "/"
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server as a user starts it, from the moment when it answers on `port`."""
     server = subprocess.Popen(
         [sys.executable, *command],
@@ -120,7 +122,7 @@ def process(
                 httpx.get(f"http://127.0.0.1:{port}{path}")
                 break
             time.sleep(0.1)
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait()

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from rag.answer import MAX_QUESTION, Answerer
+from rag.assembly import assemble
 from rag.embedder import Embedder
 from rag.errors import StoreError
 from rag.events import (
     Event,
     Failed,
     Finished,
+    Queued,
     Searching,
     SourcesFound,
     TextDelta,
@@ -25,12 +28,13 @@ from rag.events import (
     as_json,
 )
 from rag.index import Index
-from rag.llm import Model
+from rag.metrics import Metrics
 from rag.opening import Opening
 from rag.retriever import Retriever
-from rag.settings import Settings
+from rag.settings import Settings, load_settings
 from rag.types import Findings, Options, Turn
 
+from .redis_server import RedisServer
 from .upstream import Script, Upstream, words
 
 pytestmark = pytest.mark.anyio
@@ -49,10 +53,14 @@ def ready(retriever: Retriever) -> Opening[Retriever]:
     return opening
 
 
+def quotes_from(opening: Opening[Retriever]) -> Answerer:
+    """Answers without a model."""
+    return assemble(load_settings(env_file=None), opening, Metrics())
+
+
 @pytest.fixture
 def quoting(retriever: Retriever) -> Answerer:
-    """Answers without a model."""
-    return Answerer(ready(retriever), None, top_k=5)
+    return quotes_from(ready(retriever))
 
 
 @asynccontextmanager
@@ -60,11 +68,9 @@ async def asking(
     configured: Configured, upstream: Upstream, retriever: Retriever, **variables: object
 ) -> AsyncIterator[Answerer]:
     """Answers by the model at `upstream`."""
-    model = Model(configured(OPENAI_BASE_URL=upstream.base_url, **variables))
-    try:
-        yield Answerer(ready(retriever), model, top_k=5)
-    finally:
-        await model.close()
+    settings = configured(OPENAI_BASE_URL=upstream.base_url, **variables)
+    async with aclosing(assemble(settings, ready(retriever), Metrics())) as answering:
+        yield answering
 
 
 async def events(
@@ -78,12 +84,16 @@ async def events(
     return seen
 
 
+async def collected(stream: AsyncGenerator[Event]) -> list[Event]:
+    return [event async for event in stream]
+
+
 def check_order(seen: Sequence[Event]) -> None:
     """What holds for every stream, however it goes."""
     ends = [n for n, event in enumerate(seen) if isinstance(event, Finished | Failed)]
     assert ends == [len(seen) - 1]
     kinds = [type(event) for event in seen]
-    order: list[type] = [Waiting, Searching, SourcesFound, TextDelta, Finished, Failed]
+    order: list[type] = [Waiting, Queued, Searching, SourcesFound, TextDelta, Finished, Failed]
     assert kinds == sorted(kinds, key=order.index)
     assert kinds.count(Searching) <= 1 and kinds.count(SourcesFound) <= 1
     assert TextDelta not in kinds or SourcesFound in kinds
@@ -270,7 +280,7 @@ async def test_a_question_asked_while_the_library_opens_waits_for_it(retriever: 
         assert go_on.wait(30)
         return retriever
 
-    answerer = Answerer(Opening(work), None, top_k=5)
+    answerer = quotes_from(Opening(work))
     seen: list[Event] = []
     async for event in answerer.answer(EN):
         seen.append(event)
@@ -285,15 +295,16 @@ async def test_a_library_that_cannot_be_opened_fails_the_answer_with_its_sentenc
     def work(report: object) -> Retriever:
         raise StoreError("There is no room.", "Hết chỗ.")
 
-    answerer = Answerer(Opening(work), None, top_k=5)
+    answerer = quotes_from(Opening(work))
     seen = await events(answerer, "xin chào các bạn đã đến")
-    assert failure(seen) == Failed("store_error", False, "Hết chỗ.")
+    assert (failure(seen).code, failure(seen).retryable) == ("store_error", False)
+    assert failure(seen).sentence == "Hết chỗ."
 
 
 async def test_an_empty_library_fails_the_answer_with_what_to_do(
     store: Index, embedder: Embedder
 ) -> None:
-    answerer = Answerer(ready(Retriever(store, embedder)), None, top_k=5)
+    answerer = quotes_from(ready(Retriever(store, embedder)))
     assert failure(await events(answerer, EN)).code == "library_empty"
 
 
@@ -310,7 +321,7 @@ class Broken(Retriever):
 async def test_what_nobody_foresaw_is_logged_and_told_in_general_words(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    seen = await events(Answerer(ready(Broken()), None, top_k=5), EN)
+    seen = await events(quotes_from(ready(Broken())), EN)
     assert failure(seen).code == "internal_error"
     assert "Zero" not in failure(seen).sentence
     (record,) = caplog.records
@@ -328,9 +339,44 @@ async def test_neither_question_nor_answer_is_logged(
     upstream.next(Script(["secret answer"]), Script(status=401))
     async with asking(configured, upstream, retriever, OPENAI_API_KEY="sk-secret") as answerer:
         await events(answerer, EN)
-        await events(answerer, EN)
+        failure(await events(answerer, EN, options=Options(fresh=True)))
     for secret in ("X-Accel", "secret answer", "sk-secret"):
         assert secret not in caplog.text
+
+
+async def test_one_who_leaves_the_line_leaves_nothing_behind(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(silent_after=1)
+    async with asking(configured, upstream, retriever, HEADWATER_MAX_STREAMS=1) as answerer:
+        async with aclosing(answerer.answer(EN)) as first:
+            assert isinstance(await anext(first), Searching)
+            tasks = asyncio.all_tasks()
+            async with aclosing(answerer.answer(VI)) as second:
+                assert await anext(second) == Queued(1)
+            await asyncio.sleep(0)  # then a generator left to the collector has a task
+            assert asyncio.all_tasks() == tasks
+        assert isinstance(await anext(answerer.answer(VI)), Searching)
+
+
+@pytest.mark.parametrize("writes", [False, True], ids=["quoting", "a model"])
+async def test_closing_leaves_no_connection_to_redis(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    redis: RedisServer,
+    writes: bool,
+) -> None:
+    variables = {"OPENAI_BASE_URL": upstream.base_url, "HEADWATER_UPSTREAM_RPM": 60}
+    settings = configured(HEADWATER_RATE_STORAGE=redis.url, **(variables if writes else {}))
+    async with aclosing(assemble(settings, ready(retriever), Metrics())) as answerer:
+        asked = [answerer.answer(f"{EN} {n}", user="lan") for n in range(3)]
+        for seen in await asyncio.gather(*map(collected, asked)):
+            assert end(seen).reason == "stop"
+        assert redis.connections() > 0
+    assert redis.connections() == 0
+    del answerer, asked
+    gc.collect()  # warns of what is open, and warnings are errors
 
 
 STREAMING = Script(tokens=["word "] * 2000, delay=0.01)
@@ -385,7 +431,7 @@ async def test_answers_do_not_wait_for_one_another(
     upstream.script = Script(tokens=["a", "b"], first_delay=0.5)
     async with asking(configured, upstream, retriever) as answerer:
         await events(answerer, EN)
-        both = await asyncio.gather(*(events(answerer, EN) for _ in range(8)))
+        both = await asyncio.gather(*(events(answerer, f"{EN} {n}") for n in range(8)))
     assert [text(seen) for seen in both] == ["ab"] * 8
     calls = upstream.calls[1:]
     assert max(c.started for c in calls) < min(c.ended_at or 0 for c in calls)

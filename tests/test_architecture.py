@@ -17,6 +17,13 @@ ONLY_IMPORTERS = {
     "chromadb": "rag/vectors.py",
     "sqlite3": "rag/library.py",
     "sentence_transformers": "rag/embedder.py",
+    "prometheus_client": "rag/metrics.py",
+    "genai_prices": "rag/pricing.py",
+    "cachetools": "rag/cache.py",
+    "phonenumbers": "rag/redact.py",
+    "stdnum": "rag/redact.py",
+    "regex": "rag/redact.py",
+    "redis": "rag/counting.py",
 }
 FOUNDATION = {"rag.settings", "rag.types", "rag.events", "rag.errors"}
 LONGEST = 350

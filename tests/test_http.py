@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from rag.http import Guard
+from rag.http import Guard, probes
 
 
 async def _hello(_: Request) -> PlainTextResponse:
@@ -69,3 +69,23 @@ def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
     rebound = {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
     assert client.get("/", headers=rebound).status_code == 403
     assert client.post("/", headers=rebound).status_code == 403
+
+
+def _watched(problems: list[str]) -> TestClient:
+    return TestClient(Starlette(routes=probes(lambda: b"answers 1\n", lambda: problems)))
+
+
+def test_an_operator_sees_the_metrics_and_that_the_process_is_alive() -> None:
+    client = _watched(["The library is being opened."])
+    metrics = client.get("/metrics")
+    assert metrics.text == "answers 1\n"
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert client.get("/health").json() == {"status": "alive"}
+
+
+def test_ready_says_why_not() -> None:
+    not_yet = _watched(["The library is being opened."]).get("/ready")
+    assert not_yet.status_code == 503
+    assert not_yet.json() == {"status": "not ready", "reasons": ["The library is being opened."]}
+    ready = _watched([]).get("/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")

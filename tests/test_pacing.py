@@ -13,7 +13,7 @@ import pytest
 from rag.events import Event, Finished, Searching, TextDelta
 from rag.pacing import FRAME_SECONDS, paced
 
-END = Finished("stop", None, None, 0.0, None, 0.0)
+END = Finished("stop", None, None, None, False, 0.0, None, 0.0, "f00d")
 
 pytestmark = pytest.mark.anyio
 

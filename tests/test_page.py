@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +10,25 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from app import serve
 from ingest.reading import Reading
-from rag.settings import PROJECT, Settings
+from rag.settings import Settings
+from tests.browser import answer, ask, box, finished, served, visit
 from tests.first_token import free_port, process
 from tests.upstream import Script, Upstream, words
+from tests.wire import asked, said
 
-CLOSED_WITHIN = 0.5  # seconds from Stop or a closed tab to the upstream's closed socket
-SLOW = Script(tokens=words("A slow answer that goes on and on [1]. " * 40), delay=0.05)
+CLOSED_WITHIN = 0.25  # seconds from Stop or a closed tab to the upstream's closed socket
+SLOW = Script(tokens=words("It begins: a slow answer that goes on [1]. " * 40), delay=0.05)
 SILENT = Script(tokens=words("It begins and then nothing comes."), silent_after=3)
+STAGES = {  # what the model does, and what the page then shows
+    "waiting": (Script(header_delay=60), "Writing…"),
+    "streaming": (SLOW, "slow answer that goes"),
+    "silent": (SILENT, "It begins"),
+}
+STOPPED = {"waiting": "Stopped.", "streaming": "Stopped · about", "silent": "Stopped · about"}
 VI, EN = "X-Accel-Buffering dùng để làm gì?", "What does X-Accel-Buffering do?"
-
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -40,75 +43,13 @@ def _plain_script(upstream: Upstream) -> None:
 
 
 @pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
-    store = tmp_path_factory.mktemp("store")
-    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store))
-    reading.opening.wait()
-    yield reading
-    reading.close()
-
-
-# These two servers run on daemon threads of this process until it ends.
-
-
-@pytest.fixture(scope="module")
 def with_model(reading: Reading, upstream: Upstream) -> str:
-    return _served(Settings.model_validate({"OPENAI_BASE_URL": upstream.base_url}), reading)
+    return served(reading, OPENAI_BASE_URL=upstream.base_url, cache_seconds=0)
 
 
 @pytest.fixture(scope="module")
 def without_model(reading: Reading) -> str:
-    return _served(Settings(), reading)
-
-
-def _served(settings: Settings, reading: Reading) -> str:
-    url = serve(settings, reading, block=False).local_url
-    assert isinstance(url, str)
-    return url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: CI must install Debian's package")
-        pytest.skip("no Chromium was found: install Debian's package chromium for these tests")
-    flags = ["no-sandbox", "disable-background-networking", "disable-component-update"]
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=chromium, args=[f"--{flag}" for flag in [*flags, "disable-sync"]]
-        )
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    yield context.new_page()
-    context.close()
-
-
-def _open(tab: Page, url: str) -> None:
-    tab.goto(url)
-    expect(_box(tab)).to_be_editable()
-
-
-def _box(tab: Page) -> Locator:
-    return tab.locator("textarea").first
-
-
-def _ask(tab: Page, question: str) -> None:
-    _box(tab).fill(question)
-    tab.keyboard.press("Enter")
-
-
-def _answer(tab: Page) -> Locator:
-    return tab.locator(".bot-row").last
-
-
-def _finished(tab: Page) -> None:
-    expect(_box(tab)).to_be_editable()
-    expect(tab.get_by_test_id("stop-button")).to_have_count(0)
+    return served(reading)
 
 
 # What a newcomer sees
@@ -124,15 +65,15 @@ def _finished(tab: Page) -> None:
 def test_without_a_model_the_documents_are_quoted_under_their_sources(
     tab: Page, without_model: str, question: str, document: str, quoted: str
 ) -> None:
-    _open(tab, without_model)
-    _ask(tab, question)
-    expect(_answer(tab).locator(".headwater-source").first).to_contain_text(document)
-    marked = _answer(tab).locator("mark").filter(has_text="X-Accel-Buffering")
+    visit(tab, without_model)
+    ask(tab, question)
+    expect(answer(tab).locator(".headwater-source").first).to_contain_text(document)
+    marked = answer(tab).locator("mark").filter(has_text="X-Accel-Buffering")
     expect(marked.first).to_be_attached()
-    expect(_answer(tab)).to_contain_text("[1]")
-    expect(_answer(tab)).to_contain_text(quoted)
-    expect(_answer(tab).locator(".headwater-quiet")).to_contain_text("OPENAI_API_KEY")
-    _finished(tab)
+    expect(answer(tab)).to_contain_text("[1]")
+    expect(answer(tab)).to_contain_text(quoted)
+    expect(answer(tab).locator(".headwater-quiet")).to_contain_text("OPENAI_API_KEY")
+    finished(tab)
 
 
 def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> None:
@@ -148,27 +89,27 @@ def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> N
 
 
 def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) -> None:
-    _open(tab, without_model)
+    visit(tab, without_model)
     tab.locator("button.example").first.click()
-    expect(_answer(tab).locator(".headwater-source")).to_have_count(5)
-    _finished(tab)
+    expect(answer(tab).locator(".headwater-source")).to_have_count(5)
+    finished(tab)
 
 
 def test_what_the_documents_do_not_answer_is_refused_without_a_model_call(
     tab: Page, with_model: str, upstream: Upstream
 ) -> None:
     before = len(upstream.calls)
-    _open(tab, with_model)
-    _ask(tab, "Who won the World Cup in 2018?")
-    expect(_answer(tab)).to_contain_text("no relevant information")
-    _finished(tab)
+    visit(tab, with_model)
+    ask(tab, "Who won the World Cup in 2018?")
+    expect(answer(tab)).to_contain_text("no relevant information")
+    finished(tab)
     assert len(upstream.calls) == before
 
 
 def test_the_sidebar_lists_the_documents_with_their_pages_and_chunks(
     tab: Page, without_model: str, reading: Reading
 ) -> None:
-    _open(tab, without_model)
+    visit(tab, without_model)
     documents = reading.documents()
     expect(tab.locator(".headwater-document")).to_have_count(len(documents))
     pdf = next(d for d in documents if d.name == "vi-quyen-rieng-tu.pdf")
@@ -179,52 +120,126 @@ def test_the_sidebar_lists_the_documents_with_their_pages_and_chunks(
 def test_the_options_reach_the_search_and_the_model(
     tab: Page, with_model: str, upstream: Upstream
 ) -> None:
-    _open(tab, with_model)
+    visit(tab, with_model)
     tab.get_by_text("Tùy chọn · Options").click()
     tab.get_by_label("Tiếng Việt").check()
     tab.get_by_label("Mô hình · Model").fill("another-model")
     tab.get_by_label("Temperature").click()
     tab.get_by_role("option", name="0.3").click()
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("Nguồn (5)")
-    _finished(tab)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("Nguồn (5)")
+    finished(tab)
     body = upstream.calls[-1].body
     assert (body["model"], body["temperature"]) == ("another-model", 0.3)
     assert "max_tokens" not in body
     assert "Vietnamese" in body["messages"][0]["content"]
 
 
-# Stop, and a closed tab
+# Stop, a closed tab, a reload, a client that hangs up, and Retry
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["streaming", "silent"])
-@pytest.mark.parametrize("way", ["stop", "close"])
-def test_stop_and_a_closed_tab_close_the_upstream(
-    browser: Browser, with_model: str, upstream: Upstream, way: str, silent: bool
+@pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
+@pytest.mark.parametrize("way", ["stop", "close", "reload"])
+def test_leaving_closes_the_upstream_at_once(
+    browser: Browser, with_model: str, upstream: Upstream, way: str, stage: str
 ) -> None:
-    upstream.script = SILENT if silent else SLOW
+    script, seen = STAGES[stage]
+    upstream.script = script
     context = browser.new_context()
     tab = context.new_page()
-    _open(tab, with_model)
+    visit(tab, with_model)
     index = len(upstream.calls)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("It begins" if silent else "slow answer that goes")
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text(seen)
+    upstream.wait_until(lambda calls: len(calls) > index)
     left = time.monotonic()
     if way == "stop":
         tab.get_by_test_id("stop-button").click()
-        call = upstream.wait_for_end(index)
-        upstream.script = Script(tokens=words("The next answer."))
-        _finished(tab)
-        _ask(tab, EN)
-        expect(_answer(tab)).to_contain_text("The next answer.")
-    else:
+    elif way == "close":
         tab.close(run_before_unload=False)
-        call = upstream.wait_for_end(index)
-    context.close()
+    else:
+        tab.reload()
+    call = upstream.wait_for_end(index)
     assert call.ended == "client_left" and call.ended_at is not None
     seconds = call.ended_at - left
-    print(f"{way}, {'silent' if silent else 'streaming'}: closed after {1000 * seconds:.0f} ms")
+    print(f"{way}, {stage}: closed after {1000 * seconds:.0f} ms")
     assert seconds < CLOSED_WITHIN
+    if way == "stop":
+        expect(answer(tab).locator(".headwater-quiet").last).to_contain_text(STOPPED[stage])
+        expect(answer(tab).get_by_text("Writing…")).to_have_count(0)
+    if way != "close":
+        upstream.script = Script(tokens=words("The next answer."))
+        finished(tab)
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("The next answer.")
+    context.close()
+
+
+def test_a_stopped_answer_stays_in_the_conversation(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    upstream.script = SLOW
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("slow answer that goes")
+    tab.get_by_test_id("stop-button").click()
+    expect(answer(tab)).to_contain_text("Stopped · about")
+    finished(tab)
+    upstream.script = Script(tokens=words("The next answer."))
+    ask(tab, "Why does nginx buffer a response at all?")
+    expect(answer(tab)).to_contain_text("The next answer.")
+    before = upstream.calls[-1].body["messages"][2]["content"]
+    assert before.startswith("It begins: a slow") and "Stopped" not in before
+
+
+@pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
+def test_a_client_that_hangs_up_closes_the_upstream(
+    with_model: str, upstream: Upstream, stage: str
+) -> None:
+    upstream.script, _ = STAGES[stage]
+    index = len(upstream.calls)
+    with httpx.Client(base_url=with_model) as client, asked(client, EN) as updates:
+        upstream.wait_until(lambda calls: len(calls) > index)
+        while stage != "waiting" and "It begins" not in said(next(updates)):
+            pass
+    left = time.monotonic()
+    ended = upstream.wait_for_end(index)
+    assert ended.ended == "client_left" and ended.ended_at is not None
+    print(f"client, {stage}: closed after {1000 * (ended.ended_at - left):.0f} ms")
+    assert ended.ended_at - left < CLOSED_WITHIN
+
+
+def test_retry_asks_again_after_a_failure_and_for_another_answer(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    visit(tab, served(reading, OPENAI_BASE_URL=upstream.base_url))
+    upstream.next(Script(tokens=words("Half of it and then"), cut_after=4))
+    ask(tab, EN)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text("broke off")
+    finished(tab)
+    upstream.next(Script(tokens=words("The whole answer.")))
+    clicked = time.monotonic()
+    tab.get_by_label("Retry").click()
+    expect(answer(tab)).to_contain_text("The whole answer.")
+    print(f"retry: answered after {1000 * (time.monotonic() - clicked):.0f} ms")
+    expect(tab.locator(".headwater-failed")).to_have_count(0)
+    finished(tab)
+    upstream.next(Script(tokens=words("Another answer.")))
+    tab.get_by_label("Retry").click()
+    expect(answer(tab)).to_contain_text("Another answer.")
+    finished(tab)
+
+
+def test_an_answer_given_before_is_shown_again_and_says_so(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    visit(tab, served(reading, OPENAI_BASE_URL=upstream.base_url))
+    for _ in range(2):
+        tab.get_by_text("New chat").click()
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("not to buffer")
+        finished(tab)
+    expect(answer(tab).locator(".headwater-quiet").last).to_contain_text("cached")
 
 
 # What goes wrong
@@ -242,13 +257,13 @@ def test_stop_and_a_closed_tab_close_the_upstream(
 def test_a_question_that_cannot_be_answered_says_why_and_the_next_one_works(
     tab: Page, with_model: str, question: str, sentence: str
 ) -> None:
-    _open(tab, with_model)
-    _ask(tab, question)
-    expect(_answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
-    _finished(tab)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("not to buffer")
-    _finished(tab)
+    visit(tab, with_model)
+    ask(tab, question)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
+    finished(tab)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
+    finished(tab)
 
 
 @pytest.mark.parametrize(
@@ -264,31 +279,31 @@ def test_a_model_that_fails_says_why_and_the_next_question_works(
     tab: Page, with_model: str, upstream: Upstream, script: Script, sentence: str
 ) -> None:
     upstream.next(script)
-    _open(tab, with_model)
-    _ask(tab, EN)
-    expect(_answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
-    expect(_answer(tab).locator(".headwater-source")).to_have_count(5)
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
+    expect(answer(tab).locator(".headwater-source")).to_have_count(5)
     if script.cut_after:
-        expect(_answer(tab)).to_contain_text("Half of it")
-    _finished(tab)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("not to buffer")
+        expect(answer(tab)).to_contain_text("Half of it")
+    finished(tab)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
 
 
 def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     reading = Reading(Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"))
-    _open(tab, _served(Settings(), reading))
-    _ask(tab, "Is anybody there?")
-    failed = _answer(tab).locator(".headwater-failed")
+    visit(tab, served(reading))
+    ask(tab, "Is anybody there?")
+    failed = answer(tab).locator(".headwater-failed")
     expect(failed).to_contain_text("The library is empty", timeout=60_000)
-    _finished(tab)
+    finished(tab)
     (tmp_path / "data" / "new.md").write_text("# Lanterns\n\nA lantern needs oil.")
     tab.locator(".toggle-button").click()
     tab.get_by_text("Read the folder again").click()
     expect(tab.locator(".headwater-document")).to_contain_text("Lanterns")
-    _ask(tab, "What does a lantern need?")
-    expect(_answer(tab)).to_contain_text("A lantern needs oil. [1]")
+    ask(tab, "What does a lantern need?")
+    expect(answer(tab)).to_contain_text("A lantern needs oil. [1]")
     reading.close()
 
 
@@ -298,13 +313,13 @@ def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path) -> None:
 def test_the_next_turn_carries_the_words_of_the_last_and_not_its_sources(
     tab: Page, with_model: str, upstream: Upstream
 ) -> None:
-    _open(tab, with_model)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("not to buffer")
-    _finished(tab)
-    _ask(tab, "Why does nginx buffer a response at all?")
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
+    finished(tab)
+    ask(tab, "Why does nginx buffer a response at all?")
     expect(tab.locator(".bot-row")).to_have_count(2)
-    _finished(tab)
+    finished(tab)
     sent = upstream.calls[-1].body["messages"]
     assert [m["role"] for m in sent] == ["system", "user", "assistant", "user"]
     assert sent[1]["content"] == EN
@@ -321,18 +336,18 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
         "HEADWATER_STORE_DIR": str(tmp_path / "store"),
     }
     with process(port, ["app.py"], environment):
-        _open(tab, url)
-        _ask(tab, EN)
-        expect(_answer(tab)).to_contain_text(re.compile("Opening the library|Reading the"))
-        expect(_answer(tab)).to_contain_text("not to buffer", timeout=90_000)
-        _finished(tab)
+        visit(tab, url)
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text(re.compile("Opening the library|Reading the"))
+        expect(answer(tab)).to_contain_text("not to buffer", timeout=90_000)
+        finished(tab)
         expect(tab.get_by_role("gridcell", name=EN)).to_be_visible()
         tab.goto("about:blank")
     with process(port, ["app.py"], environment):
-        _open(tab, url)
+        visit(tab, url)
         tab.get_by_role("gridcell", name=EN).click()
-        expect(_answer(tab)).to_contain_text("Sources (5)")
-        expect(_answer(tab)).to_contain_text("not to buffer")
+        expect(answer(tab)).to_contain_text("Sources (5)")
+        expect(answer(tab)).to_contain_text("not to buffer")
 
 
 # What must not get out, or in
@@ -351,10 +366,10 @@ def test_an_answer_loads_nothing_from_elsewhere_and_runs_nothing(
     )
     answered: list[str] = []
     tab.on("response", lambda response: answered.append(response.url))
-    _open(tab, with_model)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("end of it")
-    _finished(tab)
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("end of it")
+    finished(tab)
     assert all(url.startswith((with_model, "data:", "blob:")) for url in answered)
     assert tab.title() != "stolen"
     policy = httpx.get(with_model).headers["content-security-policy"]
@@ -369,6 +384,50 @@ def test_another_sites_page_may_not_post(with_model: str) -> None:
     assert own.status_code != 403
 
 
+# What is seen
+
+
+def _view(tab: Page) -> tuple[int, int]:
+    """How far the chat is scrolled down, and how far it could be."""
+    top, end = tab.evaluate(
+        "(c => [c.scrollTop, c.scrollHeight - c.clientHeight])"
+        "(document.querySelector('#headwater-chat .bubble-wrap'))"
+    )
+    return round(top), round(end)
+
+
+def test_the_view_follows_the_last_line_until_the_reader_scrolls_up(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    visit(tab, with_model)
+    for _ in range(2):
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("not to buffer")
+        finished(tab)
+        tab.wait_for_timeout(500)  # the panel of sources unfolds
+        top, end = _view(tab)
+        assert end - top <= 2
+    upstream.script = SLOW
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("slow answer")
+    tab.wait_for_timeout(500)
+    top, end = _view(tab)
+    assert end - top < 100, "the streaming text is out of sight"
+    tab.mouse.move(640, 300)
+    tab.mouse.wheel(0, -150)
+    tab.wait_for_timeout(300)
+    read, _ = _view(tab)
+    tab.wait_for_timeout(1500)
+    still, end = _view(tab)
+    assert still == read < end
+    tab.mouse.wheel(0, 5000)
+    tab.wait_for_timeout(1500)
+    top, end = _view(tab)
+    assert end - top < 100
+    tab.get_by_test_id("stop-button").click()
+    finished(tab)
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_long_answer_and_a_long_word_stay_inside_the_page(
     browser: Browser, with_model: str, upstream: Upstream, width: int
@@ -376,10 +435,10 @@ def test_a_long_answer_and_a_long_word_stay_inside_the_page(
     upstream.script = Script(tokens=words("Một câu dài. " * 300 + "x" * 400 + " the end"))
     context = browser.new_context(viewport={"width": width, "height": 800})
     tab = context.new_page()
-    _open(tab, with_model)
-    _ask(tab, EN)
-    expect(_answer(tab)).to_contain_text("the end")
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("the end")
     wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    expect(_box(tab)).to_be_in_viewport()
+    expect(box(tab)).to_be_in_viewport()
     context.close()
     assert wide <= 0

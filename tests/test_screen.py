@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from rag.events import Failed, Finished, Searching, SourcesFound, TextDelta, Waiting
+from rag.events import Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
 from rag.screen import NOTE, Screen, turns_of
-from rag.types import Findings, Source, Turn
+from rag.types import Findings, Source, Turn, Usage
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
+
+
+def _finished(**changes: Any) -> Finished:
+    values: dict[str, Any] = {
+        "reason": "stop",
+        "model": "gpt",
+        "usage": None,
+        "price": None,
+        "cached": False,
+        "search_seconds": 0.012,
+        "first_token_seconds": 0.34,
+        "total_seconds": 2.34,
+        "request_id": "f00d",
+    }
+    return Finished(**(values | changes))
 
 
 def _found(**changes: Any) -> SourcesFound:
@@ -66,17 +81,57 @@ def test_a_failure_stands_under_the_text_so_far() -> None:
     screen = Screen("q", "en")
     screen.show(_found())
     screen.show(TextDelta("Half of"))
-    messages = screen.show(Failed("stream_interrupted", True, "It broke <off>."))
+    messages = screen.show(Failed("stream_interrupted", True, "It broke <off>.", "f00d"))
     assert messages[1]["content"] == "Half of"
     assert "It broke &lt;off&gt;." in messages[2]["content"]
 
 
 def test_an_answer_no_model_wrote_says_so_and_a_models_does_not() -> None:
-    without = Screen("q", "en").show(Finished("stop", None, None, 0.0, 0.1, 0.2))
-    assert "OPENAI_API_KEY" in without[0]["content"]
-    assert Screen("q", "en").show(Finished("stop", "gpt", None, 0.0, 0.1, 0.2)) == []
-    cut = Screen("q", "en").show(Finished("length", "gpt", None, 0.0, 0.1, 0.2))
-    assert "length limit" in cut[0]["content"]
+    (without,) = Screen("q", "en").show(_finished(model=None))
+    assert "OPENAI_API_KEY" in without["content"]
+    (by_model,) = Screen("q", "en").show(_finished())
+    assert "OPENAI_API_KEY" not in by_model["content"]
+    (cut,) = Screen("q", "en").show(_finished(reason="length"))
+    assert "length limit" in cut["content"]
+
+
+def test_the_quiet_line_tells_the_times_the_tokens_the_price_and_the_id() -> None:
+    usage = Usage(812, 96)
+    (line,) = Screen("q", "en").show(_finished(usage=usage, price=0.00018))
+    assert (
+        "search 12 ms · first word 340 ms · 48 tokens/s · 812 tokens in, 96 out · $0.0002 · id f00d"
+        in line["content"]
+    )
+    (vietnamese,) = Screen("q", "vi").show(_finished(usage=usage, price=0.00018))
+    assert "812 token vào, 96 ra · $0,0002 · id f00d" in vietnamese["content"]
+
+
+def test_an_estimate_is_marked_and_a_cached_answer_cost_nothing() -> None:
+    (about,) = Screen("q", "en").show(_finished(usage=Usage(10, 5, estimated=True)))
+    assert "about 10 tokens in, 5 out" in about["content"] and "$" not in about["content"]
+    (cached,) = Screen("q", "en").show(_finished(usage=Usage(10, 5), cached=True))
+    assert "cached" in cached["content"] and "tokens/s" not in cached["content"]
+
+
+def test_a_stopped_answer_keeps_its_text_and_says_how_much_came() -> None:
+    screen = Screen("q", "en")
+    screen.show(_found())
+    screen.show(TextDelta("twelve bytes"))
+    _, text, note = screen.stopped()
+    assert (text["content"], note["metadata"]) == ("twelve bytes", {"id": NOTE})
+    assert "Stopped · about 3 tokens received." in note["content"]
+    before = Screen("q", "vi")
+    before.show(_found())
+    assert "Đã dừng." in before.stopped()[-1]["content"]
+    assert not any(m["metadata"].get("status") == "pending" for m in before.stopped())
+
+
+def test_the_place_in_line_is_shown_before_the_search_and_for_the_model_after_it() -> None:
+    screen = Screen("q", "en")
+    (status,) = screen.show(Queued(3))
+    assert status["metadata"]["title"] == "Waiting for a turn, 3 in line…"
+    screen.show(_found())
+    assert screen.show(Queued(1))[1]["metadata"]["title"] == "Waiting for the model, 1 in line…"
 
 
 def test_turns_are_the_words_without_sources_and_notes_from_the_page_and_from_a_client() -> None:

@@ -13,6 +13,15 @@ from rag.settings import PROJECT, Settings, load_settings
 Configured = Callable[..., Settings]
 
 
+def refuses(configured: Configured, name: str, value: str, allowed: str = "") -> None:
+    """A value is refused with its name, itself and what is allowed."""
+    with pytest.raises(SettingsError) as refused:
+        configured(**{name: value})
+    for language in ("en", "vi"):
+        sentence = refused.value.sentence(language)
+        assert f"{name}={value!r}" in sentence and allowed in sentence
+
+
 def test_without_any_setting_the_app_quotes_the_projects_own_documents() -> None:
     settings = load_settings(env_file=None)
     assert not settings.has_model
@@ -61,11 +70,100 @@ def test_the_environment_goes_before_the_env_file(
 def test_a_bad_value_is_refused_with_its_name_and_itself(
     configured: Configured, name: str, value: str
 ) -> None:
-    with pytest.raises(SettingsError) as refused:
-        configured(**{name: value})
-    for language in ("en", "vi"):
-        assert name in refused.value.sentence(language)
-        assert repr(value) in refused.value.sentence(language)
+    refuses(configured, name, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("20/minute", "20 per 1 minute"),
+        (" 100/hour ", "100 per 1 hour"),
+        ("1 per 2 seconds", "1 per 2 second"),
+        ("off", "None"),
+        (" OFF", "None"),
+        ("", "20 per 1 minute"),
+    ],
+)
+def test_a_limit_is_read(configured: Configured, text: str, meant: str) -> None:
+    assert str(configured(HEADWATER_RATE_LIMIT=text).rate_limit) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    " |20|often|0/minute|5 per 0 seconds|-1/minute|5/fortnight|1/second;20/minute|"
+    "1/second, 20/minute|2.5/second".split("|"),
+)
+def test_what_is_no_limit_is_refused_with_what_is_allowed(
+    configured: Configured, text: str
+) -> None:
+    refuses(configured, "HEADWATER_RATE_LIMIT", text, "one limit such as 20/minute")
+
+
+@pytest.mark.parametrize(
+    ("text", "trusted"),
+    [
+        ("127.0.0.1", ("127.0.0.1",)),
+        (" 10.0.0.0/8 , ::1,fd00::/8,", ("10.0.0.0/8", "::1", "fd00::/8")),
+    ],
+)
+def test_proxies_are_trusted_by_address_or_network(
+    configured: Configured, text: str, trusted: tuple[str, ...]
+) -> None:
+    assert configured(HEADWATER_TRUSTED_PROXIES=text).trusted_proxies == trusted
+
+
+@pytest.mark.parametrize("bad", ["proxy.example.com", "10.0.0.0/33", "10.0.0.256", "10.0.0.1/8"])
+def test_a_proxy_that_is_no_address_is_refused_with_what_is_allowed(
+    configured: Configured, bad: str
+) -> None:
+    allowed = f"{bad} is no address or network; write 127.0.0.1 or 10.0.0.0/8"
+    refuses(configured, "HEADWATER_TRUSTED_PROXIES", f"127.0.0.1, {bad}", allowed)
+
+
+def test_only_a_space_trusts_proxies_unasked_those_in_its_own_network(
+    configured: Configured,
+) -> None:
+    assert configured().trusted_proxies == ()
+    assert configured(SPACE_ID="lan/headwater").trusted_proxies == ("10.0.0.0/8",)
+    assert configured(HEADWATER_TRUSTED_PROXIES="::1").trusted_proxies == ("::1",)
+
+
+def test_kinds_to_redact_are_listed_with_commas(configured: Configured) -> None:
+    assert configured().redact == ()
+    assert configured(HEADWATER_REDACT="key").redact == ("key",)
+    chosen = configured(HEADWATER_REDACT=" phone, email,card,").redact
+    assert chosen == ("phone", "email", "card")
+
+
+def test_a_kind_that_cannot_be_redacted_is_refused_with_those_that_can(
+    configured: Configured,
+) -> None:
+    with pytest.raises(SettingsError, match=r"REDACT='name': .*'email', 'phone', 'card' or 'key'"):
+        configured(HEADWATER_REDACT="email, name")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("HEADWATER_MAX_STREAMS", "0", "greater than or equal to 1"),
+        ("HEADWATER_MAX_STREAMS", "1001", "less than or equal to 1000"),
+        ("HEADWATER_MAX_STREAMS", "all", "integer"),
+        ("HEADWATER_UPSTREAM_RPM", "0", "greater than or equal to 1"),
+        ("HEADWATER_UPSTREAM_RPM", "-60", "greater than or equal to 1"),
+        ("HEADWATER_UPSTREAM_RPM", "60/minute", "integer"),
+    ],
+)
+def test_a_number_out_of_bounds_is_refused_with_them(
+    configured: Configured, name: str, value: str, allowed: str
+) -> None:
+    refuses(configured, name, value, allowed)
+
+
+def test_numbers_at_their_bounds_are_taken(configured: Configured) -> None:
+    assert (configured().max_streams, configured().upstream_rpm) == (64, None)
+    for streams, rpm in ((1, 1), (1000, 1_000_000)):
+        settings = configured(HEADWATER_MAX_STREAMS=streams, HEADWATER_UPSTREAM_RPM=rpm)
+        assert (settings.max_streams, settings.upstream_rpm) == (streams, rpm)
 
 
 def test_every_bad_value_is_named_at_once(configured: Configured) -> None:

@@ -1,0 +1,53 @@
+"""Puts the parts of answering together as the settings say. The only place that knows them all."""
+
+from __future__ import annotations
+
+from limits import RateLimitItemPerMinute
+
+from .admission import Line, Visitors
+from .answer import Answerer
+from .budget import Budget
+from .cache import AnswerCache
+from .counting import storage
+from .llm import Model
+from .metrics import Metrics
+from .opening import Opening
+from .redact import Redactor
+from .retriever import Retriever
+from .settings import Settings
+from .writer import Writer
+
+PATIENCE = 30.0  # seconds that a reader waits in line, and again for the model's budget
+
+
+def assemble(
+    settings: Settings,
+    opening: Opening[Retriever],
+    metrics: Metrics,
+    patience: float = PATIENCE,
+) -> Answerer:
+    """What answers questions in this process. Raises SettingsError if the limits' storage cannot
+    be used."""
+    limits = storage(settings.rate_storage)
+    line = Line(settings.max_streams, settings.max_waiting, patience)
+    metrics.gauge("headwater_active_answers", "Being written now", lambda: line.inside)
+    metrics.gauge("headwater_waiting_answers", "Waiting in line", lambda: line.waiting)
+    writer = None
+    if settings.has_model:
+        rpm, tpm = settings.upstream_rpm, settings.upstream_tpm
+        budget = Budget(
+            limits,
+            RateLimitItemPerMinute(rpm) if rpm else None,
+            RateLimitItemPerMinute(tpm) if tpm else None,
+            patience,
+        )
+        writer = Writer(Model(settings), AnswerCache(settings.cache_seconds), budget)
+    return Answerer(
+        opening,
+        writer,
+        settings.top_k,
+        line,
+        Visitors(settings.rate_limit, limits),
+        Redactor(settings.redact),
+        metrics,
+    )

@@ -1,0 +1,65 @@
+"""Has the model write: an answer that was written before, one being written, or a new one within
+the budget. Knows messages, and no documents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from . import pricing
+from .budget import Budget
+from .cache import AnswerCache, Piece
+from .events import Queued
+from .llm import Ending, Model
+from .prompt import Message
+from .types import Options
+
+EXPECTED_TOKENS = 500  # of an answer, until the server has counted them
+
+
+class Writer:
+    """One model behind its cache and its budget."""
+
+    def __init__(self, model: Model, cache: AnswerCache, budget: Budget) -> None:
+        self._model = model
+        self._cache = cache
+        self._budget = budget
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def aclose(self) -> None:
+        await self._model.close()
+
+    async def stream(
+        self, messages: Sequence[Message], options: Options, edition: str
+    ) -> AsyncGenerator[Piece]:
+        """The answer's text in pieces, before it the places in line for the budget, after it one
+        Ending. `edition` names what the library holds. Raises ModelError, Busy.
+        """
+        asked = [edition, options.model or self.name, options.temperature, options.max_tokens]
+        key = hashlib.sha256(json.dumps([*asked, messages]).encode()).hexdigest()
+        written = self._cache.stream(
+            key, lambda: self._written(messages, options), fresh=options.fresh
+        )
+        async with aclosing(written) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _written(
+        self, messages: Sequence[Message], options: Options
+    ) -> AsyncGenerator[Piece]:
+        asked = pricing.estimate(messages, 0).input_tokens
+        expected = asked + (options.max_tokens or EXPECTED_TOKENS)
+        async with aclosing(self._budget.turn(expected)) as places:
+            async for place in places:
+                yield Queued(place)
+        async with aclosing(self._model.stream(messages, options)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Ending) and piece.usage:
+                    used = piece.usage.input_tokens + piece.usage.output_tokens
+                    await self._budget.spent(used - expected)
+                yield piece

@@ -1,0 +1,364 @@
+"""64 answers at once against the SDK alone, and 2000 short ones for what they leave behind.
+
+`python -m tests.load` has a model server of its own send 64 answers of 500 tokens at 50 tokens/s
+to the bare SDK, to the core in this process and to `app.py` over HTTP, in turn, a few rounds. It
+ends with 1 if a text was not whole, or in the median round the slowest answer took more than 1.10
+times as long as the SDK's slowest. `python -m tests.load soak` is about memory, sockets, threads
+and tasks. Both read /proc, so Linux only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import openai
+
+from ingest.reading import Reading
+from rag.answer import Answerer
+from rag.assembly import assemble
+from rag.events import TextDelta
+from rag.metrics import Metrics
+from rag.pacing import paced
+from rag.settings import Settings
+from tests.first_token import free_port, process
+from tests.upstream import Script, Upstream
+
+AT_ONCE, TOKENS, DELAY, ROUNDS = 64, 500, 0.02, 3
+ALLOWED = 1.10  # times the SDK's time
+SOAK, SOAK_AT_ONCE, SOAK_TOKENS, SOAK_DELAY = 2000, 16, 30, 0.01
+FIRST = 200  # answers after which the memory is compared
+GROWTH = 1.05
+IDLE_SECONDS = 6.0  # the SDK and uvicorn keep an unused connection for 5
+
+_NUMBER = re.compile(r"\(reader (\d+)\)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as its reader got it; `seconds` from the question to the end of the stream."""
+
+    seconds: float
+    events: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One way of reading, 64 at once. `cpu` is the seconds of the process that read the model."""
+
+    slowest: float
+    median: float
+    events: int
+    whole: int
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an idle process holds; `tasks` are asyncio's, or the answers that the page counts."""
+
+    megabytes: float
+    sockets: int
+    threads: int
+    tasks: int
+
+
+class Way(Protocol):
+    """A way to read answers."""
+
+    async def ask(self, number: int, leave_after: int | None = None) -> Answer:
+        """Asks question `number`, and goes away after so many events."""
+
+
+def question(number: int) -> str:
+    return f"What does X-Accel-Buffering do? (reader {number})"
+
+
+def tokens(number: int, count: int) -> list[str]:
+    """The answer to a question: each token names its reader and its place."""
+    return [f"{' ' if place else ''}{number}.{place}" for place in range(count)]
+
+
+def serve_model(port: int, count: int, delay: float) -> None:
+    """Answers every question with `tokens` of its number."""
+
+    def script(body: dict[str, Any]) -> Script:
+        asked = _NUMBER.search(body["messages"][-1]["content"])
+        assert asked is not None
+        return Script(tokens(int(asked[1]), count), delay=delay)
+
+    with Upstream(script, port=port):
+        threading.Event().wait()
+
+
+class Sdk:
+    """The bare SDK."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._client = openai.AsyncOpenAI(api_key="none", base_url=url)
+        self._count = count
+
+    async def ask(self, number: int, leave_after: int | None = None) -> Answer:
+        start, texts, events = time.perf_counter(), [], 0
+        stream = await self._client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": question(number)}], stream=True
+        )
+        async with stream:
+            async for chunk in stream:
+                events += 1
+                if chunk.choices and chunk.choices[0].delta.content:
+                    texts.append(chunk.choices[0].delta.content)
+        whole = texts == tokens(number, self._count)
+        return Answer(time.perf_counter() - start, events, whole)
+
+
+class Core:
+    """Headwater without a page, in this process."""
+
+    def __init__(self, answerer: Answerer, count: int) -> None:
+        self._answerer = answerer
+        self._count = count
+
+    async def ask(self, number: int, leave_after: int | None = None) -> Answer:
+        start, text, seen = time.perf_counter(), "", 0
+        async with aclosing(paced(self._answerer.answer(question(number)), set())) as events:
+            async for event in events:
+                seen += 1
+                if isinstance(event, TextDelta):
+                    text += event.text
+                if seen == leave_after:
+                    break
+        whole = text == "".join(tokens(number, self._count))
+        return Answer(time.perf_counter() - start, seen, whole)
+
+
+class Page:
+    """app.py over HTTP as a tab asks it: the updates of an answer are differences, the last one
+    has the whole. Only that one is parsed."""
+
+    def __init__(self, address: str, count: int) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=f"{address}/gradio_api/queue",
+            timeout=120,
+            limits=httpx.Limits(max_connections=2 * AT_ONCE),
+        )
+        config = httpx.get(f"{address}/config").json()
+        chat = next(d for d in config["dependencies"] if d["api_name"] == "chat")
+        defaults = {c["id"]: c["props"].get("value") for c in config["components"]}
+        self._function = chat["id"]
+        self._options = [defaults[i] for i in chat["inputs"][1:]]
+        self._count = count
+
+    async def ask(self, number: int, leave_after: int | None = None) -> Answer:
+        start, session = time.perf_counter(), f"reader-{number}-{time.time_ns()}"
+        asked = {"fn_index": self._function, "data": [question(number), *self._options]}
+        await self._client.post("/join", json={**asked, "session_hash": session})
+        seen, last, rest = 0, b"", b""
+        async with self._client.stream("GET", "/data", params={"session_hash": session}) as stream:
+            async for data in stream.aiter_raw():
+                *updates, rest = (rest + data).split(b"\n\n")
+                seen += len(updates)
+                last = next((u for u in reversed(updates) if b"process_completed" in u), last)
+                if leave_after is not None and seen >= leave_after:
+                    break
+        taken = time.perf_counter() - start
+        shown = json.loads(last.removeprefix(b"data: "))["output"]["data"][0] if last else []
+        text = next((m["content"] for m in shown if not m["metadata"]), "")
+        if not isinstance(text, str):
+            text = "".join(part["text"] for part in text)
+        return Answer(taken, seen, text == "".join(tokens(number, self._count)))
+
+
+@contextmanager
+def model_server(count: int, delay: float) -> Iterator[str]:
+    """The model server's address; it is a process of its own."""
+    port = free_port()
+    command = ["-m", "tests.load", "model", str(port), str(count), str(delay)]
+    with process(port, command, {}, path="/v1/models"):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def app(url: str, store: str, **settings: str) -> Iterator[tuple[str, int]]:
+    """The address and the process id of an app.py that uses the model at `url`."""
+    port = free_port()
+    settings |= {"OPENAI_BASE_URL": url, "HEADWATER_STORE_DIR": store}
+    with process(port, ["app.py"], {"HEADWATER_RATE_LIMIT": "off", **settings}) as running:
+        yield f"http://127.0.0.1:{port}", running.pid
+
+
+@contextmanager
+def answering(url: str, store: str) -> Iterator[Answerer]:
+    """The core, put together as app.py does it."""
+    settings = Settings.model_validate(
+        {"OPENAI_BASE_URL": url, "store_dir": store, "rate_limit": "off", "cache_seconds": 0}
+    )
+    reading = Reading(settings)
+    reading.opening.wait()
+    yield assemble(settings, reading.opening, Metrics())
+    reading.close()
+
+
+def load() -> bool:
+    """Prints what 64 answers at once take each way; whether they are whole and quick enough."""
+    with ExitStack() as stack:
+        stores = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(2)]
+        url = stack.enter_context(model_server(TOKENS, DELAY))
+        answerer = stack.enter_context(answering(url, stores[0]))
+        address, pid = stack.enter_context(app(url, stores[1], HEADWATER_CACHE_SECONDS="0"))
+
+        async def rounds() -> list[dict[str, Load]]:
+            ways: dict[str, tuple[Way, int]] = {
+                "SDK": (Sdk(url, TOKENS), os.getpid()),
+                "core": (Core(answerer, TOKENS), os.getpid()),
+                "page": (Page(address, TOKENS), pid),
+            }
+            numbers = itertools.count()
+            for way, _ in ways.values():  # opens the library and all connections
+                await asyncio.gather(*(way.ask(next(numbers)) for _ in range(4)))
+            return [
+                {name: await _at_once(way, pid, numbers) for name, (way, pid) in ways.items()}
+                for _ in range(ROUNDS)
+            ]
+
+        measured = asyncio.run(rounds())
+    ideal = (TOKENS - 1) * DELAY
+    print(f"{AT_ONCE} answers at once, {TOKENS} tokens each, at best in {ideal:.2f} s")
+    print("       slowest  median     × SDK's    CPU  events  whole")
+    for result in measured:
+        sdk = result["SDK"]
+        for name, way in result.items():
+            ratios = f"{way.slowest / sdk.slowest:.2f}, {way.median / sdk.median:.2f}"
+            print(
+                f"{name:5} {way.slowest:6.2f} s {way.median:6.2f} s  {ratios}  {way.cpu:4.1f} s"
+                f"  {way.events:6}  {way.whole}/{AT_ONCE}"
+            )
+    passed = all(way.whole == AT_ONCE for result in measured for way in result.values())
+    for name in ("core", "page"):
+        ratio = statistics.median(r[name].slowest / r["SDK"].slowest for r in measured)
+        print(f"{name}: the slowest took {ratio:.2f} × the SDK's, allowed {ALLOWED:.2f}")
+        passed = passed and ratio <= ALLOWED
+    return passed
+
+
+async def _at_once(way: Way, pid: int, numbers: Iterator[int]) -> Load:
+    before = _cpu_seconds(pid)
+    answers = await asyncio.gather(*(way.ask(next(numbers)) for _ in range(AT_ONCE)))
+    seconds = [answer.seconds for answer in answers]
+    return Load(
+        slowest=max(seconds),
+        median=statistics.median(seconds),
+        events=sum(answer.events for answer in answers),
+        whole=sum(answer.whole for answer in answers),
+        cpu=_cpu_seconds(pid) - before,
+    )
+
+
+def soak() -> bool:
+    """Prints what the core and the page hold after many answers; whether it stays as it was."""
+    with ExitStack() as stack:
+        stores = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(2)]
+        url = stack.enter_context(model_server(SOAK_TOKENS, SOAK_DELAY))
+        address, pid = stack.enter_context(app(url, stores[0]))
+
+        def answers_of_the_page() -> int:
+            exposed = httpx.get(f"{address}/metrics").text
+            counts = re.findall(r"^headwater_(?:active|waiting)_answers (\S+)", exposed, re.M)
+            return round(sum(map(float, counts)))
+
+        async def page() -> bool:
+            return await _soaked("page", Page(address, SOAK_TOKENS), pid, answers_of_the_page)
+
+        page_passed = asyncio.run(page())
+        answerer = stack.enter_context(answering(url, stores[1]))
+
+        async def core() -> bool:
+            way = Core(answerer, SOAK_TOKENS)
+            return await _soaked("core", way, os.getpid(), lambda: len(asyncio.all_tasks()))
+
+        core_passed = asyncio.run(core())
+    return page_passed and core_passed
+
+
+async def _soaked(name: str, way: Way, pid: int, tasks: Callable[[], int]) -> bool:
+    numbers, broken = itertools.count(), 0
+
+    async def reader(upto: int) -> None:
+        nonlocal broken
+        for number in numbers:
+            leave_after = 2 + number % 5 if number % 10 < 3 else None
+            answer = await way.ask(number, leave_after)
+            broken += leave_after is None and not answer.whole
+            if number >= upto - SOAK_AT_ONCE:
+                return
+
+    async def held() -> Held:
+        await asyncio.sleep(IDLE_SECONDS)
+        await way.ask(next(numbers))  # the SDK closes what has expired when it is used again
+        await asyncio.sleep(1)
+        return _held(pid, tasks())
+
+    await way.ask(next(numbers))
+    at = {0: await held()}
+    for upto in (FIRST, SOAK // 2, SOAK):
+        await asyncio.gather(*(reader(upto) for _ in range(SOAK_AT_ONCE)))
+        at[upto] = await held()
+    for answers, state in at.items():
+        print(
+            f"{name} after {answers:4}: {state.megabytes:6.1f} MB, {state.sockets} sockets, "
+            f"{state.threads} threads, {state.tasks} tasks"
+        )
+    growth = at[SOAK].megabytes / at[FIRST].megabytes
+    print(f"{name}: {growth:.3f} × the memory, allowed {GROWTH:.2f}; {broken} answers broken")
+    back = at[SOAK].sockets <= at[0].sockets and at[SOAK].tasks <= at[0].tasks
+    return growth <= GROWTH and back and at[SOAK].threads <= at[FIRST].threads and not broken
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _held(pid: int, tasks: int) -> Held:
+    process = Path(f"/proc/{pid}")
+    memory = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
+    assert memory is not None
+    files = [os.readlink(file) for file in (process / "fd").iterdir()]
+    return Held(
+        megabytes=int(memory[1]) / 1024,
+        sockets=sum(file.startswith("socket:") for file in files),
+        threads=len(list((process / "task").iterdir())),
+        tasks=tasks,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["model", port, count, delay]:
+            serve_model(int(port), int(count), float(delay))
+            return 0
+        case ["soak"]:
+            return 0 if soak() else 1
+        case []:
+            return 0 if load() else 1
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
