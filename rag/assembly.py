@@ -28,7 +28,7 @@ def assemble(
 ) -> Answerer:
     """What answers questions in this process. Raises SettingsError if the limits' storage cannot
     be used."""
-    limits = storage(settings.rate_storage)
+    limits = storage(settings.rate_storage.get_secret_value())
     line = Line(settings.max_streams, settings.max_waiting, patience)
     metrics.gauge("headwater_active_answers", "Being written now", lambda: line.inside)
     metrics.gauge("headwater_waiting_answers", "Waiting in line", lambda: line.waiting)

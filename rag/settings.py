@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     max_streams: int = Field(default=64, ge=1, le=1000)
     max_waiting: int = Field(default=200, ge=0, le=10_000)
     rate_limit: Rate = parse("20/minute")
-    rate_storage: str = "memory://"
+    rate_storage: SecretStr = SecretStr("memory://")  # may hold a password
     upstream_rpm: int | None = Field(default=None, ge=1)
     upstream_tpm: int | None = Field(default=None, ge=1)
     cache_seconds: float = Field(default=3600.0, ge=0)

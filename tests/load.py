@@ -300,12 +300,10 @@ async def _soaked(name: str, way: Way, pid: int, tasks: Callable[[], int]) -> bo
 
     async def reader(upto: int) -> None:
         nonlocal broken
-        for number in numbers:
+        while (number := next(numbers)) < upto:
             leave_after = 2 + number % 5 if number % 10 < 3 else None
             answer = await way.ask(number, leave_after)
             broken += leave_after is None and not answer.whole
-            if number >= upto - SOAK_AT_ONCE:
-                return
 
     async def held() -> Held:
         await asyncio.sleep(IDLE_SECONDS)
@@ -338,10 +336,10 @@ def _held(pid: int, tasks: int) -> Held:
     process = Path(f"/proc/{pid}")
     memory = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
     assert memory is not None
-    files = [os.readlink(file) for file in (process / "fd").iterdir()]
+    files = [str(file.resolve()) for file in (process / "fd").iterdir()]
     return Held(
         megabytes=int(memory[1]) / 1024,
-        sockets=sum(file.startswith("socket:") for file in files),
+        sockets=sum("socket:" in file for file in files),
         threads=len(list((process / "task").iterdir())),
         tasks=tasks,
     )

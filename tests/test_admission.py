@@ -182,7 +182,10 @@ async def test_500_of_whom_many_give_up_leave_nothing_behind() -> None:
     await asyncio.wait(visits)
     cancelled = sum(task.cancelled() for task in visits)
     assert len(served) >= 500 - cancelled >= 200
-    assert served == sorted(served) and most == 4
+    assert most == 4
+    # Slots that come free together are given in order; their tasks may wake in another.
+    ranks = {number: rank for rank, number in enumerate(sorted(served))}
+    assert all(abs(ranks[number] - place) < 4 for place, number in enumerate(served))
     assert (line.inside, line.waiting) == (0, 0)
     del visits, visit_task
     gc.collect()
