@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
+import rag.evaluation  # noqa: F401  # its class derives from Embedder, which is replaced below
 from ingest.__main__ import app as ingest_app
 from rag.__main__ import app as rag_app
 from rag.embedder import Embedder
