@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from limits import RateLimitItemPerSecond
 from typer.testing import CliRunner, Result
 
 import rag.evaluation  # noqa: F401  # its class derives from Embedder, which is replaced below
@@ -212,6 +213,65 @@ def test_a_server_that_is_not_there_is_the_last_line_in_json(run: Run) -> None:
     assert result.exit_code == 2
     assert (last["event"], last["code"], last["retryable"]) == ("failed", "network_error", True)
     assert result.stderr == ""
+
+
+# ask --batch
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    file = tmp_path / "questions.txt"
+    file.write_text(f"{QUESTION}\n\nHow tall is the lighthouse?\n{OFF_TOPIC}\n", encoding="utf-8")
+    return file
+
+
+def test_a_file_of_questions_is_answered_a_json_line_each_and_not_again(
+    run: Run, batch: Path
+) -> None:
+    first = run("rag", "ask", "--batch", str(batch))
+    assert first.exit_code == 0
+    answers = sorted(lines(first.stdout), key=lambda line: int(line["number"]))
+    assert [line["number"] for line in answers] == [1, 3, 4]
+    assert "1932" in answers[0]["answer"] and answers[0]["sources"][0]["document"] == "bridge.md"
+    assert answers[2]["verdict"] == "refuse"
+    written = Path(f"{batch}.answers.jsonl").read_text(encoding="utf-8")
+    assert sorted(written.splitlines()) == sorted(first.stdout.splitlines())
+    with batch.open("a") as file:
+        file.write("What is rye bread baked with?\n")
+    second = run("rag", "ask", "--batch", str(batch))
+    assert [line["number"] for line in lines(second.stdout)] == [5]
+    assert "1 answered, 3 were answered before, 0 failed" in second.stderr.replace("\n", " ")
+
+
+def test_a_batch_stops_at_a_key_that_is_refused_and_goes_on_with_a_good_one(
+    run: Run, batch: Path, upstream: Upstream
+) -> None:
+    batch.write_text("".join(f"{QUESTION} Number {n}?\n" for n in range(6)), encoding="utf-8")
+    upstream.require_key = "sk-good"
+    settings = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "sk-bad"}
+    refused_key = run("rag", "ask", "--batch", str(batch), **settings)
+    assert refused_key.exit_code == 2
+    assert "OPENAI_API_KEY" in refused_key.stderr
+    assert not Path(f"{batch}.answers.jsonl").read_text(encoding="utf-8")
+    good = run("rag", "ask", "--batch", str(batch), **settings | {"OPENAI_API_KEY": "sk-good"})
+    assert good.exit_code == 0
+    assert [line["answer"] for line in lines(good.stdout)] == ["Hello, world."] * 6
+
+
+def test_a_batch_keeps_to_the_budget_and_waits_instead_of_failing(
+    run: Run, batch: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.assembly.RateLimitItemPerMinute", RateLimitItemPerSecond)
+    batch.write_text("".join(f"{QUESTION} Number {n}?\n" for n in range(6)), encoding="utf-8")
+    settings = {"OPENAI_BASE_URL": upstream.base_url, "HEADWATER_UPSTREAM_RPM": 2}
+    assert run("rag", "ask", "--batch", str(batch), **settings).exit_code == 0
+    started = [call.started for call in upstream.calls]
+    assert len(started) == 6 and started[-1] - started[0] > 1.5
+
+
+def test_a_question_and_a_batch_are_not_asked_together(run: Run, batch: Path) -> None:
+    for arguments in [(), (QUESTION, "--batch", str(batch))]:
+        assert run("rag", "ask", *arguments).exit_code == 2
 
 
 # search
