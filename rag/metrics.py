@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .events import Event, Failed, Finished, TextDelta
+from .events import Event, Failed, Finished, SourcesFound, TextDelta
 
 log = logging.getLogger(__name__)
 
@@ -74,17 +74,21 @@ class Metrics:
 
     async def watched(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
         """The same events. Closing this closes `events`."""
-        last_text: float | None = None
+        asked_at = before = time.perf_counter()
+        has_text = False
         outcome = "stopped"
         try:
             async with aclosing(events):
                 async for event in events:
+                    now = time.perf_counter()
                     match event:
+                        case SourcesFound():
+                            self._search.observe(now - before)
+                        case TextDelta() if has_text:
+                            self._token_gap.observe(now - before)
                         case TextDelta():
-                            now = time.perf_counter()
-                            if last_text is not None:
-                                self._token_gap.observe(now - last_text)
-                            last_text = now
+                            has_text = True
+                            self._first_token.observe(now - asked_at)
                         case Finished():
                             outcome = event.reason
                             self._finished(event)
@@ -92,6 +96,7 @@ class Metrics:
                             outcome = event.code
                             if outcome in _DROPPED_UPSTREAM:
                                 self._dropped.labels("upstream").inc()
+                    before = now
                     yield event
         except (GeneratorExit, asyncio.CancelledError):
             if outcome == "stopped":
@@ -102,9 +107,6 @@ class Metrics:
             log.info("answer: %s", outcome)
 
     def _finished(self, event: Finished) -> None:
-        self._search.observe(event.search_seconds)
-        if event.first_token_seconds is not None:
-            self._first_token.observe(event.first_token_seconds)
         if event.cached:
             self._cache_hits.inc()
         elif event.usage:

@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from ingest import sync
 from rag.answer import MAX_QUESTION, Answerer
 from rag.assembly import assemble
 from rag.embedder import Embedder
@@ -435,3 +437,52 @@ async def test_answers_do_not_wait_for_one_another(
     assert [text(seen) for seen in both] == ["ab"] * 8
     calls = upstream.calls[1:]
     assert max(c.started for c in calls) < min(c.ended_at or 0 for c in calls)
+
+
+async def test_an_answer_is_kept_until_the_documents_change(
+    configured: Configured, upstream: Upstream, store: Index, embedder: Embedder, tmp_path: Path
+) -> None:
+    document = tmp_path / "lantern.md"
+    document.write_text("# Lanterns\n\nA lantern needs oil, and the oil lasts nine hours.")
+
+    def read_in() -> None:
+        folder, scope = sync.locate(tmp_path, tmp_path)
+        list(sync.sync(folder, scope, store, embedder, lambda *_: None))
+
+    async with asking(configured, upstream, Retriever(store, embedder)) as answerer:
+        question = "How long does the oil of a lantern last?"
+        read_in()
+        first, again = [end(await events(answerer, question)) for _ in range(2)]
+        read_in()  # nothing changed
+        still = end(await events(answerer, question))
+        document.write_text("# Lanterns\n\nA lantern needs oil, and the oil lasts ten hours.")
+        read_in()
+        changed = end(await events(answerer, question))
+    assert [e.cached for e in (first, again, still, changed)] == [False, True, True, False]
+    assert len(upstream.calls) == 2
+    assert "ten hours" in str(upstream.calls[1].body)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [Options(temperature=0.5), Options(model="other"), Options(instructions="Briefly."),
+     Options(language="vi"), Options(top_k=2), Options(fresh=True)],
+)  # fmt: skip
+async def test_another_way_of_asking_is_another_answer(
+    configured: Configured, upstream: Upstream, retriever: Retriever, options: Options
+) -> None:
+    async with asking(configured, upstream, retriever) as answerer:
+        await events(answerer, EN)
+        assert not end(await events(answerer, EN, options=options)).cached
+        assert not end(await events(answerer, EN, [Turn("Before?", "Yes.")], options)).cached
+        assert end(await events(answerer, EN)).cached
+
+
+async def test_a_server_that_does_not_count_is_estimated_and_a_listed_model_has_a_price(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(words("An answer of some words."), usage=False)
+    async with asking(configured, upstream, retriever) as answerer:
+        finished = end(await events(answerer, EN))
+    assert finished.usage and finished.usage.estimated and finished.usage.output_tokens == 6
+    assert finished.price is None, "a server on this machine has no price list"

@@ -1,4 +1,5 @@
-"""Questions that are cancelled at every stage leave nothing behind."""
+"""Questions that are cancelled at every stage leave nothing behind, and those that share an answer
+do not lose it."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rag.events import Event, Failed, Finished, Searching, TextDelta
+from rag.events import Event, Failed, Finished, Searching, SourcesFound, TextDelta
 from rag.metrics import Metrics
-from rag.types import Usage
+from rag.types import Findings, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -52,10 +52,11 @@ def value_in(exposition: str, name: str, **labels: str) -> float:
 
 async def test_an_answer_is_counted_with_its_times_tokens_and_cost() -> None:
     metrics = Metrics()
-    await watch(metrics, Searching("q"), TextDelta("a"), TextDelta("b"), finished())
+    nothing = SourcesFound(Findings("q", "en", "answer", 0.25, 0.7, ()))
+    await watch(metrics, Searching("q"), nothing, TextDelta("a"), TextDelta("b"), finished())
     assert value(metrics, "headwater_answers_total", outcome="stop") == 1
-    assert value(metrics, "headwater_search_seconds_sum") == 0.015
-    assert value(metrics, "headwater_first_token_seconds_sum") == 0.3
+    assert value(metrics, "headwater_search_seconds_count") == 1
+    assert value(metrics, "headwater_first_token_seconds_count") == 1
     assert value(metrics, "headwater_inter_token_seconds_count") == 1
     assert value(metrics, "headwater_tokens_total", direction="input") == 100
     assert value(metrics, "headwater_tokens_total", direction="output") == 20
@@ -120,3 +121,19 @@ async def test_nothing_of_what_was_asked_or_answered_is_in_them() -> None:
     metrics = Metrics()
     await watch(metrics, Searching("secret question"), TextDelta("secret answer"), finished())
     assert "secret" not in metrics.exposition().decode()
+
+
+async def test_the_times_are_those_between_the_events() -> None:
+    async def slow() -> AsyncGenerator[Event]:
+        yield Searching("q")
+        await asyncio.sleep(0.05)
+        yield SourcesFound(Findings("q", "en", "answer", 0.25, 0.7, ()))
+        await asyncio.sleep(0.1)
+        yield TextDelta("a")
+        yield Failed("stream_interrupted", True, "Broken.", "f00d")
+
+    metrics = Metrics()
+    assert len([event async for event in metrics.watched(slow())]) == 4
+    search = value(metrics, "headwater_search_seconds_sum")
+    first = value(metrics, "headwater_first_token_seconds_sum")
+    assert search >= 0.045 and first >= search + 0.09
