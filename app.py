@@ -40,6 +40,7 @@ import gradio as gr  # noqa: E402
 if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
+SESSIONS = 500  # tabs whose turns are remembered, 75 kB each; Gradio's 10,000 would be 0.7 GB
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
@@ -285,6 +286,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
         max_file_size=1,  # nothing is uploaded here
+        state_session_capacity=max(SESSIONS, page.at_once),
         prevent_thread_lock=not block,
     )
     return demo

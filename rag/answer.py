@@ -38,6 +38,7 @@ from .writer import Writer
 log = logging.getLogger(__name__)
 
 MAX_QUESTION = 4000  # characters
+SEARCHES = 2  # at once
 DEFAULTS = Options()
 
 
@@ -69,6 +70,8 @@ class Answerer:
         self._visitors = visitors
         self._redactor = redactor
         self._metrics = metrics
+        # More threads at once would only keep the loop, and those who stream, from the processor.
+        self._searching = asyncio.Semaphore(SEARCHES)
 
     async def aclose(self) -> None:
         """Closes the connections to the model's server and to where the limits count."""
@@ -131,7 +134,8 @@ class Answerer:
         yield Searching(asked.query)
         search_start = time.perf_counter()
         top_k = asked.options.top_k or self._top_k
-        findings = await asyncio.to_thread(retriever.search, asked.query, top_k)
+        async with self._searching:
+            findings = await asyncio.to_thread(retriever.search, asked.query, top_k)
         findings = self._redactor.findings(findings)
         search_seconds = time.perf_counter() - search_start
         yield SourcesFound(findings)

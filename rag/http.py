@@ -109,7 +109,8 @@ def _session(scope: Scope) -> str | None:
     if call := _CALL.search(scope["path"]):
         return str(call[1])
     if scope["path"].endswith("/queue/data"):
-        return parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+        asked = parse_qs(str(scope["query_string"], "latin-1"))
+        return asked.get("session_hash", [""])[0]
     return None
 
 

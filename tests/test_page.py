@@ -151,7 +151,7 @@ def test_leaving_closes_the_upstream_at_once(
     index = len(upstream.calls)
     ask(tab, EN)
     expect(answer(tab)).to_contain_text(seen)
-    upstream.wait_until(lambda calls: len(calls) > index)
+    upstream.wait_until(lambda calls: len(calls) > index, 20.0)
     left = time.monotonic()
     if way == "stop":
         tab.get_by_test_id("stop-button").click()
@@ -199,7 +199,7 @@ def test_a_client_that_hangs_up_closes_the_upstream(
     upstream.script, _ = STAGES[stage]
     index = len(upstream.calls)
     with httpx.Client(base_url=with_model) as client, asked(client, EN) as updates:
-        upstream.wait_until(lambda calls: len(calls) > index)
+        upstream.wait_until(lambda calls: len(calls) > index, 20.0)
         while stage != "waiting" and "It begins" not in said(next(updates)):
             pass
     left = time.monotonic()
