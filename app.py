@@ -35,6 +35,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Gradio reads its port when it is imported, and fails with a traceback where our settings have a
 # sentence.
 _port = os.environ.pop("GRADIO_SERVER_PORT", None)
+# It looks for matplotlib twice at every update; where that is not installed, 64 µs.
+sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
 import gradio as gr  # noqa: E402
 
 if _port is not None:

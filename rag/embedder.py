@@ -8,7 +8,9 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +47,8 @@ class Embedder:
 
     def __init__(self, name: str = PACKAGED) -> None:
         self.name = name.removeprefix("sentence-transformers/")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._asked: deque[tuple[str, Future[Vectors]]] = deque()
         import torch
 
         self._model = _faster(_load(self.name))
@@ -59,6 +62,8 @@ class Embedder:
         embedded, so that reading documents does not hold up an answer. `progress` is told how many
         texts are done.
         """
+        if len(texts) == 1:
+            return self._together(texts[0])[np.newaxis]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(texts), BATCH):
@@ -68,11 +73,29 @@ class Embedder:
                 progress(start + len(batch))
         return vectors
 
-    def _encode(self, texts: list[str]) -> Vectors:
+    def _together(self, text: str) -> Vectors:
+        """The vector of one question, shape (dimension,). Those that come while another is being
+        embedded are embedded together: alone 8 ms each, sixteen at once 1.7."""
+        asked: Future[Vectors] = Future()
+        self._asked.append((text, asked))
         with self._lock:
-            # One text is too little to share: on a machine with other work two threads waited for
-            # one another, 46 ms instead of 7.
-            self._set_threads(1 if len(texts) == 1 else self._threads)
+            while not asked.done():
+                batch = [self._asked.popleft() for _ in range(min(len(self._asked), BATCH))]
+                try:
+                    vectors = self._encode([text for text, _ in batch], threads=1)
+                except BaseException as exc:
+                    for _, other in batch:
+                        other.set_exception(exc)
+                else:
+                    for (_, other), vector in zip(batch, vectors, strict=True):
+                        other.set_result(vector)
+        return asked.result()
+
+    def _encode(self, texts: list[str], threads: int | None = None) -> Vectors:
+        """`threads` 1 is for questions: on a machine with other work two threads waited for one
+        another, 46 ms instead of 7."""
+        with self._lock:
+            self._set_threads(threads or self._threads)
             raw = self._model.encode(texts, batch_size=BATCH, show_progress_bar=False)
         vectors: Vectors = np.asarray(raw, dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -38,11 +38,11 @@ def main() -> None:
         server = ["-m", "tests.upstream", "--port", str(model), "--delay", "0.02"]
         stack.enter_context(process(model, server, {}, path="/v1/models"))
         clients: dict[str, httpx.Client] = {}
-        for name, command in {
-            "app": ["app.py"],
-            "relay": ["-m", "tests.first_token", "relay"],
-        }.items():
-            port = free_port()
+        relayed = [environment["OPENAI_BASE_URL"], str(relay_port := free_port())]
+        for name, port, command in [
+            ("app", free_port(), ["app.py"]),
+            ("relay", relay_port, ["-m", "tests.first_token", "relay", *relayed]),
+        ]:
             stack.enter_context(process(port, command, environment))
             clients[name] = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         seconds: dict[str, list[float]] = {name: [] for name in clients}
@@ -83,12 +83,12 @@ def _has_word(data: list[Any] | None) -> bool:
     return bool(shown)
 
 
-def relay() -> None:
-    """The least that a chat page can do: pass the model's words on."""
+def relay(model: str, port: int) -> None:
+    """The least that a chat page can do: pass the words of the model at this address on."""
     import gradio as gr
     import openai
 
-    client = openai.AsyncOpenAI(api_key="none")
+    client = openai.AsyncOpenAI(api_key="none", base_url=model)
 
     async def chat(question: str, history: list[Any]) -> AsyncIterator[str]:
         text = ""
@@ -101,7 +101,7 @@ def relay() -> None:
                     text += chunk.choices[0].delta.content
                     yield text
 
-    gr.ChatInterface(chat, api_name="chat").launch(ssr_mode=False)
+    gr.ChatInterface(chat, api_name="chat").launch(server_port=port, ssr_mode=False)
 
 
 @contextmanager
@@ -136,4 +136,8 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
-    relay() if sys.argv[1:] == ["relay"] else main()
+    match sys.argv[1:]:
+        case ["relay", model, port]:  # not by the environment, which the tests do not see
+            relay(model, int(port))
+        case _:
+            main()
