@@ -107,7 +107,8 @@ class Page:
     def hang_up(self, session: str) -> None:
         """Ends the session's answers, also those that wait for a silent model."""
         for task in self._tasks.get(session, set()):
-            task.cancel()
+            if not task.cancelling():  # a closed tab is noticed twice
+                task.cancel()
 
     async def stop(self, request: gr.Request) -> None:
         self.hang_up(request.session_hash or "")

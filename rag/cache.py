@@ -46,15 +46,20 @@ class AnswerCache:
         joined = flight is not None
         if flight is None:
             flight = self._flights[key] = _Flight(write())
+        flight.readers += 1
         try:
             async with aclosing(flight.read()) as pieces:
                 async for piece in pieces:
                     yield _as_cached(piece) if joined else piece
         finally:
-            if flight.over and self._flights.get(key) is flight:
+            flight.readers -= 1
+            # Before anything is awaited: nobody may join what is being ended.
+            if (flight.over or not flight.readers) and self._flights.get(key) is flight:
                 del self._flights[key]
                 if answer := flight.answer():
                     self._keep(key, answer)
+            if not flight.readers:
+                await flight.end()
 
     def _keep(self, key: str, answer: tuple[Piece, ...]) -> None:
         if self._kept.ttl and _characters(answer) <= self._kept.maxsize:
@@ -65,8 +70,8 @@ class _Flight:
     """One answer being written by a task of its own, and read by as many as came for it."""
 
     def __init__(self, source: AsyncGenerator[Piece]) -> None:
+        self.readers = 0
         self._pieces: list[Piece] = []
-        self._readers = 0
         self._more = asyncio.Event()
         self._task = asyncio.create_task(self._write(source))
         self._task.add_done_callback(lambda _: self._more.set())
@@ -83,25 +88,24 @@ class _Flight:
         return tuple(_as_cached(p) for p in self._pieces if not isinstance(p, Queued))
 
     async def read(self) -> AsyncGenerator[Piece]:
-        """All pieces, from the first. The last reader that leaves ends the writing."""
-        self._readers += 1
-        try:
-            at = 0
-            while True:
-                more = self._more
-                for piece in self._pieces[at:]:
-                    at += 1
-                    yield piece
-                if at == len(self._pieces):
-                    if self._task.done():
-                        self._task.result()  # raises what went wrong
-                        return
-                    await more.wait()
-        finally:
-            self._readers -= 1
-            if not self._readers and not self._task.done():
-                self._task.cancel()
-                await asyncio.wait([self._task])
+        """All pieces, from the first."""
+        at = 0
+        while True:
+            more = self._more
+            for piece in self._pieces[at:]:
+                at += 1
+                yield piece
+            if at == len(self._pieces):
+                if self._task.done():
+                    self._task.result()  # raises what went wrong
+                    return
+                await more.wait()
+
+    async def end(self) -> None:
+        """Ends the writing, if it is not over."""
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def _write(self, source: AsyncGenerator[Piece]) -> None:
         async with aclosing(source):

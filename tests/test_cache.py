@@ -162,3 +162,17 @@ async def test_what_is_kept_has_a_bound_and_the_oldest_goes_first() -> None:
     await read(cache, huge, "huge")
     await read(cache, huge, "huge")
     assert huge.begun == 2
+
+
+async def test_an_answer_that_is_being_ended_is_not_joined_even_if_it_is_cancelled_twice() -> None:
+    cache, pen = AnswerCache(60), Pen(hold=1)
+    reading = asyncio.create_task(read(cache, pen))
+    await asyncio.sleep(0.01)
+    reading.cancel()
+    await asyncio.sleep(0)
+    reading.cancel()
+    pen.hold = None
+    assert (await read(cache, pen))[:2] == ["one ", "two"]
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert pen.begun == pen.closed == 2

@@ -24,7 +24,7 @@ from tests.upstream import Script, Upstream, words
 ASKED = "What does X-Accel-Buffering do?"
 HALF = words("Half of the answer and then")
 AT_ONCE = {"retry-after-ms": "1"}
-SHORT = {"first_word_timeout": 1.0, "idle_timeout": 1.0, "max_answer_seconds": 2.5}
+SHORT = {"first_word_timeout": 1.0, "idle_timeout": 2.0, "max_answer_seconds": 4.0}
 GONE = Script(cut_after=0)
 
 
@@ -61,7 +61,7 @@ BEFORE = [
     Case("broken json", Script(broken_json_after=0), "server_error", "cannot be read"),
 ]
 MIDWAY = [
-    Case("timeout", SLOWLY, "timeout", "ended after 2.5 seconds"),
+    Case("timeout", SLOWLY, "timeout", "ended after 4 seconds"),
     Case("silent", Script(HALF, silent_after=4), "stream_interrupted", "broke off"),
     Case("rate limited", event("rate_limit_exceeded"), "rate_limited", "too many requests"),
     Case("server error", event("server_error"), "server_error", "server failed"),
