@@ -343,7 +343,5 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["model", port, count, delay]:
             serve_model(int(port), int(count), float(delay))
-        case ["soak"]:
-            sys.exit(0 if soak() else 1)
-        case []:
-            sys.exit(0 if load() else 1)
+        case rest:
+            sys.exit(0 if (soak() if rest == ["soak"] else load()) else 1)

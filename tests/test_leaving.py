@@ -23,7 +23,7 @@ from rag.retriever import Retriever
 from rag.settings import Settings
 from rag.types import Findings
 from tests.test_metrics import value
-from tests.upstream import Script, Upstream, words
+from tests.upstream import Call, Script, Upstream, words
 
 pytestmark = pytest.mark.anyio
 
@@ -126,8 +126,8 @@ async def test_after_500_cancelled_questions_no_task_socket_or_thread_is_left(
     assert value(metrics, "headwater_answers_total", outcome="stopped") >= CANCELLED * 0.8
 
 
-def all_over(calls: list[object]) -> bool:
-    return all(getattr(call, "ended", "") != "open" for call in calls)
+def all_over(calls: list[Call]) -> bool:
+    return all(call.ended != "open" for call in calls)
 
 
 class Slow(Retriever):
