@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from asyncio import Task
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -42,7 +42,7 @@ import gradio as gr  # noqa: E402
 if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
-SESSIONS = 500  # tabs whose turns are remembered, 75 kB each; Gradio's 10,000 would be 0.7 GB
+CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
@@ -62,8 +62,10 @@ class Page:
         self._answerer = answerer
         self._tasks: defaultdict[str, set[Task[None]]] = defaultdict(set)
         self._retrying: set[str] = set()  # sessions that ask for another answer
+        self._closed: OrderedDict[str, None] = OrderedDict()  # sessions, the last one used last
         # What this process can have at once; beyond it Gradio's own queue would wait in silence.
         self.at_once = settings.max_streams + settings.max_waiting + REFUSALS
+        self.demo = self._build()
 
     async def chat(
         self,
@@ -103,6 +105,9 @@ class Page:
         finally:
             if not self._tasks.get(session):
                 self._tasks.pop(session, None)
+            self._trim(session)
+            if session in self._closed:  # it came back
+                self._closed.move_to_end(session)
 
     def hang_up(self, session: str) -> None:
         """Ends the session's answers, also those that wait for a silent model."""
@@ -118,8 +123,24 @@ class Page:
         self._retrying.add(request.session_hash or "")
 
     async def leave(self, request: gr.Request) -> None:
-        self._retrying.discard(request.session_hash or "")
-        self.hang_up(request.session_hash or "")
+        self.close(request.session_hash or "")
+
+    def close(self, session: str) -> None:
+        """Ends what a session that has gone still had running, and forgets those gone longest."""
+        self.hang_up(session)
+        self._retrying.discard(session)
+        self._trim(session)
+        self._closed[session] = None
+        self._closed.move_to_end(session)
+        if len(self._closed) > CLOSED:
+            longest, _ = self._closed.popitem(last=False)
+            self.demo.state_holder.session_data.pop(longest, None)
+
+    def _trim(self, session: str) -> None:
+        """Drops the session's copy of every component as JSON, 58 of its 62 kB: Gradio keeps it for
+        deep links, which the page does not have. The turns stay."""
+        if state := self.demo.state_holder.session_data.get(session):
+            state.config_values.clear()
 
     def shelf(self) -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
@@ -129,7 +150,7 @@ class Page:
         self._reading.again()
         return self.shelf()
 
-    def build(self) -> gr.ChatInterface:
+    def _build(self) -> gr.ChatInterface:
         has_model = self._settings.has_model
         demo = gr.ChatInterface(
             self.chat,
@@ -271,15 +292,17 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     """
     metrics = Metrics()
     page = Page(settings, reading, assemble(settings, reading.opening, metrics))
-    demo = page.build()
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
-    demo.launch(
+    page.demo.launch(
         server_name=settings.server_name,
         server_port=settings.server_port,
         max_threads=page.at_once,
         app_kwargs={
-            "middleware": [_guard(settings), Middleware(HangUp, gone=page.hang_up)],
+            "middleware": [
+                _guard(settings),
+                Middleware(HangUp, gone=page.hang_up, over=page.close),
+            ],
             "routes": probes(metrics.exposition, reading.problems),
         },
         theme=THEME,
@@ -289,10 +312,9 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
         max_file_size=1,  # nothing is uploaded here
-        state_session_capacity=max(SESSIONS, page.at_once),
         prevent_thread_lock=not block,
     )
-    return demo
+    return page.demo
 
 
 def _user(request: gr.Request | None) -> str | None:

@@ -86,12 +86,16 @@ class HangUp:
     """Tells when whoever reads an answer's stream has gone, at once: Gradio itself notices when the
     next piece comes, which a silent model never sends.
 
-    `gone` is given the session: a browser's, or the id of a single call's event.
+    `gone` is given the session: a browser's, or the id of a single call's event. `over` is given the
+    latter when its stream has ended, by its reader or by itself.
     """
 
-    def __init__(self, app: ASGIApp, gone: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, gone: Callable[[str], None], over: Callable[[str], None]
+    ) -> None:
         self._app = app
         self._gone = gone
+        self._over = over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def watched() -> Message:
@@ -100,7 +104,11 @@ class HangUp:
                 self._gone(session)
             return message
 
-        await self._app(scope, watched, send)
+        try:
+            await self._app(scope, watched, send)
+        finally:
+            if scope["type"] == "http" and (call := _CALL.search(scope["path"])):
+                self._over(str(call[1]))
 
 
 def _session(scope: Scope) -> str | None:

@@ -41,6 +41,7 @@ from tests.upstream import Script, Upstream
 AT_ONCE, TOKENS, DELAY, ROUNDS = 64, 500, 0.02, 3
 ARRIVING = 3.0  # seconds in which the questions come; then all 64 are being answered
 ALLOWED = 1.10  # times the SDK's time
+TURNS = 5  # questions of a tab before it is closed
 SOAK, SOAK_AT_ONCE, SOAK_TOKENS, SOAK_DELAY = 2000, 16, 30, 0.01
 FIRST, GROWTH = 200, 1.05  # answers after which the memory is compared, and how much is allowed
 IDLE_SECONDS = 11.0  # anyio keeps an unused thread for 10, the SDK a connection for 5
@@ -81,6 +82,9 @@ class Way(Protocol):
 
     async def ask(self, number: int, leave_after: int | None = None) -> Answer:
         """Asks question `number`, and goes away after so many events."""
+
+    async def leave(self) -> None:
+        """Everybody goes away."""
 
 
 def question(number: int) -> str:
@@ -123,6 +127,9 @@ class Sdk:
         whole = texts == tokens(number, self.count)
         return Answer(time.perf_counter() - start, events, whole)
 
+    async def leave(self) -> None:
+        """Nobody stays after an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -143,40 +150,66 @@ class Core:
         whole = text == "".join(tokens(number, self.count))
         return Answer(time.perf_counter() - start, seen, whole)
 
+    async def leave(self) -> None:
+        """Nobody stays after an answer."""
+
+
+@dataclass(slots=True)
+class Tab:
+    """A browser's tab: what it sends, its session and the stream that tells it is open."""
+
+    session: str
+    alive: httpx.Response
+    asked: int = 0
+
 
 class Page:
     """app.py over HTTP as tabs ask it: the updates of an answer are differences, the last one has
-    the whole. Only that one is parsed. A tab whose answer was left is gone, others ask again."""
+    the whole. Only that one is parsed. A tab is closed when it leaves an answer, and after a
+    conversation of TURNS questions."""
 
     def __init__(self, address: str, count: int) -> None:
-        self._client = httpx.AsyncClient(base_url=f"{address}/gradio_api/queue", timeout=120)
+        self._client = httpx.AsyncClient(base_url=f"{address}/gradio_api", timeout=120)
         config = httpx.get(f"{address}/config").json()
         chat = next(d for d in config["dependencies"] if d["api_name"] == "chat")
         defaults = {c["id"]: c["props"].get("value") for c in config["components"]}
         self._function = chat["id"]
         self._options = [defaults[i] for i in chat["inputs"][1:]]
         self._count = count
-        self._tabs: list[str] = []
+        self._tabs: list[Tab] = []
 
     async def ask(self, number: int, leave_after: int | None = None) -> Answer:
-        session = self._tabs.pop() if self._tabs else f"tab-{number}"
+        tab = self._tabs.pop() if self._tabs else await self._open(f"tab-{number}")
         start = time.perf_counter()
         asked = {"fn_index": self._function, "data": [question(number), *self._options]}
-        await self._client.post("/join", json={**asked, "session_hash": session})
+        await self._client.post("/queue/join", json={**asked, "session_hash": tab.session})
         seen, last, rest = 0, b"", b""
-        async with self._client.stream("GET", "/data", params={"session_hash": session}) as stream:
+        query = {"session_hash": tab.session}
+        async with self._client.stream("GET", "/queue/data", params=query) as stream:
             async for data in stream.aiter_raw():
                 *updates, rest = (rest + data).split(b"\n\n")
                 seen += len(updates)
                 last = next((u for u in reversed(updates) if b"process_completed" in u), last)
                 if leave_after is not None and seen >= leave_after:
+                    tab.asked = TURNS
                     break
-            else:
-                self._tabs.append(session)
         taken = time.perf_counter() - start
         shown = json.loads(last.removeprefix(b"data: "))["output"]["data"][0] if last else []
         text = next((m["content"] for m in shown if not m["metadata"]), "")
+        tab.asked += 1
+        if tab.asked < TURNS:
+            self._tabs.append(tab)
+        else:
+            await tab.alive.aclose()
         return Answer(taken, seen, text == "".join(tokens(number, self._count)))
+
+    async def leave(self) -> None:
+        while self._tabs:
+            await self._tabs.pop().alive.aclose()
+
+    async def _open(self, session: str) -> Tab:
+        alive = self._client.build_request("GET", f"/heartbeat/{session}")
+        return Tab(session, await self._client.send(alive, stream=True))
 
 
 @contextmanager
@@ -302,6 +335,7 @@ async def _soaked(name: str, way: Way, pid: int, tasks: Callable[[], int]) -> bo
     async def held() -> Held:
         await asyncio.sleep(IDLE_SECONDS)
         await way.ask(next(numbers))  # the SDK closes what has expired when it is used again
+        await way.leave()
         await asyncio.sleep(1)
         return _held(pid, tasks())
 

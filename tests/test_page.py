@@ -12,6 +12,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
+from app import CLOSED, serve
 from ingest.reading import Reading
 from rag.settings import Settings
 from tests.browser import answer, ask, box, finished, served, visit
@@ -442,3 +443,22 @@ def test_a_long_answer_and_a_long_word_stay_inside_the_page(
     expect(box(tab)).to_be_in_viewport()
     context.close()
     assert wide <= 0
+
+
+def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(reading: Reading) -> None:
+    demo = serve(Settings.model_validate({"rate_limit": "off"}), reading, block=False)
+    sessions = demo.state_holder.session_data
+    with httpx.Client(base_url=demo.local_url or "", timeout=60) as client:
+        tab = Client(demo.local_url or "", verbose=False)
+        tab.predict(EN, api_name="/chat")
+        before = set(sessions)
+        for n in range(CLOSED + 10):
+            with asked(client, f"{EN} {n}") as updates:
+                if n % 2:
+                    list(updates)
+        assert tab.session_hash in sessions
+        assert len(set(sessions) - before) <= CLOSED + 1
+        assert all(not state.config_values for state in sessions.values())
+        turns = [v for v in sessions[tab.session_hash].state_data.values() if isinstance(v, list)]
+        assert EN in said(turns)
+        tab.close()
