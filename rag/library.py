@@ -54,6 +54,11 @@ PRAGMA user_version = 2;
 """
 _VERSION = 2
 
+_DOCUMENT = (
+    "SELECT folder, name, title, digest, pages, pages_with_text, "
+    "(SELECT count(*) FROM chunk WHERE document_id = document.id) FROM document"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeywordStatistics:
@@ -115,12 +120,21 @@ class Library:
 
     def documents(self) -> list[Document]:
         """All documents, by folder and name."""
+        return [Document(*row) for row in self._rows(f"{_DOCUMENT} ORDER BY folder, name")]
+
+    def document(self, document_id: int) -> Document | None:
+        """The document with this id. An id may be given again once its document is gone."""
+        rows = self._rows(f"{_DOCUMENT} WHERE id = ?", (document_id,))
+        return Document(*rows[0]) if rows else None
+
+    def passages(self, document_id: int, page: int) -> list[Chunk]:
+        """The chunks of one page, in the order in which they stand there."""
         rows = self._rows(
-            "SELECT folder, name, title, digest, pages, pages_with_text, "
-            "(SELECT count(*) FROM chunk WHERE document_id = document.id) "
-            "FROM document ORDER BY folder, name"
+            "SELECT chunk.id, name, title, page, text FROM chunk JOIN document "
+            "ON document.id = document_id WHERE document.id = ? AND page = ? ORDER BY chunk.id",
+            (document_id, page),
         )
-        return [Document(*row) for row in rows]
+        return [Chunk(*row) for row in rows]
 
     def replace(
         self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
