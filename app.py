@@ -18,16 +18,19 @@ from typing import Any
 
 from starlette.middleware import Middleware
 
+from ingest import readers, sync
 from ingest.reading import Reading
+from rag import markdown
 from rag.answer import Answerer
 from rag.assembly import assemble
+from rag.documents import Originals, documents
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.http import Guard, HangUp, probes
 from rag.metrics import Metrics
 from rag.pacing import paced
 from rag.request_id import log_to_stderr
-from rag.screen import Message, Screen, turns_of
+from rag.screen import Message, Screen, turns_of, without_documents
 from rag.settings import PROJECT, Settings, load_settings
 from rag.types import Language, Options
 
@@ -82,6 +85,7 @@ class Page:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
         an empty model, temperature or 0 max_tokens leaves the choice to the model's server."""
         session = (request and request.session_hash) or ""
+        alone = without_documents(question)
         options = Options(
             language=_LANGUAGES.get(language),
             top_k=top_k,
@@ -90,10 +94,13 @@ class Page:
             max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
             instructions=instructions,
             fresh=session in self._retrying,
+            documents=alone is None,
         )
         self._retrying.discard(session)
-        screen = Screen(question, options.language)
-        answer = self._answerer.answer(question, turns_of(history), options, _user(request))
+        screen = Screen(question, options.language, has_model=self._settings.has_model)
+        answer = self._answerer.answer(
+            alone or question, turns_of(history), options, _user(request)
+        )
         ended = False
         try:
             async with aclosing(paced(answer, self._tasks[session])) as events:
@@ -253,19 +260,19 @@ def _shelf(reading: Reading) -> str:
         rows.append(
             f'<progress max="{at.total or 1}" value="{at.done}"></progress>'
             f'<div class="headwater-quiet">Đang đọc · Reading {at.done}/{at.total or "…"} '
-            f"{html.escape(at.detail)}</div>"
+            f"{_shown(at.detail)}</div>"
         )
     documents = reading.documents()
     for document in documents:
         rows.append(
-            f'<div class="headwater-document"><b>{html.escape(document.title)}</b>'
-            f"<span>{html.escape(document.name)}</span>"
+            f'<div class="headwater-document"><b>{_shown(document.title)}</b>'
+            f"<span>{_shown(document.name)}</span>"
             f"<span>{document.pages} trang · pages, {document.chunks} đoạn · chunks</span></div>"
         )
     for receipt in [*reading.failed, *reading.unsupported]:
         rows.append(
-            f'<div class="headwater-failed"><b>{html.escape(receipt.name)}</b><br>'
-            f"{html.escape(receipt.reason)}</div>"
+            f'<div class="headwater-failed"><b>{_shown(receipt.name)}</b><br>'
+            f"{_shown(receipt.reason)}</div>"
         )
     if not documents and not reading.busy and not reading.error:
         rows.append(
@@ -274,6 +281,11 @@ def _shelf(reading: Reading) -> str:
             "into the data folder, then press the button below.</div>"
         )
     return "\n".join(rows)
+
+
+def _shown(text: str) -> str:
+    """A name on one line of HTML, whatever it is made of."""
+    return html.escape(markdown.line(text))
 
 
 THEME = gr.themes.Soft(
@@ -292,6 +304,8 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     """
     metrics = Metrics()
     page = Page(settings, reading, assemble(settings, reading.opening, metrics))
+    originals = Originals(settings.data_dir, sync.digest, readers.read)
+    pages = documents(lambda: reading.library, originals)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     page.demo.launch(
@@ -303,7 +317,10 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 _guard(settings),
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
-            "routes": probes(metrics.exposition, reading.problems),
+            "routes": [
+                *probes(metrics.exposition, reading.problems),
+                *([] if settings.redact else pages),
+            ],
         },
         theme=THEME,
         css_paths=PROJECT / "rag" / "page.css",

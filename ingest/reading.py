@@ -6,10 +6,12 @@ from __future__ import annotations
 import logging
 import threading
 
+from rag import profiles
 from rag.embedder import Embedder
 from rag.errors import HeadwaterError
 from rag.events import Waiting
 from rag.index import Index
+from rag.library import Library
 from rag.opening import Opening, Report
 from rag.retriever import Retriever
 from rag.settings import Settings
@@ -43,6 +45,11 @@ class Reading:
     def busy(self) -> bool:
         """Whether documents are being read now."""
         return not self.opening.done or (self._again is not None and self._again.is_alive())
+
+    @property
+    def library(self) -> Library | None:
+        """What was read; None before the store is open."""
+        return self._index.library if self._index else None
 
     def documents(self) -> list[Document]:
         """What the library holds; nothing before it is open."""
@@ -86,7 +93,8 @@ class Reading:
                 self._embedder.dimension,
                 str(url) if url else None,
             )
-            retriever = Retriever(self._index, self._embedder)
+            measured = profiles.load(self._settings.store_dir)
+            retriever = Retriever(self._index, self._embedder, measured)
         except HeadwaterError as exc:
             self.error = exc
             raise

@@ -152,8 +152,8 @@ def _read(
             f"Tên {_shown(folder.name + name)} không phải UTF-8; hãy đổi tên.",
         )
     path = folder.path / name
-    digest = _digest(path)
-    if known and known.digest == digest:
+    stored = digest(path)
+    if known and known.digest == stored:
         return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
     content = readers.read(path)
     passages = [(page.number, text) for page in content.pages for text in chunking.split(page.text)]
@@ -161,7 +161,7 @@ def _read(
         folder=folder.name,
         name=name,
         title=content.title,
-        digest=digest,
+        digest=stored,
         pages=len(content.pages),
         pages_with_text=sum(bool(page.text.strip()) for page in content.pages),
         chunks=len(passages),
@@ -176,7 +176,7 @@ def _read(
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     """SHA-256 of the file's bytes and of how they are read and cut: what would now be read or cut
     in another way is read again."""
     with path.open("rb") as file:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 from rich.console import Console
@@ -22,12 +22,12 @@ from . import terminal
 from .errors import HeadwaterError
 from .events import Event, Failed, Waiting, as_json, findings_as_json
 from .request_id import log_to_stderr
+from .store import opened as opened  # ingest opens it too
+from .store import retrieving
 from .types import Language, Options
 
 if TYPE_CHECKING:
     from .answer import Answerer
-    from .embedder import Embedder
-    from .index import Index
     from .retriever import Retriever
     from .settings import Settings
 
@@ -61,18 +61,6 @@ def prepare(verbose: bool) -> None:
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
 
 
-@contextmanager
-def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
-    """The store and the embedding model of `settings`; the store is given back at the end."""
-    from .embedder import Embedder
-    from .index import Index
-
-    embedder = Embedder(settings.embedding_model)
-    url = str(settings.chroma_url) if settings.chroma_url else None
-    with Index(settings.store_dir, embedder.name, embedder.dimension, url) as index:
-        yield index, embedder
-
-
 @app.callback()
 def common(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
@@ -104,7 +92,6 @@ def ask(
 ) -> None:
     """Answer a question from the documents: the sources, then the text as it is written."""
     from .answer import checked
-    from .retriever import Retriever
     from .settings import load_settings
 
     options = Options(language=language, top_k=top_k, model=model)
@@ -119,8 +106,7 @@ def ask(
         with terminal.Terminal(quotes=not settings.has_model) as screen:
             show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
             show(Waiting(0, 0, ""))
-            with opened(settings) as (index, embedder):
-                retriever = Retriever(index, embedder)
+            with retrieving(settings) as retriever:
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
@@ -134,7 +120,6 @@ def _ask_batch(file: Path, options: Options) -> None:
     """`ask --batch`: answers to stdout and beside the file, how far it is to stderr. Exit status 1
     if some failed, 2 if the rest would have failed as well."""
     from . import batch
-    from .retriever import Retriever
     from .settings import load_settings
 
     settings = load_settings()
@@ -154,8 +139,8 @@ def _ask_batch(file: Path, options: Options) -> None:
                     items, out, lambda question: answerer.answer(question, options=options), show
                 )
 
-        with opened(settings) as (index, embedder):
-            outcome = asyncio.run(answers(Retriever(index, embedder)))
+        with retrieving(settings) as retriever:
+            outcome = asyncio.run(answers(retriever))
     terminal.say(
         f"{outcome.answered} answered, {outcome.skipped} were answered before, "
         f"{outcome.failed} failed. All answers: {out}"
@@ -172,13 +157,15 @@ def _ask_batch(file: Path, options: Options) -> None:
 def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
     from .answer import checked
-    from .retriever import Retriever
     from .settings import load_settings
 
     settings = load_settings()
     query = checked(_typed(question))
-    with Console(stderr=True).status("Opening the library…"), opened(settings) as (index, embedder):
-        findings = Retriever(index, embedder).search(query, top_k or settings.top_k)
+    with (
+        Console(stderr=True).status("Opening the library…"),
+        retrieving(settings) as retriever,
+    ):
+        findings = retriever.search(query, top_k or settings.top_k)
     if in_json:
         terminal.print_json(findings_as_json(findings))
     else:
@@ -189,32 +176,59 @@ def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None
 @told()
 def evaluate(
     file: Annotated[
-        Path, typer.Argument(help="Questions about the library, or a file in SQuAD's format.")
+        Path,
+        typer.Argument(
+            help="Questions about the library, or in SQuAD's format; or labelled sentences, or "
+            "dialogues, as in tests/support.json and tests/dialogues.json."
+        ),
     ],
     in_json: AsJson = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit weights and thresholds to one half of the questions, measure with the other, "
+            "and keep them beside the store.",
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Draw how many questions each threshold would refuse."),
+    ] = None,
 ) -> None:
-    """Measure search and refusal on questions whose right document is known."""
-    from . import evaluation
-    from .embedder import Embedder
+    """Measure search and refusal on questions whose right document is known; or the check of
+    citations on labelled sentences; or the search for a dialogue's second question."""
+    from . import measuring, questions
     from .settings import load_settings
 
     settings = load_settings()
-    questions = evaluation.load(file)
+    kind = questions.kind(file)
+    if kind != "questions" and (calibrate or plot):
+        raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
+    if plot and not plot.parent.is_dir():  # before minutes of searching
+        raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
     with Console(stderr=True).status("Opening the library…") as status:
 
         def progress(done: int) -> None:
-            status.update(f"{done} searches done…")
+            status.update(f"{done} done…")
 
-        if questions.articles:
-            embedder = Embedder(settings.embedding_model)
-            report = evaluation.measure_articles(questions, embedder, progress)
-        else:
-            with opened(settings) as (index, embedder):
-                report = evaluation.measure(questions, index, embedder, progress)
+        match kind:
+            case "questions":
+                measured = measuring.questions(settings, file, calibrate, plot, progress)
+            case "support":
+                measured = measuring.support(settings, file, progress)
+            case "dialogues":
+                measured = measuring.dialogues(settings, file, progress)
+            case _:
+                assert_never(kind)
+    if measured.kept:
+        terminal.say(
+            f"Kept in {measured.kept}, for what starts from now on. Delete that file to go back."
+        )
     if in_json:
-        terminal.print_json(report.as_json())
+        terminal.print_json(measured.values)
     else:
-        Console().print(terminal.report_table(report))
+        Console().print(measured.shown)
 
 
 async def _answer(

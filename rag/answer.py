@@ -10,13 +10,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from . import extractive, prompt, request_id
+from . import extractive, followup, prompt, request_id, small_talk
 from .admission import Line, Visitors
 from .cache import Piece
 from .errors import HeadwaterError, QuestionError
 from .events import (
+    CitationChecked,
     Event,
     Failed,
     Finished,
@@ -25,6 +26,7 @@ from .events import (
     Searching,
     SourcesFound,
     TextDelta,
+    WithoutDocuments,
 )
 from .language import detect
 from .llm import Ending
@@ -33,18 +35,21 @@ from .opening import Opening
 from .redact import Redactor
 from .retriever import Retriever
 from .types import Findings, Language, Options, Turn
+from .verifier import Verifier
 from .writer import Writer
 
 log = logging.getLogger(__name__)
 
 MAX_QUESTION = 4000  # characters
 SEARCHES = 16  # at once
+REWRITE_SECONDS = 4.0  # that a model may take to rewrite a follow-up
 DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     query: str
+    language: Language  # of the answer
     turns: Sequence[Turn]
     options: Options
     at: float  # time.perf_counter()
@@ -103,7 +108,12 @@ class Answerer:
         language = options.language or detect(question[:MAX_QUESTION])
         try:
             _check_instructions(options.instructions)
-            asked = _Asked(checked(question), turns, options, asked_at)
+            asked = _Asked(checked(question), language, turns, options, asked_at)
+            if line := small_talk.reply(asked.query, language):
+                yield TextDelta(line)
+                took = time.perf_counter() - asked_at
+                yield Finished("small_talk", None, None, None, False, None, took, took, request)
+                return
             async with aclosing(self._admitted(asked, user)) as events:
                 async for event in events:
                     yield event
@@ -129,24 +139,36 @@ class Answerer:
                     yield event
 
     async def _events(self, asked: _Asked, retriever: Retriever) -> AsyncGenerator[Event]:
-        """The idea itself: search, sources, text, end."""
-        first_token, ending = None, Ending("stop")
-        yield Searching(asked.query)
-        search_start = time.perf_counter()
-        top_k = asked.options.top_k or self._top_k
-        async with self._searching:
-            findings = await asyncio.to_thread(retriever.search, asked.query, top_k)
-        findings = self._redactor.findings(findings)
-        search_seconds = time.perf_counter() - search_start
-        yield SourcesFound(findings)
+        """The idea itself: search, sources, text with its citations checked, end."""
+        first_token, search_seconds, ending = None, None, Ending("stop")
+        findings = Findings(asked.query, asked.language, "answer", 0.0, 0.0, ())
+        if asked.options.documents:
+            search_start = time.perf_counter()
+            yield Searching(asked.query)
+            findings = await self._search(retriever, asked, asked.query)
+            query = asked.query
+            if followup.needed(query, asked.turns, findings):
+                query = await self._standing_alone(asked)
+            if rewritten := query != asked.query:
+                yield Searching(query)
+                alone = findings.verdict
+                findings = await self._search(retriever, asked, query)
+                if alone == "refuse" and findings.verdict == "answer":
+                    # What matches may be the words of the question before.
+                    findings = replace(findings, verdict="weak")
+            search_seconds = time.perf_counter() - search_start
+            yield SourcesFound(findings, rewritten)
+        else:
+            yield WithoutDocuments()
 
-        pieces = self._redactor.stream(self._pieces(asked, retriever, findings))
+        verifier = Verifier(findings.sources, retriever.support)
+        pieces = verifier.stream(self._redactor.stream(self._pieces(asked, retriever, findings)))
         async with aclosing(pieces):
             async for piece in pieces:
                 match piece:
                     case Ending():
                         ending = piece
-                    case Queued():
+                    case Queued() | CitationChecked():
                         yield piece
                     case str():
                         first_token = first_token or time.perf_counter() - asked.at
@@ -164,24 +186,54 @@ class Answerer:
             first_token_seconds=first_token,
             total_seconds=time.perf_counter() - asked.at,
             request_id=request_id.current(),
+            dropped=verifier.dropped,
         )
+
+    async def _search(self, retriever: Retriever, asked: _Asked, query: str) -> Findings:
+        top_k = asked.options.top_k or self._top_k
+        async with self._searching:
+            findings = await asyncio.to_thread(retriever.search, query, top_k)
+        return self._redactor.findings(findings)
+
+    async def _standing_alone(self, asked: _Asked) -> str:
+        """The follow-up as a query of its own: in the model's words, or joined with the words of
+        the question that it leans on."""
+        if self._writer:
+            clean = self._redactor.text(asked.query)
+            request = followup.request(clean, self._clean(asked.turns), asked.language)
+            reply = await self._writer.reply(request, asked.options, REWRITE_SECONDS)
+            if rewritten := followup.accepted(reply, asked.query):
+                return rewritten
+        return followup.joined(asked.query, followup.previous(asked.turns))
+
+    def _clean(self, turns: Sequence[Turn]) -> list[Turn]:
+        clean = self._redactor.text
+        return [Turn(clean(turn.question), clean(turn.answer)) for turn in turns]
 
     async def _pieces(
         self, asked: _Asked, retriever: Retriever, findings: Findings
     ) -> AsyncGenerator[Piece]:
         """Who writes: nobody below the threshold, the model if there is one, else the documents."""
-        language = asked.options.language or findings.language
         if findings.verdict == "refuse":
-            yield _REFUSAL[language]
+            scores = _SCORES[asked.language].format(findings.best_score, findings.threshold)
+            yield f"{_REFUSAL[asked.language]} {scores}"
         elif self._writer:
-            clean = self._redactor.text
-            turns = [Turn(clean(turn.question), clean(turn.answer)) for turn in asked.turns]
-            instructions = clean(asked.options.instructions)
-            messages = prompt.messages(findings.query, findings, turns, language, instructions)
+            messages = prompt.messages(
+                self._redactor.text(asked.query),
+                findings if asked.options.documents else None,
+                self._clean(asked.turns),
+                asked.language,
+                self._redactor.text(asked.options.instructions),
+            )
             writing = self._writer.stream(messages, asked.options, retriever.edition)
             async with aclosing(writing) as pieces:
                 async for piece in pieces:
                     yield piece
+        elif not asked.options.documents:
+            raise QuestionError(
+                "No model is configured, so only the documents can answer.",
+                "Chưa cấu hình mô hình nên chỉ có thể trả lời từ tài liệu.",
+            )
         else:
             quotes = await asyncio.to_thread(
                 lambda: list(extractive.quote(findings, retriever.relevance))
@@ -231,6 +283,10 @@ def _reason(reason: str) -> FinishReason:
 _REFUSAL: dict[Language, str] = {
     "en": "I found no relevant information in the documents.",
     "vi": "Tôi không tìm thấy thông tin liên quan trong tài liệu.",
+}
+_SCORES: dict[Language, str] = {
+    "en": "The nearest passages score {:.2f}; {:.2f} is needed.",
+    "vi": "Đoạn gần nhất đạt {:.2f} điểm; cần {:.2f}.",
 }
 _INTERNAL: dict[Language, str] = {
     "en": "Something went wrong in Headwater itself; its log says what. Ask again.",

@@ -147,6 +147,7 @@ async def _ask(item: Item, answer: Answer) -> dict[str, Any]:
     """The line of one answer."""
     texts: list[str] = []
     found: dict[str, Any] = {"sources": [], "verdict": None}
+    unconfirmed: list[int] = []  # citations, as often as the answer has them
     ending: dict[str, Any] = {}
     async with aclosing(answer(item.question)) as stream:
         async for event in stream:
@@ -157,13 +158,16 @@ async def _ask(item: Item, answer: Answer) -> dict[str, Any]:
                     found["verdict"] = verdict
                 case {"event": "text_delta", "text": str(text)}:
                     texts.append(text)
+                case {"event": "citation_checked", "number": int(number), "supported": False}:
+                    unconfirmed.append(number)
                 case {"event": "finished", **values}:
                     ending = values
                 case {"event": "failed", **values}:
                     ending = {"failed": values}
     named = {} if item.id is None else {"id": item.id}
     asked = {"number": item.number, **named, "question": item.question}
-    return {**asked, "answer": "".join(texts), **found, **ending}
+    answered = {"answer": "".join(texts), "unconfirmed": unconfirmed}
+    return {**asked, **answered, **found, **ending}
 
 
 @contextmanager

@@ -30,10 +30,12 @@ class Cited:
     """What one marker cites, and the sentence or the part of one that it closes, without markers.
 
     It comes right behind its marker or, where that stands first, when the sentence has ended; ""
-    where there is none.
+    where there is none. `start` is where the marker's first [n] begins, in characters of the text
+    that was yielded.
     """
 
     numbers: tuple[int, ...]
+    start: int
     sentence: str
 
 
@@ -55,6 +57,7 @@ class Citations:
     def __init__(self, numbers: Collection[int]) -> None:
         self._numbers = frozenset(numbers)
         self.dropped = 0
+        self._length = 0  # of the text that was yielded
         self._place = Place()
         self._sentence = _Sentence()
         self._held = ""  # what may become a marker
@@ -64,11 +67,25 @@ class Citations:
         self._last = "\n"
 
     def feed(self, delta: str) -> Iterator[str | Cited]:
-        yield from _joined(self._pieces(delta))
+        yield from self._joined(self._pieces(delta))
 
     def end(self) -> Iterator[str | Cited]:
         """What was held; the text is over."""
-        yield from _joined(self._rest())
+        yield from self._joined(self._rest())
+
+    def _joined(self, pieces: Iterable[str | Cited]) -> Iterator[str | Cited]:
+        text: list[str] = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                self._length += len(piece)
+                text.append(piece)
+                continue
+            if joined := "".join(text):
+                yield joined
+            text = []
+            yield piece
+        if joined := "".join(text):
+            yield joined
 
     def _rest(self) -> Iterator[str | Cited]:
         while held := self._held:
@@ -134,7 +151,7 @@ class Citations:
         text = "".join(f"[{number}]" for number in known)
         yield self._space + text
         self._space, self._removed, self._last = "", False, "]"
-        yield from self._sentence.cite(known)
+        yield from self._sentence.cite(known, self._length - len(text))
 
     def _verbatim(self, text: str) -> Iterator[str | Cited]:
         self._held, self._marker = "", 0
@@ -159,20 +176,6 @@ class Citations:
         self._last = character
 
 
-def _joined(pieces: Iterable[str | Cited]) -> Iterator[str | Cited]:
-    text: list[str] = []
-    for piece in pieces:
-        if isinstance(piece, str):
-            text.append(piece)
-            continue
-        if joined := "".join(text):
-            yield joined
-        text = []
-        yield piece
-    if joined := "".join(text):
-        yield joined
-
-
 class _Sentence:
     """The sentence that is being written, without its markers, and what it cites."""
 
@@ -183,7 +186,7 @@ class _Sentence:
         self._text = ""
         self._claim = 0  # where the last claim begins
         self._since = 0  # where the last marker stood
-        self._waiting: list[tuple[int, ...]] = []
+        self._waiting: list[tuple[tuple[int, ...], int]] = []
 
     def add(self, character: str) -> Iterator[Cited]:
         if self._text[-1:].isspace() and not character.isspace():
@@ -196,11 +199,11 @@ class _Sentence:
             self._text = self._text[cut:]
             self._claim, self._since = max(0, self._claim - cut), max(0, self._since - cut)
 
-    def cite(self, numbers: tuple[int, ...]) -> Iterator[Cited]:
+    def cite(self, numbers: tuple[int, ...], start: int) -> Iterator[Cited]:
         if len(words(self._text[self._since :])) >= FEW_WORDS and not self._waiting:
             self._claim = self._since
         self._since = len(self._text)
-        self._waiting.append(numbers)
+        self._waiting.append((numbers, start))
         if len(words(self._text[self._claim :])) >= FEW_WORDS:
             yield from self._told()
 
@@ -216,6 +219,6 @@ class _Sentence:
     def _told(self) -> Iterator[Cited]:
         claim = " ".join(self._text[self._claim :].split())
         claim = self._LOOSE.sub(r"\1", claim).lstrip(",;:.-–) ")
-        for numbers in self._waiting:
-            yield Cited(numbers, claim)
+        for numbers, start in self._waiting:
+            yield Cited(numbers, start, claim)
         self._waiting = []

@@ -12,6 +12,7 @@ from html import escape
 
 from .highlight import Highlight
 from .language import detect
+from .markdown import line
 
 Notice = tuple[str, str]  # in Vietnamese and in English
 
@@ -65,8 +66,8 @@ def show(view: View) -> str:
         text = f"<details{is_open}><summary>Phần chữ · Text</summary>{text}</details>"
     return _html(
         view.title,
-        f"<header><h1>{escape(view.title)}</h1>"
-        f"<p>{escape(view.name)} · trang {view.number}/{view.pages} · "
+        f"<header><h1>{escape(line(view.title))}</h1>"
+        f"<p><bdi>{escape(line(view.name))}</bdi> · trang {view.number}/{view.pages} · "
         f"page {view.number} of {view.pages}</p>{_navigation(view)}</header>"
         f'<main lang="{detect(view.text)}">{_notice(view.notice)}{_drawing(view)}{text}</main>',
     )
@@ -134,5 +135,5 @@ def _html(title: str, body: str) -> str:
         '<!doctype html><html lang="vi"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>"
+        f"<title>{escape(line(title))}</title><style>{_STYLE}</style></head><body>{body}</body></html>"
     )

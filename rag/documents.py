@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from . import document_page, highlight
 from .document_page import Notice, View
 from .errors import DocumentError, HeadwaterError
 from .library import Library
+from .passages import joined
 from .types import Chunk, Content, Document
 
 Shelf = Callable[[], Library | None]
@@ -27,7 +27,6 @@ Shelf = Callable[[], Library | None]
 _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
 _TEXT = {".txt", ".md", ".markdown"}
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes
-_SURELY = 20  # characters in common by which two chunks overlap, and not by chance
 
 _CHANGED = (
     "Tệp gốc đã bị xóa hoặc đã thay đổi sau khi được đọc. Đây là phần chữ mà thư viện còn giữ.",
@@ -74,7 +73,8 @@ class _Missing(Exception):
 
 
 def documents(shelf: Shelf, originals: Originals) -> list[Route]:
-    """`/documents/{id}/pages/{n}` (with `?chunk=` its passage is marked, at `#passage`), the same
+    """`/documents/{id}/pages/{n}` (with `?chunk=`, once or more, that passage is marked, at
+    `#passage`), the same
     with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
 
     `shelf` gives None while the library is being opened: 503. What is not in it is 404.
@@ -147,14 +147,13 @@ def _page_number(request: Request, document: Document) -> int:
     return number
 
 
-def _marked(request: Request, passages: Sequence[Chunk]) -> Chunk | None:
-    if "chunk" not in request.query_params:
-        return None
-    chunk_id = _number(request.query_params["chunk"])
-    for chunk in passages:
-        if chunk.id == chunk_id:
-            return chunk
-    raise _Missing
+def _marked(request: Request, passages: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks of the page that are to be marked, one after another."""
+    wanted = {_number(text) for text in request.query_params.getlist("chunk")}
+    marked = [chunk for chunk in passages if chunk.id in wanted]
+    if len(marked) < len(wanted):
+        raise _Missing
+    return marked
 
 
 def _number(text: str) -> int:
@@ -171,7 +170,7 @@ def _view(
     document: Document,
     number: int,
     passages: Sequence[Chunk],
-    marked: Chunk | None,
+    marked: Sequence[Chunk],
     originals: Originals,
 ) -> View:
     path, is_pdf = originals.path(document), _suffix(document) == ".pdf"
@@ -179,14 +178,15 @@ def _view(
     if path and is_pdf:
         drawing, notice = _drawing(path, number, marked)
     read = _read(path, number, passages, originals) if path and not is_pdf else None
-    text = _joined(passages) if read is None else read
+    text = joined(passages) if read is None else read
+    places = _places(text, passages)
     return View(
         title=document.title,
         name=document.name,
         number=number,
         pages=document.pages,
         text=text,
-        mark=_places(text, passages).get(marked.id) if marked else None,
+        mark=_span([places[chunk.id] for chunk in marked if chunk.id in places]),
         drawing=drawing,
         notice=notice,
         has_original=path is not None,
@@ -194,10 +194,10 @@ def _view(
 
 
 def _drawing(
-    path: Path, number: int, marked: Chunk | None
+    path: Path, number: int, marked: Sequence[Chunk]
 ) -> tuple[highlight.Highlight | None, Notice | None]:
     try:
-        drawing = highlight.find(path, number, marked.text if marked else "")
+        drawing = highlight.find(path, number, joined(marked))
     except DocumentError:
         return None, _UNDRAWN
     return drawing, _UNPLACED if marked and not drawing.boxes else None
@@ -213,6 +213,10 @@ def _read(path: Path, number: int, passages: Sequence[Chunk], originals: Origina
     return text if len(_places(text, passages)) == len(passages) else None
 
 
+def _span(places: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    return (places[0][0], places[-1][1]) if places else None
+
+
 def _places(text: str, passages: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
     """Where each of a page's chunks stands in its text, by chunk id: one after another, so that a
     passage whose text is there twice has its own place."""
@@ -224,24 +228,6 @@ def _places(text: str, passages: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
             break
         places[chunk.id] = (at, at + len(chunk.text))
     return places
-
-
-def _joined(passages: Sequence[Chunk]) -> str:
-    """A page's text put together from its chunks, what two neighbours share taken once."""
-    pieces = [chunk.text for chunk in passages[:1]]
-    for before, chunk in pairwise(passages):
-        shared = _overlap(before.text, chunk.text)
-        pieces.append(chunk.text[shared:] if shared else f"\n\n{chunk.text}")
-    return "".join(pieces)
-
-
-def _overlap(before: str, after: str) -> int:
-    """How many characters at the end of `before` are the start of `after`; whole words, or many."""
-    for length in range(min(len(before), len(after)), 0, -1):
-        starts_a_word = length == len(before) or before[-length - 1].isspace()
-        if (starts_a_word or length >= _SURELY) and before.endswith(after[:length]):
-            return length
-    return 0
 
 
 def _file(path: Path, document: Document) -> Response:

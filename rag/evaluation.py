@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .embedder import Embedder, Vectors
 from .errors import QuestionsError
 from .index import Index
-from .language import detect
+from .profiles import BUILT_IN, Profiles
+from .questions import Question, Questions
 from .retriever import Retriever
 from .types import Document, Findings, Language
 
@@ -32,21 +32,25 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """`document` is the name of the one that answers it; None means that none does."""
+class Search:
+    """A search to be made: `right` is the document that answers `question` in what `retriever`
+    searches; None if none does."""
 
-    text: str
-    language: Language
-    document: str | None
+    question: Question
+    right: str | None
+    retriever: Retriever
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """`articles` are the documents that came with the questions, each article a mapping from a
-    document's name to its text; without any the questions are about the library in the store."""
+class Outcome:
+    """What a search gave. `rank` is that of the right document among the documents found, from 1;
+    None is not found. `evidence` is Findings.best_score."""
 
-    asked: tuple[Question, ...]
-    articles: tuple[Mapping[str, str], ...] = ()
+    language: Language
+    answerable: bool
+    rank: int | None
+    refused: bool
+    evidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Report:
     refused: float | None
     wrongly_refused: float | None
     by_language: Mapping[Language, Report] = field(default_factory=dict)
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False, compare=False)
 
     def as_json(self) -> dict[str, object]:
         """The object that `python -m rag eval --json` prints."""
@@ -79,75 +84,68 @@ class Report:
         return {"questions": self.questions, **rounded}
 
 
-def load(path: Path) -> Questions:
-    """The questions in `path`. Raises QuestionsError if it cannot be read or is neither format."""
-    try:
-        found = TypeAdapter(list[_Entry] | _Squad).validate_json(path.expanduser().read_bytes())
-    except OSError as exc:
-        raise QuestionsError(
-            f"The questions in {path} cannot be read ({exc.strerror or exc})."
-        ) from exc
-    except ValidationError as exc:
-        raise QuestionsError(
-            f"{path} has no questions that can be read. It must be JSON: a list of objects with "
-            "question, language (en or vi) and document (a name or null), or SQuAD's format."
-        ) from exc
-    questions = found.questions() if isinstance(found, _Squad) else _about_library(found)
-    if not questions.asked:
-        raise QuestionsError(f"There is no question in {path}.")
-    return questions
-
-
-def measure(questions: Questions, index: Index, embedder: Embedder, progress: Progress) -> Report:
-    """Asks the library in `index`; `progress` is told how many searches are done.
-
-    Raises LibraryEmpty, StoreError, and QuestionsError if the library has none of the documents.
-    """
-    wanted = {q.document for q in questions.asked if q.document is not None}
-    known = {document.name for document in index.library.documents()}
-    missing = sorted(wanted - known)
-    if known and missing and len(missing) == len(wanted):
-        raise QuestionsError(
-            "The library has none of the documents that the questions are about "
-            f"({', '.join(missing[:3])}). Read them in first (python -m ingest PATH)."
-        )
-    if known and missing:
-        log.warning("the library lacks %d documents: %s", len(missing), ", ".join(missing))
-    retriever = Retriever(index, _Prepared(embedder, questions.asked))
+def measure(questions: Questions, asked: Generator[Search], progress: Progress) -> Report:
+    """The figures of the searches `asked`, which are made with `questions`; `progress` is told how
+    many are done. Raises what the searches raise."""
     outcomes = []
+    with closing(asked):
+        for search in asked:
+            findings = search.retriever.search(search.question.text, DEPTH)
+            outcomes.append(outcome(search.question, search.right, findings))
+            progress(len(outcomes))
+    return report(questions.asked, outcomes)
+
+
+def searches(
+    questions: Questions, index: Index, embedder: Embedder, profiles: Profiles = BUILT_IN
+) -> Generator[Search]:
+    """Those for questions about the library in `index`.
+
+    They raise LibraryEmpty, StoreError, and QuestionsError if the library has none of the
+    documents.
+    """
+    if index.library.count():  # else the first search says so
+        require({q.document for q in questions.asked if q.document is not None}, index)
+    retriever = Retriever(index, _Prepared(embedder, questions.asked), profiles)
     for question in questions.asked:
-        findings = retriever.search(question.text, DEPTH)
-        outcomes.append(_outcome(question, question.document, findings))
-        progress(len(outcomes))
-    return _report(questions.asked, outcomes)
+        yield Search(question, question.document, retriever)
 
 
-def measure_articles(questions: Questions, embedder: Embedder, progress: Progress) -> Report:
-    """Asks the documents that came with the questions, each stored as one chunk.
+def searches_of_articles(
+    questions: Questions, embedder: Embedder, profiles: Profiles = BUILT_IN
+) -> Generator[Search]:
+    """Those for the documents that came with the questions, each stored as one chunk.
 
     If the file has no unanswerable question, every question is also asked with its own article
-    taken away.
+    taken away. Each search must be made before the next is asked for.
     """
     names = [name for article in questions.articles for name in article]
     texts = [text for article in questions.articles for text in article.values()]
     vectors = dict(zip(names, embedder.embed(texts), strict=True))
     prepared = _Prepared(embedder, questions.asked)
-    outcomes: list[_Outcome] = []
-
-    def ask(articles: Sequence[Mapping[str, str]], asked: Sequence[Question]) -> None:
-        with _indexed(articles, vectors, prepared) as retriever:
-            for question in asked:
-                there = any(question.document in article for article in articles)
-                findings = retriever.search(question.text, DEPTH)
-                outcomes.append(_outcome(question, question.document if there else None, findings))
-                progress(len(outcomes))
-
-    ask(questions.articles, questions.asked)
+    with _indexed(questions.articles, vectors, prepared, profiles) as retriever:
+        for question in questions.asked:
+            yield Search(question, question.document, retriever)
     if len(questions.articles) > 1 and all(q.document is not None for q in questions.asked):
         for article in questions.articles:
             others = [other for other in questions.articles if other is not article]
-            ask(others, [q for q in questions.asked if q.document in article])
-    return _report(questions.asked, outcomes)
+            with _indexed(others, vectors, prepared, profiles) as retriever:
+                for question in questions.asked:
+                    if question.document in article:
+                        yield Search(question, None, retriever)
+
+
+def require(documents: Set[str], index: Index) -> None:
+    """Warns of `documents` that the library lacks. Raises QuestionsError if it has none of them."""
+    known = {document.name for document in index.library.documents()}
+    missing = sorted(documents - known)
+    if missing and len(missing) == len(documents):
+        raise QuestionsError(
+            "The library has none of the documents that the questions are about "
+            f"({', '.join(missing[:3])}). Read them in first (python -m ingest PATH)."
+        )
+    if missing:
+        log.warning("the library lacks %d documents: %s", len(missing), ", ".join(missing))
 
 
 class _Prepared(Embedder):
@@ -165,7 +163,10 @@ class _Prepared(Embedder):
 
 @contextmanager
 def _indexed(
-    articles: Sequence[Mapping[str, str]], vectors: Mapping[str, Vectors], embedder: Embedder
+    articles: Sequence[Mapping[str, str]],
+    vectors: Mapping[str, Vectors],
+    embedder: Embedder,
+    profiles: Profiles,
 ) -> Iterator[Retriever]:
     """A temporary store that has these articles."""
     with (
@@ -176,26 +177,22 @@ def _indexed(
             document = Document(folder, name, name, "", pages=1, pages_with_text=1, chunks=1)
             index.library.replace(document, [(1, text)], vectors[name].reshape(1, -1))
         index.rebuild()
-        yield Retriever(index, embedder)
+        yield Retriever(index, embedder, profiles)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """`rank` is that of the right document among the documents found, from 1; None is not found."""
-
-    language: Language
-    answerable: bool
-    rank: int | None
-    refused: bool
-
-
-def _outcome(question: Question, right: str | None, findings: Findings) -> _Outcome:
+def outcome(question: Question, right: str | None, findings: Findings) -> Outcome:
     documents = list(dict.fromkeys(source.document for source in findings.sources))
-    rank = documents.index(right) + 1 if right in documents else None
-    return _Outcome(question.language, right is not None, rank, findings.verdict == "refuse")
+    return Outcome(
+        language=question.language,
+        answerable=right is not None,
+        rank=documents.index(right) + 1 if right in documents else None,
+        refused=findings.verdict == "refuse",
+        evidence=findings.best_score,
+    )
 
 
-def _report(asked: Sequence[Question], outcomes: Sequence[_Outcome]) -> Report:
+def report(asked: Sequence[Question], outcomes: Sequence[Outcome]) -> Report:
+    """The figures of the searches made with the questions `asked`, together and by language."""
     languages: tuple[Language, ...] = ("en", "vi")
     parts = {
         language: _figures(
@@ -210,7 +207,7 @@ def _report(asked: Sequence[Question], outcomes: Sequence[_Outcome]) -> Report:
 
 
 def _figures(
-    questions: int, outcomes: Sequence[_Outcome], parts: Mapping[Language, Report]
+    questions: int, outcomes: Sequence[Outcome], parts: Mapping[Language, Report]
 ) -> Report:
     answerable = [o for o in outcomes if o.answerable]
     ranks = [o.rank or math.inf for o in answerable]
@@ -222,54 +219,9 @@ def _figures(
         refused=_mean([o.refused for o in outcomes if not o.answerable]),
         wrongly_refused=_mean([o.refused for o in answerable]),
         by_language=parts,
+        outcomes=tuple(outcomes),
     )
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-class _Entry(BaseModel):
-    question: str
-    language: Language
-    document: str | None
-
-
-class _Asked(BaseModel):
-    question: str
-    is_impossible: bool = False
-
-
-class _Paragraph(BaseModel):
-    context: str
-    qas: list[_Asked]
-
-
-class _Article(BaseModel):
-    paragraphs: list[_Paragraph]
-
-
-class _Squad(BaseModel):
-    """The format of SQuAD 1.1 and 2.0. It names no language: the file has that of most paragraphs,
-    because one paragraph may well quote the other."""
-
-    data: list[_Article]
-
-    def questions(self) -> Questions:
-        detected = [detect(p.context) for article in self.data for p in article.paragraphs]
-        language: Language = "vi" if detected.count("vi") * 2 > len(detected) else "en"
-        asked, articles = [], []
-        for number, article in enumerate(self.data, start=1):
-            # Numbered, so that a paragraph that occurs twice stays two documents.
-            named = {f"{number}.{i}": p for i, p in enumerate(article.paragraphs, start=1)}
-            articles.append({name: p.context for name, p in named.items()})
-            asked += [
-                Question(q.question, language, None if q.is_impossible else name)
-                for name, p in named.items()
-                for q in p.qas
-            ]
-        return Questions(tuple(asked), tuple(articles))
-
-
-def _about_library(entries: Sequence[_Entry]) -> Questions:
-    return Questions(tuple(Question(e.question, e.language, e.document) for e in entries))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Usage
+from .types import Findings, Reason, Usage
 
-FinishReason = Literal["stop", "length", "content_filter", "refused"]
+FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,16 @@ class Searching:
 
 @dataclass(frozen=True, slots=True)
 class SourcesFound:
-    """The numbered sources and the verdict; the numbers do not change during the turn."""
+    """The numbered sources and the verdict; the numbers do not change during the turn. `rewritten`
+    says that `findings.query` is not the question as it was asked."""
 
     findings: Findings
+    rewritten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutDocuments:
+    """In place of sources: what follows is the model's own knowledge, as the user wished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +61,34 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class CitationChecked:
+    """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
+    and whether that source supports the sentence it closes; `reason` is that of rag.support."""
+
+    number: int
+    start: int
+    supported: bool
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The answer is complete. `model` is None when no model wrote it, `price` (US dollars) when it
     is not known; a `cached` answer was written for an earlier or a simultaneous question and cost
-    nothing. `search_seconds` is the search alone; the other two count from the question, and
-    `first_token_seconds` is None when no text came."""
+    nothing. `search_seconds` is the search alone, None when there was none; the other two count
+    from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
+    removed from the text because no source has their number."""
 
     reason: FinishReason
     model: str | None
     usage: Usage | None
     price: float | None
     cached: bool
-    search_seconds: float
+    search_seconds: float | None
     first_token_seconds: float | None
     total_seconds: float
     request_id: str
+    dropped: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -89,7 +109,17 @@ class Failed:
     request_id: str
 
 
-Event = Queued | Waiting | Searching | SourcesFound | TextDelta | Finished | Failed
+Event = (
+    Queued
+    | Waiting
+    | Searching
+    | SourcesFound
+    | WithoutDocuments
+    | TextDelta
+    | CitationChecked
+    | Finished
+    | Failed
+)
 
 
 def as_json(event: Event) -> dict[str, object]:
@@ -101,8 +131,22 @@ def as_json(event: Event) -> dict[str, object]:
             return {"event": "waiting", "done": done, "total": total, "detail": detail}
         case Searching(query):
             return {"event": "searching", "query": query}
-        case SourcesFound(findings):
-            return {"event": "sources_found", **findings_as_json(findings)}
+        case SourcesFound(findings, rewritten):
+            return {
+                "event": "sources_found",
+                "rewritten": rewritten,
+                **findings_as_json(findings),
+            }
+        case WithoutDocuments():
+            return {"event": "without_documents"}
+        case CitationChecked(number, start, supported, reason):
+            return {
+                "event": "citation_checked",
+                "number": number,
+                "start": start,
+                "supported": supported,
+                "reason": reason,
+            }
         case TextDelta(text):
             return {"event": "text_delta", "text": text}
         case Finished(usage=usage, first_token_seconds=first_token):
@@ -118,10 +162,11 @@ def as_json(event: Event) -> dict[str, object]:
                 "usage": counted,
                 "price": event.price,
                 "cached": event.cached,
-                "search_seconds": round(event.search_seconds, 4),
+                "search_seconds": event.search_seconds and round(event.search_seconds, 4),
                 "first_token_seconds": first_token and round(first_token, 4),
                 "total_seconds": round(event.total_seconds, 4),
                 "request_id": event.request_id,
+                "dropped_citations": event.dropped,
             }
         case Failed(code, retryable, sentence, request_id):
             return {

@@ -86,8 +86,8 @@ class HangUp:
     """Tells when whoever reads an answer's stream has gone, at once: Gradio itself notices when the
     next piece comes, which a silent model never sends.
 
-    `gone` is given the session: a browser's, or the id of a single call's event. `over` is given the
-    latter when its stream has ended, by its reader or by itself.
+    `gone` is given the session: a browser's, or the id of a single call's event. `over` is given
+    the latter when its stream has ended, by its reader or by itself.
     """
 
     def __init__(

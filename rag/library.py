@@ -130,7 +130,7 @@ class Library:
     def passages(self, document_id: int, page: int) -> list[Chunk]:
         """The chunks of one page, in the order in which they stand there."""
         rows = self._rows(
-            "SELECT chunk.id, name, title, page, text FROM chunk JOIN document "
+            "SELECT chunk.id, document_id, name, title, page, text FROM chunk JOIN document "
             "ON document.id = document_id WHERE document.id = ? AND page = ? ORDER BY chunk.id",
             (document_id, page),
         )
@@ -204,7 +204,7 @@ class Library:
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks with these ids, by id; ids that are gone are left out."""
         rows = self._rows(
-            "SELECT chunk.id, name, title, page, text FROM chunk "
+            "SELECT chunk.id, document_id, name, title, page, text FROM chunk "
             f"JOIN document ON document.id = document_id WHERE chunk.id IN ({_marks(ids)})",
             ids,
         )

@@ -1,22 +1,34 @@
-"""Plain words as Markdown that shows them as they are, and back. Pure."""
+"""Plain words as Markdown that shows them as they are, and back; names as one line. Pure."""
 
 from __future__ import annotations
 
 import re
 
-# Also what would become a link by itself: https://…, www.…, name@host.
+# Also what would become a link by itself (https://…, www.…, name@host) or be taken for a citation:
+# (source 2), 【2】.
 _MARKDOWN = re.compile(
-    r"([\\`*\[\]<>|~$&@]|^[#+=-]|(?<=\d)[.)](?=\s)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.)",
+    r"([\\`*\[\]<>|~$&@]|^[#+=-]|(?<=\d)[.)](?=\s)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\."
+    r"|\((?=[^()\n]*\d))",
     re.IGNORECASE,
 )
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_WIDE = {
+    ord(character): f"&#{ord(character)};" for character in "【［（"
+}  # a backslash escapes ASCII only
+_ESCAPED = re.compile(rf"\\([!-/:-@\[-`{{-~])|&#({'|'.join(map(str, _WIDE))});")
+_TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
 def escape(text: str) -> str:
     """`text` so that Markdown shows it as it is: quoted words never become markup, links or [n]."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN.sub(r"\\\1", text).translate(_WIDE)
 
 
 def unescape(text: str) -> str:
     """What `escape` was given, for a door that shows plain text."""
-    return _ESCAPED.sub(r"\1", text)
+    return _ESCAPED.sub(lambda match: match[1] or chr(int(match[2])), text)
+
+
+def line(text: str) -> str:
+    """A name or a title on one line, without the characters that turn the direction of text: HTML's
+    <bdi> does not hold what opens or closes an isolate in it."""
+    return " ".join(_TURNING.sub("", text).split())

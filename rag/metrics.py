@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .events import Event, Failed, Finished, SourcesFound, TextDelta
+from .events import CitationChecked, Event, Failed, Finished, SourcesFound, TextDelta
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,12 @@ class Metrics:
         self._tokens = Counter(
             "headwater_tokens", "Tokens, counted or estimated", ["direction"], registry=registry
         )
+        self._citations = Counter(
+            "headwater_citations",
+            "Citations by what their check found; dropped ones had no source",
+            ["outcome"],
+            registry=registry,
+        )
         self._cost = Counter(
             "headwater_cost_dollars", "Cost of answers with a known price", registry=registry
         )
@@ -89,6 +95,9 @@ class Metrics:
                         case TextDelta():
                             has_text = True
                             self._first_token.observe(now - asked_at)
+                        case CitationChecked(supported=supported):
+                            found = "supported" if supported else "unsupported"
+                            self._citations.labels(found).inc()
                         case Finished():
                             outcome = event.reason
                             self._finished(event)
@@ -107,6 +116,7 @@ class Metrics:
             log.info("answer: %s", outcome)
 
     def _finished(self, event: Finished) -> None:
+        self._citations.labels("dropped").inc(event.dropped)
         if event.cached:
             self._cache_hits.inc()
         elif event.usage:

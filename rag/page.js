@@ -1,6 +1,6 @@
-// The chat's view follows the last line until the reader scrolls up, and again from the next
-// question on. Gradio's own (off, in app.py) gives up as soon as a tall panel of sources comes.
 () => {
+  // The chat's view follows the last line until the reader scrolls up, and again from the next
+  // question on. Gradio's own (off, in app.py) gives up as soon as a tall panel of sources comes.
   let chat, content, follows, top, questions;
 
   const grown = new ResizeObserver(() => {
@@ -28,4 +28,90 @@
     grown.observe(content);
     chat.addEventListener("scroll", scrolled);
   }).observe(document.body, { childList: true, subtree: true });
+
+  // A citation in an answer opens its source, in the last panel before it. Gradio would open a tab.
+  const cited = (event) => event.target.closest('#headwater-chat a[href*="#source-"]');
+
+  const sourceOf = (link) => {
+    const number = `[${link.hash.replace("#source-", "")}] `;
+    const before = [...document.querySelectorAll("#headwater-chat .headwater-source")].filter(
+      (source) => source.compareDocumentPosition(link) & Node.DOCUMENT_POSITION_FOLLOWING,
+    );
+    return before.findLast((one) => one.textContent.trim().startsWith(number));
+  };
+
+  // Gradio makes a panel anew whenever it changes; what its reader opened stays open, and the source
+  // of a citation where it was, unless the view was scrolled since.
+  const open = new WeakMap(); // by a turn's row, the names of what is open in it
+  let shown;
+  const FOLDS = "#headwater-chat details[class^=headwater-]";
+  const nameOf = (fold) => fold.querySelector(":scope > summary > b")?.textContent ?? "";
+  const keep = (fold) => {
+    const row = fold.closest(".bot-row");
+    if (!row) return;
+    if (!open.has(row)) open.set(row, new Set());
+    open.get(row)[fold.open ? "add" : "delete"](nameOf(fold));
+  };
+  document.addEventListener("toggle", (e) => e.target.matches(FOLDS) && keep(e.target), true);
+  new MutationObserver((changes) => {
+    if (!changes.some((change) => change.target.closest?.(".bot-row"))) return;
+    for (const fold of document.querySelectorAll(`${FOLDS}:not([open])`)) {
+      const row = fold.closest(".bot-row");
+      if (!open.get(row)?.has(nameOf(fold))) continue;
+      fold.open = true;
+      if (shown?.row === row && shown.name === nameOf(fold) && shown.top === top) show(fold);
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+
+  const show = (source) => {
+    if (!source) return;
+    follows = false;
+    for (let e = source; e; e = e.parentElement) {
+      if (e.tagName !== "DETAILS") continue;
+      e.open = true;
+      keep(e);
+    }
+    source.scrollIntoView({ block: "start", behavior: "instant" });
+    document.querySelector(".headwater-shown")?.classList.remove("headwater-shown");
+    source.classList.add("headwater-shown");
+    top = chat.scrollTop;
+    shown = { row: source.closest(".bot-row"), name: nameOf(source), top };
+  };
+
+  document.addEventListener(
+    "click",
+    (click) => {
+      const link = cited(click);
+      if (!link) return;
+      click.preventDefault();
+      click.stopPropagation();
+      show(sourceOf(link));
+    },
+    true,
+  );
+
+  // While an answer streams Gradio makes its links anew many times a second. One that is replaced
+  // between press and release gets no click, so the two are put together here.
+  let pressed;
+  const forget = () => (pressed = undefined);
+  document.addEventListener("pointercancel", forget, true);
+  document.addEventListener(
+    "pointerdown",
+    (down) => {
+      const link = down.isPrimary && down.button === 0 && cited(down);
+      pressed = link && { link, source: sourceOf(link), x: down.clientX, y: down.clientY };
+    },
+    true,
+  );
+  document.addEventListener(
+    "pointerup",
+    (up) => {
+      const gone = pressed && !pressed.link.isConnected;
+      if (gone && Math.hypot(up.clientX - pressed.x, up.clientY - pressed.y) < 10) {
+        show(pressed.source);
+      }
+      forget();
+    },
+    true,
+  );
 }

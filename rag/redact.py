@@ -107,14 +107,16 @@ class Redactor:
     def findings(self, findings: Findings) -> Findings:
         """The findings with their query and their sources' titles and texts redacted.
 
-        `marks` keep their words; one that touches something redacted is dropped.
+        `marks` keep their words; one that touches something redacted is dropped. The sources have
+        no `document_id`: their pages would show what is hidden here.
         """
-        redacted = replace(
+        if not self._finders:
+            return findings
+        return replace(
             findings,
             query=self.text(findings.query),
             sources=tuple(self._source(source) for source in findings.sources),
         )
-        return findings if redacted == findings else redacted
 
     async def stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
         """The pieces as they come, held back while what they end in could still be redacted.
@@ -150,6 +152,7 @@ class Redactor:
             title=self.text(source.title),
             text=_replaced(source.text, matches),
             marks=tuple(_moved(source.marks, matches)),
+            document_id=0,
         )
 
     def _matches(self, text: str) -> Iterator[_Match]:

@@ -16,11 +16,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .embedder import PACKAGED, Embedder, Vectors
+from .embedder import Embedder, Vectors
 from .errors import LibraryEmpty
 from .index import Index
 from .language import detect, folded, has_diacritics, keywords, marks, terms, words
 from .library import Column
+from .passages import gathered, joined
+from .profiles import BUILT_IN, Profile, Profiles
+from .support import Support, judge
 from .types import Chunk, Findings, Language, Source, Verdict
 
 CANDIDATES = 50
@@ -28,34 +31,6 @@ CANDIDATES = 50
 K1, B = 1.2, 0.75
 
 Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What was measured for one embedding model and one language of questions.
-
-    A source's score is `cosine`·cosine + (1 - `cosine`)·keyword score; `spread` first spreads both
-    to 0..1 over the candidates. The evidence for an answer is the mean of the keyword score with
-    stop words dropped and of the cosine, where the model knows the language (`by_meaning`), else
-    of the whole keyword score.
-    """
-
-    cosine: float
-    by_meaning: bool
-    refuse_below: float
-    weak_below: float
-    spread: bool = False
-
-
-# Measured on XQuAD (dev half): the thresholds keep 97 % of the answerable questions, "weak" is the
-# next 7 %. They refuse 95 % (en), 83 % (vi) and 81 % (vi without diacritics) of the questions whose
-# article is taken away. The model does not know Vietnamese: there the keywords decide.
-_MEASURED: Mapping[tuple[str, Language], Profile] = {
-    (PACKAGED, "en"): Profile(0.3, by_meaning=True, refuse_below=0.257, weak_below=0.33),
-    (PACKAGED, "vi"): Profile(0.1, by_meaning=False, refuse_below=0.2, weak_below=0.25),
-}
-# With a model that nobody measured nothing is refused: its evidence may be in another language.
-_UNMEASURED = Profile(0.5, by_meaning=False, refuse_below=0.0, weak_below=0.25, spread=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +59,53 @@ class Query:
         return [t for t in self.idf if not self.keywords.isdisjoint(t.split("_"))]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The chunks that were found for a query, in the order of the documents, and what each scores
+    by its cosine, by all terms and by the keywords alone: three arrays of shape (len(chunks),)."""
+
+    query: Query
+    chunks: tuple[Chunk, ...]
+    cosine: Scores
+    keyword: Scores
+    subject: Scores
+
+    def scores(self, profile: Profile) -> Scores:
+        """What ranks the chunks; shape (len(chunks),)."""
+        return _combined(profile, self.cosine, self.keyword)
+
+    def evidence(self, profile: Profile, best: NDArray[np.intp]) -> float:
+        """The most that any of the chunks `best` says for there being an answer."""
+        likeness = self.cosine if profile.by_meaning else self.keyword
+        return float(((self.subject + likeness) / 2)[best].max(initial=0.0))
+
+    def ranked(self, profile: Profile, top_k: int) -> Findings:
+        """The `top_k` best passages and the verdict, as `profile` weighs them."""
+        scores = self.scores(profile)
+        ranked = np.argsort(-scores, kind="stable")
+        evidence = self.evidence(profile, ranked[:top_k])
+        passages = gathered((self.chunks[i] for i in ranked), top_k)
+        scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
+        return Findings(
+            query=self.query.text,
+            language=self.query.language,
+            verdict=_verdict(profile, evidence) if self.chunks else "refuse",
+            threshold=profile.refuse_below,
+            best_score=evidence,
+            sources=tuple(
+                _source(number, passage, max(scored[c.id] for c in passage), self.query.text)
+                for number, passage in enumerate(passages, start=1)
+            ),
+        )
+
+
 class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
-    def __init__(self, index: Index, embedder: Embedder) -> None:
+    def __init__(self, index: Index, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
         self._index = index
         self._embedder = embedder
+        self._profiles = profiles
 
     @property
     def edition(self) -> str:
@@ -102,6 +118,11 @@ class Retriever:
 
         Raises LibraryEmpty when there is nothing to search, StoreError when the store fails.
         """
+        found = self.candidates(question)
+        return found.ranked(self._profile(found.query), top_k)
+
+    def candidates(self, question: str) -> Candidates:
+        """What is ranked for `question`. Raises as `search` does."""
         library = self._index.library
         if not library.count():
             raise LibraryEmpty(
@@ -122,22 +143,14 @@ class Retriever:
         )
         cosine = np.array([vectors[c.id] @ query.vector for c in candidates])
         keyword, subject = keyword_scores(query, [c.text for c in candidates])
-        profile = self._profile(query)
-        scores = _combined(profile, cosine, keyword)
-        best = np.argsort(-scores, kind="stable")[:top_k]
-        evidence = (subject + (cosine if profile.by_meaning else keyword)) / 2
-        best_evidence = float(evidence[best].max(initial=0.0))
-        return Findings(
-            query=question,
-            language=query.language,
-            verdict=_verdict(profile, best_evidence) if candidates else "refuse",
-            threshold=profile.refuse_below,
-            best_score=best_evidence,
-            sources=tuple(
-                _source(number, candidates[i], scores[i], question)
-                for number, i in enumerate(best, start=1)
-            ),
-        )
+        return Candidates(query, tuple(candidates), cosine, keyword, subject)
+
+    def support(self, sentence: str, source: Source) -> Support:
+        """Whether `source` supports `sentence`, which cites it."""
+        query = self.prepare(sentence)
+        vectors = self._index.library.vectors(source.chunks)
+        cosine = max((float(v @ query.vector) for v in vectors.values()), default=0.0)
+        return judge(sentence, source.text, query.idf, cosine, query.language)
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).
@@ -165,7 +178,7 @@ class Retriever:
         )
 
     def _profile(self, query: Query) -> Profile:
-        return _MEASURED.get((self._embedder.name, query.language), _UNMEASURED)
+        return self._profiles.of(self._embedder.name, query.language)
 
 
 @lru_cache(
@@ -205,15 +218,18 @@ def _verdict(profile: Profile, evidence: float) -> Verdict:
     return "weak" if evidence < profile.weak_below else "answer"
 
 
-def _source(number: int, chunk: Chunk, score: float, question: str) -> Source:
+def _source(number: int, passage: Sequence[Chunk], score: float, question: str) -> Source:
+    first, text = passage[0], joined(passage)
     return Source(
         number=number,
-        document=chunk.document,
-        title=chunk.title,
-        page=chunk.page,
+        document=first.document,
+        title=first.title,
+        page=first.page,
         score=min(max(float(score), 0.0), 1.0),
-        text=chunk.text,
-        marks=marks(chunk.text, question),
+        text=text,
+        marks=marks(text, question),
+        document_id=first.document_id,
+        chunks=tuple(chunk.id for chunk in passage),
     )
 
 

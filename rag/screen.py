@@ -1,22 +1,62 @@
 """What one turn shows so far, as chat messages: plain dicts with Markdown and HTML in them.
 
-The look of the sources panel and of every line about an answer. Knows events and no page.
+The look of every line about an answer. Knows events and no page.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict, assert_never
 
-from . import pricing, summary
+from . import markdown, panel, pricing, summary
 from .answer import MAX_QUESTION
-from .events import Event, Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
+from .events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+)
 from .language import detect
-from .types import Findings, Language, Source, Turn
+from .types import Language, Turn
 
-EXCERPT = 220  # characters of a passage that are shown before it is unfolded
 NOTE = "note"  # the id of a message that is about the answer and not part of it
+
+_ALONE: dict[Language, str] = {
+    "en": "Without the documents:",
+    "vi": "Không dùng tài liệu:",
+}
+_OFFER: dict[Language, str] = {
+    "en": "Ask the model, without the documents",
+    "vi": "Hỏi mô hình, không dùng tài liệu",
+}
+_OWN_KNOWLEDGE: dict[Language, str] = {
+    "en": "⚠️ Not from your documents: the model answers from its own knowledge, and nobody has "
+    "checked it.",
+    "vi": "⚠️ Không phải từ tài liệu của bạn: mô hình trả lời theo hiểu biết riêng, chưa được kiểm "
+    "chứng.",
+}
+_DOUBT: dict[Language, str] = {
+    "en": "Not confirmed: the passage does not clearly say this. Check it.",
+    "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+}
+_FORGED_LINK = re.compile(r"#source-(?=\d)")
+_FORGED_SOURCE = re.compile(r"<(?=[^<>]*headwater-)")
+_LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
+
+
+class Option(TypedDict):
+    """A question that is asked when its label is pressed."""
+
+    label: str
+    value: str
 
 
 class Metadata(TypedDict):
@@ -33,16 +73,25 @@ class Message(TypedDict):
     role: Literal["assistant"]
     content: str
     metadata: Metadata
+    options: NotRequired[list[Option]]
 
 
 class Screen:
     """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
 
-    def __init__(self, question: str, language: Language | None) -> None:
+    def __init__(
+        self, question: str, language: Language | None, *, has_model: bool = False
+    ) -> None:
+        """With a model, a refusal offers to ask it without the documents."""
         self._language: Language = language or detect(question[:MAX_QUESTION])
+        self._question = question
+        self._has_model = has_model
         self._status: Message | None = None
-        self._sources: Message | None = None
+        self._found: SourcesFound | None = None
+        self._alone = False  # without documents
         self._text = ""
+        self._citations: list[CitationChecked] = []
+        self._sources: Message | None = None
         self._note: Message | None = None
 
     def show(self, event: Event) -> list[Message]:
@@ -51,23 +100,40 @@ class Screen:
         self._status = None
         match event:
             case Queued(place):
-                searched = self._sources is not None
+                searched = self._found is not None or self._alone
                 self._status = _status(summary.queued(place, searched, self._language))
             case Waiting(done, total, detail):
                 reading = "Đang đọc tài liệu" if vi else "Reading the documents"
                 opening = "Đang mở thư viện" if vi else "Opening the library"
-                how_far = f" {done}/{total} · {detail}" if total else ""
+                how_far = (
+                    f" {done}/{total} · {markdown.escape(markdown.line(detail))}" if total else ""
+                )
                 self._status = _status((reading if total else opening) + how_far)
             case Searching():
                 self._status = _status("Đang tìm trong tài liệu" if vi else "Searching")
             case SourcesFound(findings):
-                self._sources = _sources_message(findings, vi)
+                self._found = event
+                self._sources = self._panel()
                 if findings.verdict != "refuse":
                     self._status = _status("Đang viết" if vi else "Writing")
+            case WithoutDocuments():
+                self._alone = True
+                self._status = _status("Đang viết" if vi else "Writing")
             case TextDelta(text):
                 self._text += text
+            case CitationChecked():
+                self._citations.append(event)
+                self._sources = self._panel()
             case Finished():
-                self._note = _note(_ending(event, self._language), "headwater-quiet")
+                self._sources = self._panel(complete=True)
+                if event.reason != "small_talk":
+                    ending = _ending(event, self._language)
+                    if not all(citation.supported for citation in self._citations):
+                        ending = f"⚠ {_DOUBT[self._language]}<br>{ending}"
+                    self._note = _note(ending, "headwater-quiet")
+                if event.reason == "refused" and self._has_model and self._note:
+                    alone = f"{_ALONE[self._language]} {self._question.strip()}"
+                    self._note["options"] = [{"label": _OFFER[self._language], "value": alone}]
             case Failed(sentence=sentence, request_id=request):
                 id_ = f' <span class="headwater-quiet">id {request}</span>'
                 self._note = _note(f"⚠️ {html.escape(sentence)}{id_}", "headwater-failed")
@@ -83,8 +149,30 @@ class Screen:
         return self._messages()
 
     def _messages(self) -> list[Message]:
-        answer = _message(self._text) if self._text else None
-        return [m for m in (self._sources, self._status, answer, self._note) if m is not None]
+        shown = [self._sources, self._warning(), self._status, self._answer(), self._note]
+        return [message for message in shown if message is not None]
+
+    def _panel(self, *, complete: bool = False) -> Message | None:
+        """The sources; not for every piece of text, because their HTML is long."""
+        if self._found is None:
+            return None
+        findings, vi = self._found.findings, self._language == "vi"
+        cited = {citation.number for citation in self._citations}
+        content = panel.content(
+            findings, vi, rewritten=self._found.rewritten, cited=cited, complete=complete
+        )
+        metadata: Metadata = {"title": panel.title(findings, vi)}
+        if findings.verdict == "refuse":
+            metadata["status"] = "done"  # folded
+        return _message(content, metadata)
+
+    def _warning(self) -> Message | None:
+        return _note(_OWN_KNOWLEDGE[self._language], "headwater-failed") if self._alone else None
+
+    def _answer(self) -> Message | None:
+        if not self._text:
+            return None
+        return _message(_linked(self._text, self._citations, self._language == "vi"))
 
 
 def _message(content: str, metadata: Metadata | None = None) -> Message:
@@ -127,66 +215,32 @@ def _ending(event: Finished, language: Language) -> str:
     return f"{line}<br>{measured}"
 
 
-def _sources_message(findings: Findings, vi: bool) -> Message:
-    count = len(findings.sources)
-    match findings.verdict:
-        case "answer":
-            title = "Nguồn" if vi else "Sources"
-        case "weak":
-            title = "Nguồn, khớp yếu" if vi else "Sources, weak matches"
-        case "refuse":
-            title = "Gần nhất, nhưng chưa đủ" if vi else "Nearest, but not enough"
-    content = "\n".join(_source(source, vi) for source in findings.sources)
-    if findings.verdict == "refuse":
-        compared = (
-            "Điểm cao nhất {:.2f}, cần {:.2f}." if vi else "Best score {:.2f}, needed {:.2f}."
-        )
-        compared = compared.format(findings.best_score, findings.threshold)
-        content = f'<div class="headwater-quiet">{compared}</div>\n{content}'
-        return _message(content, {"title": f"📚 {title} ({count})", "status": "done"})
-    return _message(content, {"title": f"📚 {title} ({count})"})
+def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
+    """The text with each checked marker as a link to its source, which page.js opens."""
+    doubt = _DOUBT["vi" if vi else "en"]
+    pieces, at = [], 0
+    for citation in sorted(citations, key=lambda c: c.start):
+        marker = f"[{citation.number}]"
+        mark = "" if citation.supported else " ⚠"
+        hint = "" if citation.supported else f' "{doubt}"'
+        pieces.append(_own(text[at : citation.start]))
+        pieces.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
+        at = citation.start + len(marker)
+    return "".join([*pieces, _own(text[at:])])
 
 
-def _source(source: Source, vi: bool) -> str:
-    """One source as HTML without blank lines, which would end Markdown's HTML block: a line that
-    says where it is from and the best stretch of the passage, unfolding to the whole."""
-    name, title = (html.escape(" ".join(t.split())) for t in (source.document, source.title))
-    place = f"{'trang' if vi else 'p.'} {source.page}"
-    start, end = _excerpt(source)
-    excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
-    return (
-        '<details class="headwater-source"><summary>'
-        f"<b>[{source.number}] {title}</b> "
-        f"<span>{name} · {place} · {source.score:.2f}</span>"
-        f'<div class="headwater-excerpt">{excerpt}</div></summary>'
-        f"<p>{_marked(source, 0, len(source.text))}</p></details>"
-    )
+def _own(text: str) -> str:
+    """An answer's text without what page.js takes for a checked marker or for a source."""
+    return _FORGED_SOURCE.sub("&lt;", _FORGED_LINK.sub("#", text))
 
 
-def _excerpt(source: Source) -> tuple[int, int]:
-    """The stretch of the passage, cut at spaces, that has the most of the question's words."""
-    text = source.text
-    if len(text) <= EXCERPT:
-        return 0, len(text)
-    starts = [0, *(max(0, start - 30) for start, _ in source.marks)]
-    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in source.marks))
-    start = text.find(" ", best) + 1 if best else 0
-    end = text.rfind(" ", start, start + EXCERPT)
-    return start, len(text) if start + EXCERPT >= len(text) or end <= start else end
-
-
-def _marked(source: Source, start: int, end: int) -> str:
-    """The stretch as escaped HTML on one line, the question's words marked."""
-    pieces, at = [], start
-    for a, b in source.marks:
-        if start <= a and b <= end:
-            pieces += [
-                html.escape(source.text[at:a]),
-                f"<mark>{html.escape(source.text[a:b])}</mark>",
-            ]
-            at = b
-    pieces.append(html.escape(source.text[at:end]))
-    return " ".join("".join(pieces).split())
+def without_documents(question: str) -> str | None:
+    """What is asked in a question that its reader wants answered by the model alone: it begins with
+    the words that the refusal offers."""
+    for words in _ALONE.values():
+        if question.startswith(words):
+            return question.removeprefix(words).strip()
+    return None
 
 
 def turns_of(history: Sequence[Any]) -> list[Turn]:
@@ -203,5 +257,5 @@ def turns_of(history: Sequence[Any]) -> list[Turn]:
         if message["role"] == "user":
             turns.append(Turn(content, ""))
         elif turns and not message.get("metadata"):
-            turns[-1] = Turn(turns[-1].question, content)
+            turns[-1] = Turn(turns[-1].question, _LINK.sub(r"[\1]", content))
     return [turn for turn in turns if turn.answer]

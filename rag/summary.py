@@ -9,7 +9,9 @@ from .types import Language
 def parts(event: Finished, language: Language) -> list[str]:
     """What was measured, one short phrase each; what is not known is left out."""
     vi = language == "vi"
-    told = [f"{'tìm' if vi else 'search'} {_milliseconds(event.search_seconds, vi)}"]
+    told = []
+    if event.search_seconds is not None:
+        told.append(f"{'tìm' if vi else 'search'} {_milliseconds(event.search_seconds, vi)}")
     if event.first_token_seconds is not None:
         first = _milliseconds(event.first_token_seconds, vi)
         told.append(f"{'chữ đầu' if vi else 'first word'} {first}")
@@ -23,6 +25,10 @@ def parts(event: Finished, language: Language) -> list[str]:
         )
     if event.price is not None:
         told.append(_decimal(f"${event.price:.4f}" if event.price >= 0.0001 else "< $0.0001", vi))
+    if event.dropped:
+        citations = "trích dẫn" if vi else "citation" if event.dropped == 1 else "citations"
+        removed = "không có nguồn đã bỏ" if vi else "without a source removed"
+        told.append(f"{event.dropped} {citations} {removed}")
     if event.cached:
         told.append("từ bộ nhớ đệm" if vi else "cached")
     return [*told, f"id {event.request_id}"]

@@ -10,14 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from .extractive import split_sentences
 from .language import detect, fold, has_diacritics, keywords, words
 from .quantities import quantities, without_dates
-from .types import Language
-
-Reason = Literal["supported", "unchecked", "number", "name", "negation", "absolute", "words"]
+from .types import Language, Reason
 
 
 @dataclass(frozen=True, slots=True)

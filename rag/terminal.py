@@ -17,11 +17,25 @@ from rich.table import Table
 from rich.text import Text
 
 from . import markdown, pricing, summary
-from .events import Event, Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
+from .events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+)
 from .types import Findings, Source
 
 if TYPE_CHECKING:
+    from .calibration import Calibration
+    from .dialogues import DialogueReport
     from .evaluation import Report
+    from .support_eval import SupportReport
 
 EXCERPT = 200  # characters of a passage
 LEAD = 40  # of them before the first word that the question also has
@@ -56,6 +70,7 @@ class Terminal:
         self._searched = False
         self._in_text = False
         self._received = 0  # bytes of the answer
+        self._doubted: set[int] = set()  # sources that a sentence cites without their support
 
     def __enter__(self) -> Self:
         return self
@@ -81,10 +96,19 @@ class Terminal:
                 self._status.start()
             case Searching():
                 self._status.update("Searching…")
-            case SourcesFound(findings):
+            case SourcesFound(findings, rewritten):
                 self._searched = True
                 self._status.stop()
+                if rewritten:
+                    say(f"Searched for: {findings.query}")
                 _print_sources(findings)
+            case WithoutDocuments():
+                self._searched = True
+                self._status.stop()
+                say("Not from your documents: the model's own knowledge.")
+            case CitationChecked():
+                if not event.supported:
+                    self._doubted.add(event.number)
             case TextDelta(text):
                 self._status.stop()
                 self._in_text = True
@@ -93,6 +117,9 @@ class Terminal:
                 print(printable(shown), end="", flush=True)
             case Finished():
                 self._end_text()
+                if self._doubted:
+                    numbers = "".join(f"[{number}]" for number in sorted(self._doubted))
+                    say(f"Not confirmed by the passage that is cited: {numbers}. Check it.")
                 Console(stderr=True).print(Text(_ending(event), style="dim"))
             case Failed(sentence=sentence, request_id=request):
                 self._status.stop()
@@ -159,6 +186,8 @@ def _ending(event: Finished) -> str:
     measured = " · ".join(printable(part) for part in summary.parts(event, "en"))
     if event.reason == "refused":
         return f"No model was asked · {measured}"
+    if event.reason == "small_talk":
+        return measured
     if event.model is None:
         return (
             "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
@@ -168,11 +197,61 @@ def _ending(event: Finished) -> str:
     return f"{printable(event.model)}{met} · {measured}"
 
 
-def report_table(report: Report) -> Table:
+def report_table(report: Report, table: Table | None = None, when: str = "") -> Table:
+    """The figures of `report`, in rows of a table of their own or of `table`; `when` tells them
+    apart there."""
     heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
+    table = table or Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
+        table.add_row(f"{language} {when}".strip(), str(part.questions), *map(_share, shares))
+    return table
+
+
+def calibration_tables(calibration: Calibration) -> Group:
+    """What was measured before and after, and the profiles."""
+    table = report_table(calibration.before, when="before")
+    table.add_section()
+    report_table(calibration.after, table, "after")
+    heads = ("Cosine", "Spread", "Evidence", "Refused below", "Weak below")
+    profiles = Table("", *heads, box=box.SIMPLE_HEAD)
+    for when, found in (("before", calibration.used), ("after", calibration.found)):
+        for language, profile in found.items():
+            profiles.add_row(
+                f"{language} {when}",
+                f"{profile.cosine:.1f}",
+                "yes" if profile.spread else "no",
+                "meaning" if profile.by_meaning else "keywords",
+                f"{profile.refuse_below:.3f}",
+                f"{profile.weak_below:.3f}",
+            )
+    left_out = [
+        Text(
+            f"{language} stays as it was: {count} answerable questions, {calibration.least} needed."
+        )
+        for language, count in calibration.left_out.items()
+    ]
+    return Group(table, profiles, *left_out)
+
+
+def support_table(report: SupportReport) -> Table:
+    heads = ("Pairs", "Precision of “unsupported”", "Recall")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for (half, language), part in report.parts().items():
+        shares = map(_share, (part.precision, part.recall))
+        table.add_row(f"{language} {half.replace('_', ' ')}", str(part.pairs), *shares)
+    return table
+
+
+def dialogues_table(report: DialogueReport) -> Table:
+    heads = ("Dialogues", "Rewritten", "R@1", "R@5", "R@1 as typed", "R@5 as typed")
     table = Table("", *heads, box=box.SIMPLE_HEAD)
     for language, part in [("all", report), *report.by_language.items()]:
-        shares = list(part.as_json().values())[1:]
-        shown = ("—" if share is None else f"{share:.3f}" for share in shares)
-        table.add_row(language, str(part.questions), *shown)
+        shares = (part.r_at_1, part.r_at_5, part.raw_r_at_1, part.raw_r_at_5)
+        counts = str(part.dialogues), str(part.rewritten)
+        table.add_row(language, *counts, *map(_share, shares))
     return table
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{share:.3f}"

@@ -7,6 +7,7 @@ from typing import Literal
 
 Language = Literal["en", "vi"]
 Verdict = Literal["answer", "weak", "refuse"]
+Reason = Literal["supported", "unchecked", "number", "name", "negation", "absolute", "words"]
 Redacted = Literal["email", "phone", "card", "key"]
 
 
@@ -43,9 +44,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage of one page, as it is stored. `id` is never given twice."""
+    """A part of one page, as it is stored. `id` is never given twice; neighbours on a page have
+    neighbouring ids."""
 
     id: int
+    document_id: int
     document: str
     title: str
     page: int
@@ -54,10 +57,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A chunk that was found for a question, under the number the answer cites it by.
+    """A passage that was found for a question, under the number the answer cites it by.
 
     `score` is in 0..1 and comparable within one search only; `marks` are the (start, end)
-    offsets in `text` of the words that the question also has.
+    offsets in `text` of the words that the question also has. `chunks` are the ids of those it is
+    made of, in the order of the page. Without a `document_id` its page cannot be opened.
     """
 
     number: int
@@ -67,6 +71,8 @@ class Source:
     score: float
     text: str
     marks: tuple[tuple[int, int], ...] = ()
+    document_id: int = 0
+    chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class Options:
     max_tokens: int | None = None
     instructions: str = ""
     fresh: bool = False  # ask the model even if this answer was given before
+    documents: bool = True  # False: ask the model alone, without any passage
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,26 @@ the budget. Knows messages, and no documents."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from . import pricing
 from .budget import Budget
 from .cache import AnswerCache, Piece
+from .errors import HeadwaterError
 from .events import Queued
 from .llm import Ending, Model
 from .prompt import Message
 from .types import Options
 
+log = logging.getLogger(__name__)
+
 EXPECTED_TOKENS = 500  # of an answer, until the server has counted them
+REPLY_TOKENS = 100
 
 
 class Writer:
@@ -48,6 +54,22 @@ class Writer:
         async with aclosing(written) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def reply(self, messages: Sequence[Message], options: Options, seconds: float) -> str:
+        """A short text for our own use, "" if there is none within so many seconds."""
+        wanted = Options(model=options.model, temperature=0.0, max_tokens=REPLY_TOKENS)
+        text = ""
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                aclosing(self._written(messages, wanted)) as pieces,
+            ):
+                async for piece in pieces:
+                    text += piece if isinstance(piece, str) else ""
+        except (TimeoutError, HeadwaterError) as exc:
+            log.info("no short reply from the model: %s", exc or "too late")
+            return ""
+        return text
 
     async def _written(
         self, messages: Sequence[Message], options: Options

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from rag.assembly import assemble
 from rag.embedder import Embedder
 from rag.errors import StoreError
 from rag.events import (
+    CitationChecked,
     Event,
     Failed,
     Finished,
@@ -27,6 +29,7 @@ from rag.events import (
     SourcesFound,
     TextDelta,
     Waiting,
+    WithoutDocuments,
     as_json,
 )
 from rag.index import Index
@@ -94,11 +97,17 @@ def check_order(seen: Sequence[Event]) -> None:
     """What holds for every stream, however it goes."""
     ends = [n for n, event in enumerate(seen) if isinstance(event, Finished | Failed)]
     assert ends == [len(seen) - 1]
-    kinds = [type(event) for event in seen]
-    order: list[type] = [Waiting, Queued, Searching, SourcesFound, TextDelta, Finished, Failed]
+    kinds = [TextDelta if isinstance(e, CitationChecked) else type(e) for e in seen]
+    order: list[type] = [
+        *(Waiting, Queued, Searching, SourcesFound, WithoutDocuments, TextDelta, Finished, Failed)
+    ]
     assert kinds == sorted(kinds, key=order.index)
-    assert kinds.count(Searching) <= 1 and kinds.count(SourcesFound) <= 1
-    assert TextDelta not in kinds or SourcesFound in kinds
+    assert kinds.count(SourcesFound) + kinds.count(WithoutDocuments) <= 1
+    friendly = isinstance(seen[-1], Finished) and seen[-1].reason == "small_talk"
+    assert friendly or TextDelta not in kinds or {SourcesFound, WithoutDocuments} & set(kinds)
+    for event in seen:
+        if isinstance(event, CitationChecked):
+            assert text(seen)[event.start :].startswith(f"[{event.number}]")
     for event in seen:
         assert json.loads(json.dumps(as_json(event)))["event"]
 
@@ -136,18 +145,21 @@ async def test_without_a_model_the_documents_are_quoted(
     assert (finished.reason, finished.model, finished.usage) == ("stop", None, None)
 
 
-async def test_a_models_words_arrive_unchanged_and_after_the_sources(
+async def test_a_models_words_arrive_after_the_sources_without_what_cites_nothing(
     configured: Configured, upstream: Upstream, retriever: Retriever
 ) -> None:
     tokens = words("Nó tắt bộ đệm [1].\n\n<b>Thế thôi</b> “🌊” [9]")
     upstream.script = Script(tokens)
     async with asking(configured, upstream, retriever, OPENAI_MODEL="house-model") as answerer:
         seen = await events(answerer, VI)
-    assert [event.text for event in seen if isinstance(event, TextDelta)] == tokens
+    assert text(seen) == "Nó tắt bộ đệm [1].\n\n<b>Thế thôi</b> “🌊”"
+    assert [e.number for e in seen if isinstance(e, CitationChecked)] == [1]
+    assert end(seen).dropped == 1
     finished = end(seen)
     assert (finished.reason, finished.model) == ("stop", "house-model")
     assert finished.usage is not None and finished.usage.output_tokens == len(tokens)
     assert finished.first_token_seconds is not None
+    assert finished.search_seconds is not None
     assert 0 < finished.search_seconds < finished.first_token_seconds <= finished.total_seconds
 
 
@@ -197,6 +209,42 @@ async def test_below_the_threshold_no_model_is_called(
     assert found.verdict == "refuse" and found.best_score < found.threshold
     assert sentence in text(seen) and "[" not in text(seen)
     assert (end(seen).reason, end(seen).model) == ("refused", None)
+
+
+async def test_without_the_documents_the_model_answers_alone_and_that_is_said_first(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(words("Canberra [1]."))
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, OFF_TOPIC, options=Options(documents=False))
+    assert seen[0] == WithoutDocuments()
+    assert text(seen) == "Canberra."
+    (call,) = upstream.calls
+    assert "<passages>" not in str(call.body) and "have no documents here" in str(call.body)
+    assert (end(seen).reason, end(seen).search_seconds) == ("stop", None)
+
+
+async def test_without_documents_and_without_a_model_nobody_can_answer(quoting: Answerer) -> None:
+    seen = await events(quoting, OFF_TOPIC, options=Options(documents=False))
+    assert "No model is configured" in failure(seen).sentence
+
+
+async def test_a_follow_up_is_searched_in_the_models_words_and_answered_in_the_users_own(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    def script(body: dict[str, Any]) -> Script:
+        rewriting = "rewrite the last question" in body["messages"][0]["content"]
+        said = "What is the default of proxy_read_timeout in nginx?" if rewriting else "60 s [1]."
+        return Script(words(said))
+
+    upstream.script = script
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, "What is its default?", [Turn("proxy_read_timeout?", "It…")])
+    query = "What is the default of proxy_read_timeout in nginx?"
+    assert [event.query for event in seen if isinstance(event, Searching)][-1] == query
+    assert sources(seen).query == query
+    sent = upstream.calls[-1].body["messages"][-1]["content"]
+    assert sent.endswith("Question: What is its default?")
 
 
 async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -> None:

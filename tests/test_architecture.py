@@ -24,6 +24,8 @@ ONLY_IMPORTERS = {
     "stdnum": "rag/redact.py",
     "regex": "rag/redact.py",
     "redis": "rag/counting.py",
+    "matplotlib": "rag/plot.py",
+    "pypdfium2": "rag/highlight.py",
 }
 FOUNDATION = {"rag.settings", "rag.types", "rag.events", "rag.errors"}
 LONGEST = 350

@@ -204,6 +204,7 @@ async def test_each_answer_is_a_line_and_is_shown(out: Path) -> None:
         "id": "k",
         "question": "Proxy là gì?",
         "answer": "Trả lời: Proxy là gì?",
+        "unconfirmed": [],
         "sources": [
             {"number": 1, "document": "tài-liệu-1.md", "page": 1, "score": 0.5124},
             {"number": 2, "document": "tài-liệu-2.md", "page": 2, "score": 0.5124},
@@ -218,6 +219,7 @@ async def test_each_answer_is_a_line_and_is_shown(out: Path) -> None:
         "first_token_seconds": 0.2,
         "total_seconds": 0.3,
         "request_id": "r1",
+        "dropped_citations": 0,
     }
     assert "id" not in next(line for line in lines(out) if line["number"] == 9)
     assert "Trả lời: Proxy là gì?" in out.read_text(encoding="utf-8")

@@ -145,7 +145,9 @@ def test_a_sentence_without_end_is_cut_at_its_front() -> None:
 
 def test_a_citation_comes_between_its_marker_and_what_follows() -> None:
     pieces = [*Citations([1, 2]).feed("nginx buffers by default [1][2]. So")]
-    first, second = (Cited((n,), "nginx buffers by default") for n in (1, 2))
+    first, second = (
+        Cited((n,), start, "nginx buffers by default") for n, start in ((1, 25), (2, 28))
+    )
     assert pieces == ["nginx buffers by default [1]", first, "[2]", second, ". So"]
 
 

@@ -172,6 +172,7 @@ def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
         "searching",
         "sources_found",
         "text_delta",
+        "citation_checked",
         "finished",
     ]
     assert "Đèn biển" in result.stdout, "text is not escaped"
@@ -186,7 +187,7 @@ def test_what_a_model_writes_streams_under_the_sources(place: Place, reading: Re
 
     assert status == 0
     assert "In 1932[2J [1].\n" in out, "the terminal is not steered by a model"
-    assert err.startswith("large · ")
+    assert "large · " in err and "Not confirmed by the passage that is cited: [1]" in err
     assert "tokens" in err
     assert upstream.calls[0].body["model"] == "large"
 

@@ -59,7 +59,7 @@ def shelve(data: Path, store: Index, embedder: Embedder) -> Shelve:
 
 
 def served(shelf: Callable[[], Library | None], data: Path) -> TestClient:
-    originals = Originals(data, sync._digest, readers.read)
+    originals = Originals(data, sync.digest, readers.read)
     return TestClient(Starlette(routes=documents(shelf, originals), middleware=[Middleware(Guard)]))
 
 
@@ -406,7 +406,7 @@ def test_a_damaged_page_is_shown_as_its_text(
     shelve("a.pdf", pdf([LINES]))
     (data / "a.pdf").write_bytes(b"%PDF-1.4 nothing that PDFium can open")
     document = store.library.documents()[0]
-    digest = sync._digest(data / "a.pdf")
+    digest = sync.digest(data / "a.pdf")
     text = "What was read of it."
     changed = type(document)("", "a.pdf", "A", digest, 1, 1, 1)
     store.replace(changed, [(1, text)], embedder.embed([text], lambda _: None))
@@ -422,3 +422,16 @@ def test_a_page_needs_no_server_to_be_written() -> None:
     page = Parsed(show(view))
     assert page.marks == ["two\nthree"]
     assert page.links == ["1", "3"]
+
+
+def test_ragflow_7232_a_citation_of_a_document_that_was_replaced_never_shows_another_passage(
+    client: TestClient, shelve: Shelve, store: Index
+) -> None:
+    shelve("a.md", "The ferry leaves at nine.")
+    (chunk,) = store.library.chunk_ids()
+    before = f"/documents/{id_of(store.library, 'a.md')}/pages/1?chunk={chunk}"
+    assert "leaves at nine" in client.get(before).text
+    shelve("a.md", "The tide turns at noon.")
+    shelve("b.md", "The gull sleeps at night.")
+    page = client.get(before)
+    assert page.status_code == 404 and "noon" not in page.text and "gull" not in page.text

@@ -53,8 +53,8 @@ def test_what_is_stored_comes_back_unchanged(library: Library) -> None:
     assert library.documents() == [document]
     first, second = library.chunk_ids()
     assert library.chunks([second, first]) == {
-        first: Chunk(first, "a/b.pdf", "Một tiêu đề", 1, "dòng một\n\nhai"),
-        second: Chunk(second, "a/b.pdf", "Một tiêu đề", 3, "🌊 ba"),
+        first: Chunk(first, 1, "a/b.pdf", "Một tiêu đề", 1, "dòng một\n\nhai"),
+        second: Chunk(second, 1, "a/b.pdf", "Một tiêu đề", 3, "🌊 ba"),
     }
     stored = library.vectors([first, second])
     assert np.array_equal(np.stack([stored[first], stored[second]]), vectors)

@@ -86,7 +86,8 @@ def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> N
     sources = next(i for i, t in enumerate(titles) if any("Sources (5)" in title for title in t))
     first_text = next(i for i, text in enumerate(texts) if text)
     assert sources < first_text
-    assert texts[-1] == "It tells nginx not to buffer [1]."
+    assert texts[-1].startswith("It tells nginx not to buffer [\\[1\\]")
+    assert "](#source-1" in texts[-1]
 
 
 def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) -> None:

@@ -333,12 +333,16 @@ def test_findings_are_redacted_and_their_marks_moved() -> None:
     assert marked == ["mail", "or", "call", "for", "the", "budget"]
 
 
-def test_findings_with_nothing_to_redact_are_the_same_object() -> None:
-    source = Source(1, "a.pdf", "A", 1, 0.5, "the budget", ((4, 10),))
-    findings = _findings("budget?", source)
-    assert REDACTOR.findings(findings) is findings
-    private = _findings("a@b.vn", replace(source, text="a@b.vn"))
-    assert Redactor(()).findings(private) is private
+def test_findings_are_the_same_object_where_nothing_is_to_be_hidden() -> None:
+    source = Source(1, "a.pdf", "A", 1, 0.5, "a@b.vn", ((0, 1),), document_id=7)
+    findings = _findings("a@b.vn", source)
+    assert Redactor(()).findings(findings) is findings
+
+
+def test_a_source_that_may_hide_something_does_not_open_its_page() -> None:
+    source = Source(1, "a.pdf", "A", 1, 0.5, "the budget", document_id=7, chunks=(3,))
+    (redacted,) = REDACTOR.findings(_findings("budget?", source)).sources
+    assert redacted == replace(source, document_id=0)
 
 
 @pytest.mark.parametrize("text", [ENGLISH, VIETNAMESE], ids=["English", "Vietnamese"])

@@ -149,12 +149,23 @@ def test_a_library_without_text_is_empty(store: Index, embedder: Embedder) -> No
 
 
 def test_fewer_passages_than_asked_for_are_all_given(store: Index, embedder: Embedder) -> None:
-    put(store, embedder, "a.md", "The tide turns at noon.", "The ferry leaves at nine.")
+    put(store, embedder, "a.md", "The tide turns at noon.")
+    put(store, embedder, "b.md", "The ferry leaves at nine.")
     findings = Retriever(store, embedder).search("When does the ferry leave?", 5)
     assert [s.text for s in findings.sources] == [
         "The ferry leaves at nine.",
         "The tide turns at noon.",
     ]
+
+
+def test_neighbours_on_a_page_are_one_source_and_a_copy_is_none(
+    store: Index, embedder: Embedder
+) -> None:
+    put(store, embedder, "a.md", "The tide turns at noon.", "The ferry leaves at nine.")
+    put(store, embedder, "copy.md", "The ferry leaves at nine.")
+    (source,) = Retriever(store, embedder).search("When does the ferry leave?", 5).sources
+    assert source.text == "The tide turns at noon.\n\nThe ferry leaves at nine."
+    assert list(source.chunks) == [1, 2] and source.document == "a.md"
 
 
 def test_a_new_document_is_found_at_once_and_a_removed_one_no_more(

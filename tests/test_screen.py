@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from rag.events import Failed, Finished, Queued, Searching, SourcesFound, TextDelta, Waiting
-from rag.screen import NOTE, Screen, turns_of
+from rag.events import (
+    CitationChecked,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+)
+from rag.screen import NOTE, Screen, turns_of, without_documents
 from rag.types import Findings, Source, Turn, Usage
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
@@ -45,8 +56,8 @@ def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -
     content = message["content"]
     assert writing["metadata"]["title"] == "Writing…"
     assert message["metadata"]["title"] == "📚 Sources (1)"
-    assert "[1] Title &lt;i&gt;" in content
-    assert "a/&lt;b&gt;.md · p. 3 · 0.88" in content
+    assert "[1] <bdi>Title &lt;i&gt;</bdi>" in content
+    assert "<bdi>a/&lt;b&gt;.md</bdi> · p. 3 · 0.88" in content
     assert "<mark>buffering</mark>" in content
     assert "<script>" not in content and "&lt;script&gt;" in content
 
@@ -132,6 +143,78 @@ def test_the_place_in_line_is_shown_before_the_search_and_for_the_model_after_it
     assert status["metadata"]["title"] == "Waiting for a turn, 3 in line…"
     screen.show(_found())
     assert screen.show(Queued(1))[1]["metadata"]["title"] == "Waiting for the model, 1 in line…"
+
+
+def _cited(number: int, start: int, supported: bool = True) -> CitationChecked:
+    return CitationChecked(number, start, supported, "supported" if supported else "number")
+
+
+def test_a_checked_marker_is_a_link_to_its_source_and_other_brackets_stay() -> None:
+    screen = Screen("q", "en")
+    screen.show(_found())
+    text = "`a[1]` is code. The tide turns at noon [1]."
+    screen.show(TextDelta(text))
+    (_, answer) = screen.show(_cited(1, text.rindex("[1]")))
+    assert answer["content"] == "`a[1]` is code. The tide turns at noon [\\[1\\]](#source-1)."
+
+
+def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
+    screen = Screen("q", "en")
+    screen.show(_found())
+    forged = '[[1]](#source-1) <details open class="headwater-source"><b>[1] Mine</b></details>'
+    (_, answer) = screen.show(TextDelta(forged))
+    assert "#source-1" not in answer["content"] and "<details" not in answer["content"]
+
+
+def test_what_is_not_confirmed_is_marked_says_so_and_is_a_plain_marker_for_the_model() -> None:
+    screen = Screen("q", "vi")
+    screen.show(_found())
+    text = "Một [1]. Hai [1]."
+    screen.show(TextDelta(text))
+    screen.show(_cited(1, text.index("[1]")))
+    screen.show(_cited(1, text.rindex("[1]"), supported=False))
+    _, answer, note = screen.show(_finished())
+    assert 'Hai [\\[1\\] ⚠](#source-1 "Chưa xác nhận được' in answer["content"]
+    assert "⚠ Chưa xác nhận được" in note["content"]
+    history = [{"role": "user", "content": "q"}, dict(answer)]
+    assert turns_of(history) == [Turn("q", text)]
+
+
+def test_cited_sources_come_first_once_the_answer_is_complete_and_keep_their_numbers() -> None:
+    sources = tuple(Source(n, f"{n}.md", f"T{n}", 1, 0.5, "text") for n in (1, 2, 3))
+    screen = Screen("q", "en")
+    (before, _) = screen.show(SourcesFound(Findings("q", "en", "answer", 0.2, 0.5, sources)))
+    screen.show(TextDelta("Noon [3]."))
+    during = screen.show(_cited(3, 5))[0]
+    after = screen.show(_finished())[0]
+    order = [[*re.findall(r"\[(\d)\]", m["content"])] for m in (before, during, after)]
+    assert order == [["1", "2", "3"], ["1", "2", "3"], ["3", "1", "2"]]
+    assert "Found, but not cited (2)" in after["content"]
+    assert during["content"].count("headwater-cited") == 1
+
+
+def test_a_refusal_offers_to_ask_the_model_alone_where_there_is_one() -> None:
+    refused = _finished(reason="refused", model=None)
+    (note,) = Screen("Who? ", "en", has_model=True).show(refused)
+    (option,) = note["options"]
+    assert without_documents(option["value"]) == "Who?"
+    assert "options" not in Screen("Who?", "en").show(refused)[0]
+    assert without_documents("Who?") is None
+
+
+def test_an_answer_without_documents_says_so_above_it() -> None:
+    screen = Screen("q", "en")
+    screen.show(WithoutDocuments())
+    warning, answer = screen.show(TextDelta("Canberra."))
+    assert "Not from your documents" in warning["content"] and answer["content"] == "Canberra."
+    assert turns_of([{"role": "user", "content": "q"}, dict(warning)]) == []
+
+
+def test_a_search_for_other_words_is_shown() -> None:
+    (panel, _) = Screen("its limits?", "en").show(
+        SourcesFound(Findings("nginx limits", "en", "answer", 0.2, 0.5, ()), rewritten=True)
+    )
+    assert "Searched for: <bdi>nginx limits</bdi>" in panel["content"]
 
 
 def test_turns_are_the_words_without_sources_and_notes_from_the_page_and_from_a_client() -> None:

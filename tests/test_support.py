@@ -5,94 +5,63 @@ In tests/support.json half of the passages tuned the thresholds; the other half 
 
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import chunking, readers
+from rag import support_eval
 from rag.embedder import Embedder
 from rag.extractive import split_sentences
+from rag.index import Index
 from rag.language import words
-from rag.retriever import Retriever
 from rag.settings import PROJECT
-from rag.support import Support, judge
+from rag.support import judge
+from rag.support_eval import SupportReport
 from rag.types import Language
 
-LABELLED = json.loads((PROJECT / "tests" / "support.json").read_text(encoding="utf-8"))
-PASSAGES, PAIRS = LABELLED["passages"], LABELLED["pairs"]
-
-
-@dataclass(frozen=True)
-class Judged:
-    half: str
-    language: Language
-    kind: str
-    should_be: bool
-    support: Support
-    seconds: float
+LABELLED = support_eval.load(PROJECT / "tests" / "support.json")
 
 
 @pytest.fixture(scope="module")
-def judged(retriever: Retriever, embedder: Embedder) -> list[Judged]:
-    vectors = dict(
-        zip(PASSAGES, embedder.embed([p["text"] for p in PASSAGES.values()]), strict=True)
-    )
-    found = []
-    for pair in PAIRS:
-        passage, query = PASSAGES[pair["passage"]], retriever.prepare(pair["sentence"])
-        cosine = float(vectors[pair["passage"]] @ query.vector)
-        language = passage["language"]
-        start = time.perf_counter()
-        support = judge(pair["sentence"], passage["text"], query.idf, cosine, language)
-        seconds = time.perf_counter() - start
-        found.append(
-            Judged(passage["half"], language, pair["kind"], pair["supported"], support, seconds)
-        )
-    return found
+def report(shelf: Index, embedder: Embedder) -> SupportReport:
+    return support_eval.measure(LABELLED, shelf, embedder, lambda done: None)
 
 
-def _figures(judged: list[Judged]) -> tuple[float, float]:
-    """Precision and recall of “unsupported”."""
-    alarms = [j for j in judged if not j.support.supported]
-    right = sum(not j.should_be for j in alarms)
-    return right / len(alarms), right / sum(not j.should_be for j in judged)
-
-
-def test_unsupported_is_rarely_said_of_a_supported_sentence(judged: list[Judged]) -> None:
-    for half in ("tuning", "held_out"):
-        for language in ("en", "vi"):
-            part = [j for j in judged if (j.half, j.language) == (half, language)]
-            precision, recall = _figures(part)
-            print(f"{half:8} {language} {len(part):3} pairs", end="  ")
-            print(f"unsupported: precision {precision:.2f} recall {recall:.2f}")
-            assert precision >= 0.9 and recall >= 0.8
-    kinds = Counter((j.kind, j.support.supported) for j in judged)
-    for kind in sorted({j.kind for j in judged}):
+def test_unsupported_is_rarely_said_of_a_supported_sentence(report: SupportReport) -> None:
+    parts = report.parts()
+    assert len(parts) == 4
+    for (half, language), figures in parts.items():
+        precision, recall = figures.precision, figures.recall
+        assert precision is not None and recall is not None
+        print(f"{half:8} {language} {figures.pairs:3} pairs", end="  ")
+        print(f"unsupported: precision {precision:.2f} recall {recall:.2f}")
+        assert precision >= 0.9 and recall >= 0.8
+    kinds = Counter((j.kind, j.support.supported) for j in report.judged)
+    for kind in sorted({j.kind for j in report.judged}):
         print(f"{kind:13} unsupported {kinds[kind, False]:3}, supported {kinds[kind, True]:3}")
 
 
-def test_a_sentence_is_judged_in_under_three_milliseconds(judged: list[Judged]) -> None:
-    each = sorted(j.seconds for j in judged)
+def test_a_sentence_is_judged_in_under_three_milliseconds(report: SupportReport) -> None:
+    each = sorted(j.seconds for j in report.judged)
     print(f"median {each[len(each) // 2] * 1e3:.2f} ms, slowest {each[-1] * 1e3:.2f} ms")
     assert each[len(each) // 2] < 0.003
 
 
 def test_the_labelled_set_is_large_balanced_and_split_by_passage() -> None:
-    assert len(PAIRS) >= 120 and len({pair["sentence"] for pair in PAIRS}) == len(PAIRS)
-    by = Counter((PASSAGES[p["passage"]]["language"], p["supported"]) for p in PAIRS)
-    assert all(0.2 * len(PAIRS) < count < 0.3 * len(PAIRS) for count in by.values()), by
+    pairs, passages = LABELLED.pairs, LABELLED.passages
+    assert len(pairs) >= 120 and len({pair.sentence for pair in pairs}) == len(pairs)
+    by = Counter((passages[pair.passage].language, pair.supported) for pair in pairs)
+    assert all(0.2 * len(pairs) < count < 0.3 * len(pairs) for count in by.values()), by
     contents = {
         name: readers.read(PROJECT / "data" / name)
-        for name in {passage["document"] for passage in PASSAGES.values()}
+        for name in {passage.document for passage in passages.values()}
     }
-    for passage in PASSAGES.values():
-        page = contents[passage["document"]].pages[passage["page"] - 1]
-        assert passage["text"] in page.text
+    for passage in passages.values():
+        page = contents[passage.document].pages[passage.page - 1]
+        assert passage.text in page.text
 
 
 def test_every_sentence_that_a_document_holds_is_supported_by_its_passage() -> None:

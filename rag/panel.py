@@ -1,0 +1,107 @@
+"""The panel of sources as HTML: one line and the best stretch of each, unfolding to the passage,
+which opens its page. Knows what was found and cited, and no page or stream."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection
+from urllib.parse import urlencode
+
+from . import markdown
+from .types import Findings, Source
+
+EXCERPT = 220  # characters of a passage that are shown before it is unfolded
+
+
+def title(findings: Findings, vi: bool) -> str:
+    """What stands on the panel's head."""
+    match findings.verdict:
+        case "answer":
+            said = "Nguồn" if vi else "Sources"
+        case "weak":
+            said = "Nguồn, khớp yếu" if vi else "Sources, weak matches"
+        case "refuse":
+            said = "Gần nhất, nhưng chưa đủ" if vi else "Nearest, but not enough"
+    return f"📚 {said} ({len(findings.sources)})"
+
+
+def content(
+    findings: Findings, vi: bool, *, rewritten: bool, cited: Collection[int], complete: bool
+) -> str:
+    """The sources, those in `cited` marked; once the text is `complete` they come first and the
+    others are folded. Without blank lines, which would end Markdown's HTML block."""
+    lines = []
+    if rewritten:
+        lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
+    numbers = set(cited)
+    first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
+    lines += [_source(source, vi, cited=source.number in numbers) for source in first]
+    if rest := [source for source in findings.sources if source not in first]:
+        said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
+        folded = "\n".join(_source(source, vi, cited=False) for source in rest)
+        lines.append(
+            f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
+            f"{folded}</details>"
+        )
+    return "\n".join(lines)
+
+
+def _quiet(escaped: str) -> str:
+    return f'<div class="headwater-quiet">{escaped}</div>'
+
+
+def _line(text: str) -> str:
+    """`text` escaped, on one line, and read in its own direction."""
+    return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
+
+
+def _source(source: Source, vi: bool, *, cited: bool) -> str:
+    place = f"{'trang' if vi else 'p.'} {source.page}"
+    start, end = _excerpt(source)
+    excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
+    passage = _marked(source, 0, len(source.text))
+    state = " headwater-cited" if cited else ""
+    if source.document_id:
+        opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
+        link = f'<a href="{_address(source)}">'
+        passage = f"{link}{passage}</a> {link}{opens}</a>"
+    return (
+        f'<details class="headwater-source{state}"><summary>'
+        f"<b>[{source.number}] {_line(source.title)}</b> "
+        f"<span>{_line(source.document)} · {place} · {source.score:.2f}</span>"
+        f'<div class="headwater-excerpt">{excerpt}</div></summary>'
+        f"<p>{passage}</p></details>"
+    )
+
+
+def _address(source: Source) -> str:
+    """Of the page with the passage marked (rag.documents), relative to the chat's."""
+    chunks = urlencode([("chunk", chunk) for chunk in source.chunks])
+    page = f"documents/{source.document_id}/pages/{source.page}"
+    return html.escape(f"{page}?{chunks}#passage")
+
+
+def _excerpt(source: Source) -> tuple[int, int]:
+    """The stretch of the passage, cut at spaces, that has the most of the question's words."""
+    text = source.text
+    if len(text) <= EXCERPT:
+        return 0, len(text)
+    starts = [0, *(max(0, start - 30) for start, _ in source.marks)]
+    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in source.marks))
+    start = text.find(" ", best) + 1 if best else 0
+    end = text.rfind(" ", start, start + EXCERPT)
+    return start, len(text) if start + EXCERPT >= len(text) or end <= start else end
+
+
+def _marked(source: Source, start: int, end: int) -> str:
+    """The stretch as escaped HTML on one line, the question's words marked."""
+    pieces, at = [], start
+    for a, b in source.marks:
+        if start <= a and b <= end:
+            pieces += [
+                html.escape(source.text[at:a]),
+                f"<mark>{html.escape(source.text[a:b])}</mark>",
+            ]
+            at = b
+    pieces.append(html.escape(source.text[at:end]))
+    return f"<bdi>{' '.join(''.join(pieces).split())}</bdi>"
