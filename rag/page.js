@@ -29,15 +29,13 @@
     chat.addEventListener("scroll", scrolled);
   }).observe(document.body, { childList: true, subtree: true });
 
-  // A citation in an answer opens its source, in the last panel before it. Gradio would open a tab.
+  // A citation in an answer opens its source in the panel of its turn. Gradio would open a tab.
   const cited = (event) => event.target.closest('#headwater-chat a[href*="#source-"]');
 
-  const sourceOf = (link) => {
+  const sourceIn = (row, link) => {
     const number = `[${link.hash.replace("#source-", "")}] `;
-    const before = [...document.querySelectorAll("#headwater-chat .headwater-source")].filter(
-      (source) => source.compareDocumentPosition(link) & Node.DOCUMENT_POSITION_FOLLOWING,
-    );
-    return before.findLast((one) => one.textContent.trim().startsWith(number));
+    const sources = [...row.querySelectorAll(".headwater-source")];
+    return sources.find((source) => source.textContent.trim().startsWith(number));
   };
 
   // Gradio makes a panel anew whenever it changes; what its reader opened stays open, and the source
@@ -85,13 +83,13 @@
       if (!link) return;
       click.preventDefault();
       click.stopPropagation();
-      show(sourceOf(link));
+      show(sourceIn(link.closest(".bot-row"), link));
     },
     true,
   );
 
-  // While an answer streams Gradio makes its links anew many times a second. One that is replaced
-  // between press and release gets no click, so the two are put together here.
+  // While an answer streams Gradio makes its links anew many times a second. One that is replaced,
+  // or moves, between press and release gets no click, so the two are put together here.
   let pressed;
   const forget = () => (pressed = undefined);
   document.addEventListener("pointercancel", forget, true);
@@ -99,16 +97,17 @@
     "pointerdown",
     (down) => {
       const link = down.isPrimary && down.button === 0 && cited(down);
-      pressed = link && { link, source: sourceOf(link), x: down.clientX, y: down.clientY };
+      const row = link && link.closest(".bot-row");
+      pressed = link && { link, row, x: down.clientX, y: down.clientY };
     },
     true,
   );
   document.addEventListener(
     "pointerup",
     (up) => {
-      const gone = pressed && !pressed.link.isConnected;
-      if (gone && Math.hypot(up.clientX - pressed.x, up.clientY - pressed.y) < 10) {
-        show(pressed.source);
+      const missed = pressed && cited(up) !== pressed.link;
+      if (missed && Math.hypot(up.clientX - pressed.x, up.clientY - pressed.y) < 10) {
+        show(sourceIn(pressed.row, pressed.link));
       }
       forget();
     },
