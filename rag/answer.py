@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from . import extractive, followup, prompt, request_id, small_talk
 from .admission import Line, Visitors
@@ -34,9 +35,11 @@ from .metrics import Metrics
 from .opening import Opening
 from .redact import Redactor
 from .retriever import Retriever
-from .types import Findings, Language, Options, Turn
+from .types import Findings, Language, Options, Turn, Usage
 from .verifier import Verifier
 from .writer import Writer
+
+T = TypeVar("T", Usage, float)
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +143,8 @@ class Answerer:
 
     async def _events(self, asked: _Asked, retriever: Retriever) -> AsyncGenerator[Event]:
         """The idea itself: search, sources, text with its citations checked, end."""
-        first_token, search_seconds, ending = None, None, Ending("stop")
+        first_token, search_seconds = None, None
+        rewriting = ending = Ending("stop")
         findings = Findings(asked.query, asked.language, "answer", 0.0, 0.0, ())
         if asked.options.documents:
             search_start = time.perf_counter()
@@ -148,7 +152,7 @@ class Answerer:
             findings = await self._search(retriever, asked, asked.query)
             query = asked.query
             if followup.needed(query, asked.turns, findings):
-                query = await self._standing_alone(asked)
+                query, rewriting = await self._standing_alone(asked)
             if rewritten := query != asked.query:
                 yield Searching(query)
                 alone = findings.verdict
@@ -179,8 +183,8 @@ class Answerer:
         yield Finished(
             reason="refused" if refused else _reason(ending.reason),
             model=(asked.options.model or writer.name) if writer else None,
-            usage=ending.usage,
-            price=ending.price,
+            usage=_sum(ending.usage, rewriting.usage),
+            price=_sum(ending.price, rewriting.price),
             cached=ending.cached,
             search_seconds=search_seconds,
             first_token_seconds=first_token,
@@ -195,16 +199,17 @@ class Answerer:
             findings = await asyncio.to_thread(retriever.search, query, top_k)
         return self._redactor.findings(findings)
 
-    async def _standing_alone(self, asked: _Asked) -> str:
-        """The follow-up as a query of its own: in the model's words, or joined with the words of
-        the question that it leans on."""
+    async def _standing_alone(self, asked: _Asked) -> tuple[str, Ending]:
+        """The follow-up as a query of its own, in the model's words or joined with the words of the
+        question that it leans on; and what the model took for it."""
+        ending = Ending("stop")
         if self._writer:
             clean = self._redactor.text(asked.query)
             request = followup.request(clean, self._clean(asked.turns), asked.language)
-            reply = await self._writer.reply(request, asked.options, REWRITE_SECONDS)
+            reply, ending = await self._writer.reply(request, asked.options, REWRITE_SECONDS)
             if rewritten := followup.accepted(reply, asked.query):
-                return rewritten
-        return followup.joined(asked.query, followup.previous(asked.turns))
+                return rewritten, ending
+        return followup.joined(asked.query, followup.previous(asked.turns)), ending
 
     def _clean(self, turns: Sequence[Turn]) -> list[Turn]:
         clean = self._redactor.text
@@ -270,6 +275,10 @@ def _check_instructions(instructions: str) -> None:
             f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
             f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
         )
+
+
+def _sum(one: T | None, other: T | None) -> T | None:
+    return one + other if one is not None and other is not None else one or other
 
 
 def _reason(reason: str) -> FinishReason:

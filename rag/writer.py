@@ -55,21 +55,27 @@ class Writer:
             async for piece in pieces:
                 yield piece
 
-    async def reply(self, messages: Sequence[Message], options: Options, seconds: float) -> str:
-        """A short text for our own use, "" if there is none within so many seconds."""
+    async def reply(
+        self, messages: Sequence[Message], options: Options, seconds: float
+    ) -> tuple[str, Ending]:
+        """A short text for our own use and what it took; "" if there is none in so many seconds."""
         wanted = Options(model=options.model, temperature=0.0, max_tokens=REPLY_TOKENS)
-        text = ""
+        text, ending = "", Ending("stop")
         try:
             async with (
                 asyncio.timeout(seconds),
                 aclosing(self._written(messages, wanted)) as pieces,
             ):
                 async for piece in pieces:
-                    text += piece if isinstance(piece, str) else ""
+                    match piece:
+                        case str():
+                            text += piece
+                        case Ending():
+                            ending = piece
         except (TimeoutError, HeadwaterError) as exc:
             log.info("no short reply from the model: %s", exc or "too late")
-            return ""
-        return text
+            return "", ending
+        return text, ending
 
     async def _written(
         self, messages: Sequence[Message], options: Options
