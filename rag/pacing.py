@@ -14,6 +14,7 @@ from contextlib import aclosing
 from .events import Event, Searching, TextDelta, Waiting
 
 FRAME_SECONDS = 0.05
+PATIENCE = 5.0  # times as long as it was late
 
 
 async def paced(
@@ -53,8 +54,13 @@ async def paced(
                 yield event
                 event = await queue.get()
                 continue
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            due = time.monotonic() + FRAME_SECONDS
+            wait = max(0.0, due - time.monotonic())
+            began = time.monotonic()
+            await asyncio.sleep(wait)
+            now = time.monotonic()
+            # A process that is late draws up to half as often, so that no answer ends late.
+            late = now - began - wait
+            due = now + FRAME_SECONDS + min(FRAME_SECONDS, PATIENCE * late)
             texts, following = [event.text], False
             while not queue.empty() and not following:
                 event = queue.get_nowait()

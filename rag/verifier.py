@@ -4,7 +4,7 @@ to judge a sentence; knows no index."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
@@ -43,28 +43,31 @@ class Verifier:
             try:
                 async for piece in pieces:
                     if isinstance(piece, str):
-                        async for shown in self._checked(self._citations.feed(piece)):
-                            yield shown
+                        for found in self._citations.feed(piece):
+                            for shown in await self._checked(found):
+                                yield shown
                         continue
-                    async for shown in self._checked(self._citations.end()):
-                        yield shown
+                    for found in self._citations.end():
+                        for shown in await self._checked(found):
+                            yield shown
                     yield piece
             except Exception:  # not a cancellation: nobody would read the rest
-                async for shown in self._checked(self._citations.end()):
-                    yield shown
+                for found in self._citations.end():
+                    for shown in await self._checked(found):
+                        yield shown
                 raise
-            async for shown in self._checked(self._citations.end()):
-                yield shown
+            for found in self._citations.end():
+                for shown in await self._checked(found):
+                    yield shown
 
-    async def _checked(self, found: Iterable[str | Cited]) -> AsyncGenerator[str | CitationChecked]:
-        for piece in found:
-            if isinstance(piece, str):
-                yield piece
-                continue
-            start = piece.start
-            for number, support in zip(piece.numbers, await self._judged(piece), strict=True):
-                yield CitationChecked(number, start, support.supported, support.reason)
-                start += len(f"[{number}]")
+    async def _checked(self, found: str | Cited) -> Sequence[str | CitationChecked]:
+        if isinstance(found, str):
+            return (found,)
+        start, checks = found.start, []
+        for number, support in zip(found.numbers, await self._judged(found), strict=True):
+            checks.append(CitationChecked(number, start, support.supported, support.reason))
+            start += len(f"[{number}]")
+        return checks
 
     async def _judged(self, cited: Cited) -> list[Support]:
         """One judgement for each number. Sources that support a sentence only together all do."""

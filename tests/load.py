@@ -169,7 +169,10 @@ class Page:
     conversation of TURNS questions."""
 
     def __init__(self, address: str, count: int) -> None:
-        self._client = httpx.AsyncClient(base_url=f"{address}/gradio_api", timeout=120)
+        # A tab has two connections; the client's own limit is 100.
+        limits = httpx.Limits(max_connections=None)
+        api = f"{address}/gradio_api"
+        self._client = httpx.AsyncClient(base_url=api, timeout=120, limits=limits)
         config = httpx.get(f"{address}/config").json()
         chat = next(d for d in config["dependencies"] if d["api_name"] == "chat")
         defaults = {c["id"]: c["props"].get("value") for c in config["components"]}
