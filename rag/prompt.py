@@ -45,7 +45,7 @@ _WEAK = """\
 # marks that some models have between roles. All else stays as it is written: code, quotes, HTML.
 _NONE = r"[^\w<>]{0,20}"
 _FENCE = re.compile(
-    rf"<(?={_NONE}{_NONE.join('passage')}|\||<?/?sys>|/?s>|(?:start|end)_of_turn>)|\[(?=/?inst\])",
+    rf"<(?={_NONE}(?:{_NONE.join('passage')}|{_NONE.join('turn')})|\||<?/?sys>|/?s>|(?:start|end)_of_turn>)|\[(?=/?inst\])",
     re.IGNORECASE,
 )
 _AS_TEXT = {"<": "&lt;", "[": "&#91;"}
@@ -85,10 +85,11 @@ def messages(
 
 def _fenced(source: Source) -> str:
     """A passage as data: no text of it can close the fence or open another."""
-    title = _unmarked(html.escape(" ".join(source.title.split())))
+    title = unmarked(html.escape(" ".join(source.title.split())))
     heading = f'number="{source.number}" title="{title}" page="{source.page}"'
-    return f"<passage {heading}>\n{_unmarked(source.text)}\n</passage>"
+    return f"<passage {heading}>\n{unmarked(source.text)}\n</passage>"
 
 
-def _unmarked(text: str) -> str:
+def unmarked(text: str) -> str:
+    """`text` that cannot be taken for a fence of ours or for another role."""
     return _FENCE.sub(lambda mark: _AS_TEXT[mark[0]], text)

@@ -282,3 +282,30 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     page_too_wide = page.evaluate(_TOO_WIDE)
     context.close()
     assert max(*chat_too_wide, *page_too_wide) <= 0
+
+
+def test_the_panel_survives_retry_an_edit_and_a_restored_conversation(tab: Page, chat: str) -> None:
+    def checked() -> None:
+        expect(answer(tab)).to_contain_text(ENDS)
+        finished(tab)
+        expect(tab.locator(".bot-row")).to_have_count(1)
+        expect(answer(tab).locator(".headwater-source")).to_have_count(5)
+        citation(answer(tab), 2).click(delay=PRESSED)
+        expect(source(answer(tab), 2)).to_have_attribute("open", "")
+        expect(answer(tab).locator(".headwater-shown summary")).to_contain_text("[2]")
+
+    visit(tab, chat)
+    ask(tab, NGINX)
+    checked()
+    tab.get_by_label("Retry").click()
+    checked()
+    tab.get_by_label("Edit").click()
+    edited = tab.locator(".user-row textarea")
+    edited.fill(EN)
+    tab.get_by_label("Submit").click()
+    expect(answer(tab)).to_contain_text("retrieval-and-citations.pdf")
+    checked()
+    tab.get_by_text("New chat").click()
+    expect(tab.locator(".bot-row")).to_have_count(0)
+    tab.get_by_role("gridcell").first.click()
+    checked()
