@@ -99,7 +99,7 @@ def find(path: Path, number: int, passage: str) -> Highlight:
 
     Raises DocumentError if the page cannot be opened.
     """
-    with _opened(path, number) as page:
+    with opened(path, number) as page:
         width, height = page.get_size()
         text = page.get_textpage()
         count = text.count_chars()
@@ -115,7 +115,7 @@ def find(path: Path, number: int, passage: str) -> Highlight:
 
 def draw(path: Path, number: int) -> bytes:
     """Page `number`, from 1, as a PNG. Raises DocumentError if it cannot be drawn."""
-    with _opened(path, number) as page:
+    with opened(path, number) as page:
         scale = min(_SCALE, _LONGEST_SIDE / max(page.get_size()))
         bitmap = page.render(scale=scale)
         image = bitmap.to_pil().copy()
@@ -265,7 +265,7 @@ def _lines(characters: Iterable[tuple[_Rectangle, _Rectangle]]) -> Iterator[_Rec
 
 
 @contextmanager
-def _opened(path: Path, number: int) -> Iterator[pypdfium2.PdfPage]:
+def opened(path: Path, number: int) -> Iterator[pypdfium2.PdfPage]:
     """Page `number` of a PDF; until it is closed no other thread is inside PDFium."""
     with _lock:
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from difflib import SequenceMatcher
 from pathlib import Path
 
-import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from pypdf.generic import RectangleObject
 from ingest.chunking import split
 from ingest.readers import read
 from rag.errors import DocumentError
-from rag.highlight import SIMILAR, Box, draw, find, match
+from rag.highlight import SIMILAR, Box, draw, find, match, opened
 from rag.settings import PROJECT
 
 from .test_readers import PDFS, needs_samples, pdf
@@ -38,13 +38,21 @@ def written(folder: Path, data: bytes, name: str = "a.pdf") -> Path:
     return path
 
 
-def text_in(page: pypdfium2.PdfPage, box: Box) -> str:
-    """What PDFium finds inside a rectangle of a page that is neither turned nor cropped."""
-    width, height = page.get_size()
-    left, right = box.left * width, (box.left + box.width) * width
-    top, bottom = height * (1 - box.top), height * (1 - box.top - box.height)
-    text = page.get_textpage()
-    return str(text.get_text_bounded(left, bottom, right, top))
+def text_in(path: Path, number: int, boxes: Iterable[Box]) -> str:
+    """What PDFium finds inside rectangles of a page that is neither turned nor cropped."""
+    with opened(path, number) as page:
+        width, height = page.get_size()
+        text = page.get_textpage()
+        found = [
+            text.get_text_bounded(
+                box.left * width,
+                height * (1 - box.top - box.height),
+                (box.left + box.width) * width,
+                height * (1 - box.top),
+            )
+            for box in boxes
+        ]
+    return "\n".join(found)
 
 
 def alike(a: str, b: str) -> float:
@@ -56,17 +64,15 @@ def alike(a: str, b: str) -> float:
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
 def test_the_boxes_of_95_percent_of_the_passages_hold_their_text(path: Path) -> None:
     scores = []
-    document = pypdfium2.PdfDocument(path)
     print(f"\n{path.name}\npage  letters  boxes  similarity  text in the boxes")
     for page in read(path).pages:
         for passage in split(page.text):
             found = find(path, page.number, passage)
-            shown = "".join(text_in(document[page.number - 1], box) for box in found.boxes)
+            shown = text_in(path, page.number, found.boxes)
             scores.append(alike(shown, passage))
             boxes, similarity = len(found.boxes), found.similarity
             row = f"{len(passage):7}  {boxes:5}  {similarity:10.3f}  {scores[-1]:.3f}"
             print(f"{page.number:4}  {row}")
-    document.close()
     right = sum(score >= SIMILAR for score in scores) / len(scores)
     print(f"{right:.0%} of {len(scores)} passages")
     assert right >= 0.95
