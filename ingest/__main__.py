@@ -22,7 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rag.__main__ import AsJson, opened, prepare, told
+from rag.__main__ import AsJson, prepare, told
+from rag.store import opened
 from rag.terminal import printable, say
 
 if TYPE_CHECKING:

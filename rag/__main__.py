@@ -22,7 +22,6 @@ from . import terminal
 from .errors import HeadwaterError
 from .events import Event, Failed, Waiting, as_json, findings_as_json
 from .request_id import log_to_stderr
-from .store import opened as opened  # ingest opens it too
 from .store import retrieving
 from .types import Language, Options
 

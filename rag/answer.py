@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from . import extractive, followup, prompt, request_id, small_talk
 from .admission import Line, Visitors
@@ -35,11 +34,9 @@ from .metrics import Metrics
 from .opening import Opening
 from .redact import Redactor
 from .retriever import Retriever
-from .types import Findings, Language, Options, Turn, Usage
+from .types import Findings, Language, Options, Turn
 from .verifier import Verifier
 from .writer import Writer
-
-T = TypeVar("T", Usage, float)
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +180,7 @@ class Answerer:
         yield Finished(
             reason="refused" if refused else _reason(ending.reason),
             model=(asked.options.model or writer.name) if writer else None,
-            usage=_sum(ending.usage, rewriting.usage),
+            usage=ending.usage,
             price=_sum(ending.price, rewriting.price),
             cached=ending.cached,
             search_seconds=search_seconds,
@@ -191,6 +188,7 @@ class Answerer:
             total_seconds=time.perf_counter() - asked.at,
             request_id=request_id.current(),
             dropped=verifier.dropped,
+            rewriting=rewriting.usage,
         )
 
     async def _search(self, retriever: Retriever, asked: _Asked, query: str) -> Findings:
@@ -277,8 +275,10 @@ def _check_instructions(instructions: str) -> None:
         )
 
 
-def _sum(one: T | None, other: T | None) -> T | None:
-    return one + other if one is not None and other is not None else one or other
+def _sum(*prices: float | None) -> float | None:
+    """Of the prices that are known; None if none is."""
+    known = [price for price in prices if price is not None]
+    return sum(known) if known else None
 
 
 def _reason(reason: str) -> FinishReason:

@@ -77,7 +77,8 @@ class Finished:
     is not known; a `cached` answer was written for an earlier or a simultaneous question and cost
     nothing. `search_seconds` is the search alone, None when there was none; the other two count
     from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
-    removed from the text because no source has their number."""
+    removed from the text because no source has their number. `rewriting` is what the model took to
+    rewrite a follow-up; it is in the price and not in `usage`."""
 
     reason: FinishReason
     model: str | None
@@ -89,6 +90,7 @@ class Finished:
     total_seconds: float
     request_id: str
     dropped: int = 0
+    rewriting: Usage | None = None
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -150,16 +152,12 @@ def as_json(event: Event) -> dict[str, object]:
         case TextDelta(text):
             return {"event": "text_delta", "text": text}
         case Finished(usage=usage, first_token_seconds=first_token):
-            counted = usage and {
-                "input": usage.input_tokens,
-                "output": usage.output_tokens,
-                "estimated": usage.estimated,
-            }
             return {
                 "event": "finished",
                 "reason": event.reason,
                 "model": event.model,
-                "usage": counted,
+                "usage": _usage_as_json(usage),
+                "rewriting": _usage_as_json(event.rewriting),
                 "price": event.price,
                 "cached": event.cached,
                 "search_seconds": event.search_seconds and round(event.search_seconds, 4),
@@ -178,6 +176,16 @@ def as_json(event: Event) -> dict[str, object]:
             }
         case _:
             assert_never(event)
+
+
+def _usage_as_json(usage: Usage | None) -> dict[str, object] | None:
+    if usage is None:
+        return None
+    return {
+        "input": usage.input_tokens,
+        "output": usage.output_tokens,
+        "estimated": usage.estimated,
+    }
 
 
 def findings_as_json(findings: Findings) -> dict[str, object]:

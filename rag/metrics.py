@@ -117,9 +117,10 @@ class Metrics:
 
     def _finished(self, event: Finished) -> None:
         self._citations.labels("dropped").inc(event.dropped)
+        self._cost.inc(event.price or 0)
         if event.cached:
             self._cache_hits.inc()
-        elif event.usage:
-            self._tokens.labels("input").inc(event.usage.input_tokens)
-            self._tokens.labels("output").inc(event.usage.output_tokens)
-            self._cost.inc(event.price or 0)
+        for usage in (None if event.cached else event.usage, event.rewriting):
+            if usage:
+                self._tokens.labels("input").inc(usage.input_tokens)
+                self._tokens.labels("output").inc(usage.output_tokens)

@@ -1,5 +1,5 @@
 """Spares a browser: joins text deltas so that at most one comes every 50 ms, the first at once, and
-leaves out states that are over within that time.
+leaves out states that are over within that time. A process that is late draws half as often.
 
 Uncoalesced, 2000 deltas kept a browser's main thread busy for 19.3 s of 20, joined for 5.8 s.
 """
@@ -14,7 +14,7 @@ from contextlib import aclosing
 from .events import Event, Searching, TextDelta, Waiting
 
 FRAME_SECONDS = 0.05
-PATIENCE = 5.0  # times as long as it was late
+STRETCH = 5.0  # times as long as the process was late the next frame waits, at most one more
 
 
 async def paced(
@@ -60,7 +60,7 @@ async def paced(
             now = time.monotonic()
             # A process that is late draws up to half as often, so that no answer ends late.
             late = now - began - wait
-            due = now + FRAME_SECONDS + min(FRAME_SECONDS, PATIENCE * late)
+            due = now + FRAME_SECONDS + min(FRAME_SECONDS, STRETCH * late)
             texts, following = [event.text], False
             while not queue.empty() and not following:
                 event = queue.get_nowait()

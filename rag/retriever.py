@@ -145,12 +145,24 @@ class Retriever:
         keyword, subject = keyword_scores(query, [c.text for c in candidates])
         return Candidates(query, tuple(candidates), cosine, keyword, subject)
 
-    def support(self, sentence: str, source: Source) -> Support:
-        """Whether `source` supports `sentence`, which cites it."""
+    def support(self, sentence: str, sources: Sequence[Source]) -> list[Support]:
+        """Whether each of `sources` supports `sentence`, which cites them. Those that support it
+        only together all do."""
         query = self.prepare(sentence)
-        vectors = self._index.library.vectors(source.chunks)
-        cosine = max((float(v @ query.vector) for v in vectors.values()), default=0.0)
-        return judge(sentence, source.text, query.idf, cosine, query.language)
+        vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
+
+        def judged(of: Sequence[Source]) -> Support:
+            passage = "\n\n".join(source.text for source in of)
+            near = [vectors[c] @ query.vector for s in of for c in s.chunks if c in vectors]
+            return judge(
+                sentence, passage, query.idf, float(max(near, default=0.0)), query.language
+            )
+
+        each = [judged([source]) for source in sources]
+        if len(each) > 1 and not any(support.supported for support in each):
+            together = judged(sources)
+            return [together] * len(each) if together.supported else each
+        return each
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).

@@ -17,12 +17,13 @@ def parts(event: Finished, language: Language) -> list[str]:
         told.append(f"{'chữ đầu' if vi else 'first word'} {first}")
     if event.tokens_per_second is not None:
         told.append(f"{event.tokens_per_second:.0f} {'token/giây' if vi else 'tokens/s'}")
-    if event.usage is not None:
-        about = ("khoảng " if vi else "about ") if event.usage.estimated else ""
+    usage = event.usage
+    if usage and event.rewriting:
+        usage += event.rewriting
+    if usage is not None:
+        about = ("khoảng " if vi else "about ") if usage.estimated else ""
         words = ("token vào", "ra") if vi else ("tokens in", "out")
-        told.append(
-            f"{about}{event.usage.input_tokens} {words[0]}, {event.usage.output_tokens} {words[1]}"
-        )
+        told.append(f"{about}{usage.input_tokens} {words[0]}, {usage.output_tokens} {words[1]}")
     if event.price is not None:
         told.append(_decimal(f"${event.price:.4f}" if event.price >= 0.0001 else "< $0.0001", vi))
     if event.dropped:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TypeVar
 
 from .citations import Citations, Cited
@@ -15,14 +14,14 @@ from .support import Support
 from .types import Source
 
 T = TypeVar("T")
-Judge = Callable[[str, Source], Support]
+Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
 
 
 class Verifier:
     """The citations of one turn. `dropped` counts those that were removed, having no source."""
 
     def __init__(self, sources: Sequence[Source], judge: Judge) -> None:
-        """`judge(sentence, source)` may compute; it is called on a thread."""
+        """`judge(sentence, sources)` gives one judgement a source; it is called on a thread."""
         self._sources = {source.number: source for source in sources}
         self._citations = Citations(self._sources)
         self._judge = judge
@@ -69,19 +68,9 @@ class Verifier:
             start += len(f"[{number}]")
         return checks
 
-    async def _judged(self, cited: Cited) -> list[Support]:
-        """One judgement for each number. Sources that support a sentence only together all do."""
+    async def _judged(self, cited: Cited) -> Sequence[Support]:
+        """One judgement for each number."""
         if not cited.sentence:
             return [Support(True, "unchecked", 0.0, 0.0)] * len(cited.numbers)
         sources = [self._sources[number] for number in cited.numbers]
-        judged = [await asyncio.to_thread(self._judge, cited.sentence, s) for s in sources]
-        if len(sources) > 1 and not any(support.supported for support in judged):
-            together = replace(
-                sources[0],
-                text="\n\n".join(source.text for source in sources),
-                chunks=tuple(chunk for source in sources for chunk in source.chunks),
-            )
-            support = await asyncio.to_thread(self._judge, cited.sentence, together)
-            if support.supported:
-                return [support] * len(sources)
-        return judged
+        return await asyncio.to_thread(self._judge, cited.sentence, sources)

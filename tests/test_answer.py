@@ -245,8 +245,9 @@ async def test_a_follow_up_is_searched_in_the_models_words_and_answered_in_the_u
     assert sources(seen).query == query
     sent = upstream.calls[-1].body["messages"][-1]["content"]
     assert sent.endswith("Question: What is its default?")
-    usage = end(seen).usage
-    assert usage and usage.output_tokens == len(words(query)) + len(words("60 s [1]."))
+    usage, rewriting = end(seen).usage, end(seen).rewriting
+    assert usage and usage.output_tokens == len(words("60 s [1]."))
+    assert rewriting and rewriting.output_tokens == len(words(query))
 
 
 async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -> None:

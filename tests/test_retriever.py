@@ -195,6 +195,28 @@ def test_no_question_breaks_the_search(retriever: Retriever, question: str) -> N
     assert len(retriever.search(question, 5).sources) == 5
 
 
+def test_sources_that_support_a_sentence_only_together_both_do(
+    store: Index, embedder: Embedder
+) -> None:
+    put(store, embedder, "tide.md", "The tide at the old harbour turns at 12 o'clock every day.")
+    put(
+        store, embedder, "ferry.md", "The ferry from the old harbour leaves at 9 o'clock every day."
+    )
+    search = Retriever(store, embedder)
+    sources = search.search("When does the tide turn and the ferry leave at the old harbour?", 5)
+    both = "The tide turns at 12 o'clock and the ferry leaves at 9 o'clock."
+    one = "The ferry leaves the old harbour at 9 o'clock."
+    assert [s.supported for s in search.support(both, sources.sources)] == [True, True]
+    assert [search.support(both, [s])[0].supported for s in sources.sources] == [False, False]
+    by_document = {
+        source.document: support.supported
+        for source, support in zip(
+            sources.sources, search.support(one, sources.sources), strict=True
+        )
+    }
+    assert by_document == {"tide.md": False, "ferry.md": True}
+
+
 def test_relevance_tells_the_sentence_that_answers(retriever: Retriever) -> None:
     fit = retriever.relevance(
         EN, ["It was raining.", "X-Accel-Buffering: no turns off buffering in nginx.", ""]

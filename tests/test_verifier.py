@@ -17,11 +17,11 @@ pytestmark = pytest.mark.anyio
 SOURCES = [Source(n, f"{n}.md", "T", 1, 0.5, text) for n, text in ((1, "noon"), (2, "nine"))]
 
 
-def judge(sentence: str, source: Source) -> Support:
-    """Supported if every number word of the sentence is in the passage."""
+def judge(sentence: str, sources: Sequence[Source]) -> list[Support]:
+    """Supported by each whose passage has every number word of the sentence."""
     said = [word for word in ("noon", "nine") if word in sentence]
-    supported = all(word in source.text for word in said)
-    return Support(supported, "supported" if supported else "words", 0.0, 0.0)
+    supported = [all(word in source.text for word in said) for source in sources]
+    return [Support(yes, "supported" if yes else "words", 0.0, 0.0) for yes in supported]
 
 
 async def _pieces(
@@ -49,9 +49,10 @@ async def test_each_citation_is_judged_by_its_own_source() -> None:
     assert verdicts(seen) == [(1, text.index("[1]"), True), (1, text.rindex("[1]"), False)]
 
 
-async def test_two_sources_that_support_a_sentence_only_together_both_do() -> None:
-    seen, _ = await checked("The tide turns at noon and the ferry leaves at nine [1, 2].")
-    assert [supported for _, _, supported in verdicts(seen)] == [True, True]
+async def test_the_sources_of_one_sentence_are_judged_at_once() -> None:
+    text = "The tide turns at noon [1, 2]."
+    seen, _ = await checked(text)
+    assert verdicts(seen) == [(1, text.index("[1"), True), (2, text.index("[1") + 3, False)]
 
 
 async def test_a_number_without_a_source_is_removed_and_counted() -> None:
