@@ -6,27 +6,31 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import logging
 import os
 import sys
 from asyncio import Task
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from ingest import readers, sync
 from ingest.reading import Reading
-from rag import markdown
+from rag import shelf
+from rag.access import Access, Limited, hashed, user_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents import Originals, documents
+from rag.doors import doors
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.http import Guard, HangUp, probes
+from rag.mcp_server import McpDoor
 from rag.metrics import Metrics
 from rag.pacing import paced
 from rag.request_id import log_to_stderr
@@ -41,6 +45,7 @@ _port = os.environ.pop("GRADIO_SERVER_PORT", None)
 # It looks for matplotlib twice at every update; where that is not installed, 64 µs.
 sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
 import gradio as gr  # noqa: E402
+from gradio.route_utils import CustomCORSMiddleware  # noqa: E402
 
 if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
@@ -99,7 +104,10 @@ class Page:
         self._retrying.discard(session)
         screen = Screen(question, options.language, has_model=self._settings.has_model)
         answer = self._answerer.answer(
-            alone or question, turns_of(history), options, _user(request)
+            alone or question,
+            turns_of(history),
+            options,
+            user_of(request.request.scope) if request and request.request else None,
         )
         ended = False
         try:
@@ -151,7 +159,14 @@ class Page:
 
     def shelf(self) -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
-        return _shelf(self._reading), gr.Timer(active=self._reading.busy)
+        reading = self._reading
+        # Asked once and first: what is read meanwhile is in the list, or the timer renews it.
+        busy = reading.busy
+        problems = [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]]
+        content = shelf.content(
+            reading.documents(), reading.progress if busy else None, problems, reading.error
+        )
+        return content, gr.Timer(active=busy)
 
     def read_again(self) -> tuple[str, gr.Timer]:
         self._reading.again()
@@ -232,13 +247,13 @@ class Page:
         with demo:
             with gr.Sidebar(position="right", open=False, width=340):
                 gr.Markdown("### Tài liệu · Documents")
-                shelf = gr.HTML(padding=False)
+                listed = gr.HTML(padding=False)
                 again = gr.Button("Đọc lại thư mục · Read the folder again", size="sm")
             timer = gr.Timer(1.0)
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-            demo.load(self.shelf, None, [shelf, timer], **private)
-            timer.tick(self.shelf, None, [shelf, timer], **private)
-            again.click(self.read_again, None, [shelf, timer], **private)
+            demo.load(self.shelf, None, [listed, timer], **private)
+            timer.tick(self.shelf, None, [listed, timer], **private)
+            again.click(self.read_again, None, [listed, timer], **private)
             demo.unload(self.leave)
             demo.chatbot.retry(self.retry, queue=False, **private)
             # Gradio's own Stop throws the generator away, and nothing can be said under the text.
@@ -248,44 +263,6 @@ class Page:
             demo.textbox.stop(self.stop, queue=False, **private)
         demo.queue(max_size=None)
         return demo
-
-
-def _shelf(reading: Reading) -> str:
-    rows = []
-    if reading.error:
-        sentence = html.escape(f"{reading.error.vi} · {reading.error.en}")
-        rows.append(f'<div class="headwater-failed">⚠️ {sentence}</div>')
-    if reading.busy and not reading.error:
-        at = reading.progress
-        rows.append(
-            f'<progress max="{at.total or 1}" value="{at.done}"></progress>'
-            f'<div class="headwater-quiet">Đang đọc · Reading {at.done}/{at.total or "…"} '
-            f"{_shown(at.detail)}</div>"
-        )
-    documents = reading.documents()
-    for document in documents:
-        rows.append(
-            f'<div class="headwater-document"><b>{_shown(document.title)}</b>'
-            f"<span>{_shown(document.name)}</span>"
-            f"<span>{document.pages} trang · pages, {document.chunks} đoạn · chunks</span></div>"
-        )
-    for receipt in [*reading.failed, *reading.unsupported]:
-        rows.append(
-            f'<div class="headwater-failed"><b>{_shown(receipt.name)}</b><br>'
-            f"{_shown(receipt.reason)}</div>"
-        )
-    if not documents and not reading.busy and not reading.error:
-        rows.append(
-            '<div class="headwater-quiet">Chưa có tài liệu. Đặt tệp .md, .txt, .html, .pdf vào thư '
-            "mục data rồi bấm nút dưới. · No documents yet. Put .md, .txt, .html or .pdf files "
-            "into the data folder, then press the button below.</div>"
-        )
-    return "\n".join(rows)
-
-
-def _shown(text: str) -> str:
-    """A name on one line of HTML, whatever it is made of."""
-    return html.escape(markdown.line(text))
 
 
 THEME = gr.themes.Soft(
@@ -303,7 +280,9 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     taken.
     """
     metrics = Metrics()
-    page = Page(settings, reading, assemble(settings, reading.opening, metrics))
+    answerer = assemble(settings, reading.opening, metrics)
+    page = Page(settings, reading, answerer)
+    assistants = McpDoor(answerer, user_of)
     originals = Originals(settings.data_dir, sync.digest, readers.read)
     pages = documents(lambda: reading.library, originals)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
@@ -314,14 +293,18 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         max_threads=page.at_once,
         app_kwargs={
             "middleware": [
-                _guard(settings),
+                *_gate(settings),
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
             "routes": [
                 *probes(metrics.exposition, reading.problems),
                 *([] if settings.redact else pages),
+                *doors(answerer, settings),
+                *assistants.routes,
             ],
+            "lifespan": _lifespan(assistants),
         },
+        root_path=settings.root_path,
         theme=THEME,
         css_paths=PROJECT / "rag" / "page.css",
         js=(PROJECT / "rag" / "page.js").read_text(),
@@ -334,25 +317,51 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     return page.demo
 
 
-def _user(request: gr.Request | None) -> str | None:
-    """Whose rate limit a question counts for: the name that was logged in, else the address."""
-    if request is None:
-        return None
-    return request.username or (request.client and request.client.host) or "unknown"
+def _lifespan(assistants: McpDoor) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def started(app: Starlette) -> AsyncGenerator[None]:
+        # Gradio's own layer lets every site read what a public server answers. It steps back where
+        # the app that it is mounted in decides.
+        layer = app.middleware_stack
+        while layer is not None:
+            if isinstance(layer, CustomCORSMiddleware):
+                layer.parent_app = app
+            layer = getattr(layer, "app", None)
+        async with assistants.lifespan(app):
+            yield
+
+    return started
 
 
-def _guard(settings: Settings) -> Middleware:
-    return Middleware(
-        Guard,
-        public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
-        local_only=settings.server_name in ("127.0.0.1", "localhost", "::1"),
-    )
+def _gate(settings: Settings) -> list[Middleware]:
+    """What every request goes through, the first one first."""
+    logins = {name: hashed(word.get_secret_value()) for name, word in settings.auth.items()}
+    return [
+        Middleware(
+            Guard,
+            public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
+            local_only=settings.server_name in ("127.0.0.1", "localhost", "::1"),
+            allowed_origins=settings.allowed_origins,
+            root_path=settings.root_path,
+        ),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        ),
+        Middleware(
+            Access, logins=logins, keys=[key.get_secret_value() for key in settings.api_keys]
+        ),
+        Middleware(Limited),
+    ]
 
 
 def main() -> int:
     """Reads the documents and serves the page until it is interrupted; 2 if it cannot start."""
     log_to_stderr(logging.INFO)
-    for chatty in ("httpx", "httpx2", "openai", "sentence_transformers"):
+    for chatty in ("httpx", "httpx2", "mcp", "openai", "sentence_transformers"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()

@@ -86,6 +86,13 @@ class Answerer:
         finally:
             await self._visitors.aclose()
 
+    @property
+    def collections(self) -> list[str]:
+        """The collections that may be asked; none while the library is being opened."""
+        if not self._opening.done or self._opening.failed:
+            return []
+        return self._opening.wait().collections
+
     def answer(
         self,
         question: str,
@@ -100,6 +107,19 @@ class Answerer:
         """
         return self._metrics.watched(self._told(question, turns, options, user))
 
+    async def search(
+        self, question: str, options: Options = DEFAULTS, user: str | None = None
+    ) -> Findings:
+        """The passages alone, ranked, with the verdict. Raises HeadwaterError."""
+        request_id.begin()
+        language = options.language or detect(question[:MAX_QUESTION])
+        asked = _Asked(checked(question), language, (), options, time.perf_counter())
+        if user is not None:
+            await self._visitors.admit(user)
+        async for _ in self._opening.waiting():
+            pass
+        return await self._search(self._opening.wait(), asked, asked.query)
+
     async def _told(
         self, question: str, turns: Sequence[Turn], options: Options, user: str | None
     ) -> AsyncGenerator[Event]:
@@ -109,7 +129,8 @@ class Answerer:
         try:
             _check_instructions(options.instructions)
             asked = _Asked(checked(question), language, turns, options, asked_at)
-            if line := small_talk.reply(asked.query, language):
+            self._check_model(options)
+            if not options.as_json and (line := small_talk.reply(asked.query, language)):
                 yield TextDelta(line)
                 took = time.perf_counter() - asked_at
                 yield Finished("small_talk", None, None, None, False, None, took, took, request)
@@ -163,7 +184,9 @@ class Answerer:
             yield WithoutDocuments()
 
         verifier = Verifier(findings.sources, retriever.support)
-        pieces = verifier.stream(self._redactor.stream(self._pieces(asked, retriever, findings)))
+        pieces = self._redactor.stream(self._pieces(asked, retriever, findings))
+        if not asked.options.as_json:  # there [2] is a list of numbers
+            pieces = verifier.stream(pieces)
         async with aclosing(pieces):
             async for piece in pieces:
                 match piece:
@@ -194,7 +217,9 @@ class Answerer:
     async def _search(self, retriever: Retriever, asked: _Asked, query: str) -> Findings:
         top_k = asked.options.top_k or self._top_k
         async with self._searching:
-            findings = await asyncio.to_thread(retriever.search, query, top_k)
+            findings = await asyncio.to_thread(
+                retriever.search, query, top_k, asked.options.collection
+            )
         return self._redactor.findings(findings)
 
     async def _standing_alone(self, asked: _Asked) -> tuple[str, Ending]:
@@ -208,6 +233,15 @@ class Answerer:
             if rewritten := followup.accepted(reply, asked.query):
                 return rewritten, ending
         return followup.joined(asked.query, followup.previous(asked.turns)), ending
+
+    def _check_model(self, options: Options) -> None:
+        if self._writer:
+            self._writer.check(options)
+        elif options.as_json:
+            raise QuestionError(
+                "No model is configured, and only a model can answer in JSON.",
+                "Chưa cấu hình mô hình, mà chỉ mô hình mới trả lời được bằng JSON.",
+            )
 
     def _clean(self, turns: Sequence[Turn]) -> list[Turn]:
         clean = self._redactor.text

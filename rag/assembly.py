@@ -41,7 +41,8 @@ def assemble(
             RateLimitItemPerMinute(tpm) if tpm else None,
             patience,
         )
-        writer = Writer(Model(settings), AnswerCache(settings.cache_seconds), budget)
+        cache = AnswerCache(settings.cache_seconds)
+        writer = Writer(Model(settings), cache, budget, settings.models)
     return Answerer(
         opening,
         writer,

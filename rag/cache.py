@@ -6,7 +6,8 @@ Knows neither questions nor models: a key, and what writes the pieces of its ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import itertools
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -85,15 +86,16 @@ class _Flight:
         last = self._pieces[-1] if self._pieces else None
         if not isinstance(last, Ending) or last.reason != "stop":
             return None
-        return tuple(_as_cached(p) for p in self._pieces if not isinstance(p, Queued))
+        written = [piece for piece in self._pieces if not isinstance(piece, Queued)]
+        return tuple(map(_as_cached, _joined(written)))
 
     async def read(self) -> AsyncGenerator[Piece]:
-        """All pieces, from the first."""
+        """All pieces, from the first; texts that are there together come as one."""
         at = 0
         while True:
-            more = self._more
-            for piece in self._pieces[at:]:
-                at += 1
+            more, there = self._more, self._pieces[at:]
+            at += len(there)
+            for piece in _joined(there):
                 yield piece
             if at == len(self._pieces):
                 if self._task.done():
@@ -113,6 +115,18 @@ class _Flight:
                 self._pieces.append(piece)
                 self._more.set()
                 self._more = asyncio.Event()
+
+
+def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """A process that is late handles what has come meanwhile at once, and catches up."""
+    if len(pieces) == 1:
+        yield from pieces
+        return
+    for is_text, run in itertools.groupby(pieces, lambda piece: isinstance(piece, str)):
+        if is_text:
+            yield "".join(map(str, run))
+        else:
+            yield from run
 
 
 def _as_cached(piece: Piece) -> Piece:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -20,7 +21,7 @@ from .document_page import Notice, View
 from .errors import DocumentError, HeadwaterError
 from .library import Library
 from .passages import joined
-from .types import Chunk, Content, Document
+from .types import Chunk, Content, Document, Source
 
 Shelf = Callable[[], Library | None]
 
@@ -112,6 +113,15 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
         Route("/documents/{id}/pages/{n}", _answered(page)),
         Route("/documents/{id}/file", _answered(file)),
     ]
+
+
+def address(source: Source) -> str | None:
+    """Of the page of `source` with the passage marked, relative to the app's own; None if it cannot
+    be opened."""
+    if not source.document_id:
+        return None
+    chunks = urlencode([("chunk", chunk) for chunk in source.chunks])
+    return f"documents/{source.document_id}/pages/{source.page}?{chunks}#passage"
 
 
 def _answered(show: Callable[[Request], Response]) -> Callable[[Request], Response]:

@@ -4,6 +4,7 @@ HeadwaterError
 ├── SettingsError          a setting has a value that is not allowed
 ├── QuestionError          the question itself cannot be answered (empty, too long, no letters)
 ├── LibraryEmpty           there is nothing to search yet
+├── UnknownCollection      there is no collection of this name
 ├── Busy                   too many answers at once, or the model's budget is used up
 ├── TooManyQuestions       this user asks more often than is allowed
 ├── StoreError             the store directory cannot be used
@@ -50,6 +51,10 @@ class QuestionError(HeadwaterError):
 
 class LibraryEmpty(HeadwaterError):
     code = "library_empty"
+
+
+class UnknownCollection(HeadwaterError):
+    code = "unknown_collection"
 
 
 class Busy(HeadwaterError):

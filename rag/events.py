@@ -156,8 +156,8 @@ def as_json(event: Event) -> dict[str, object]:
                 "event": "finished",
                 "reason": event.reason,
                 "model": event.model,
-                "usage": _usage_as_json(usage),
-                "rewriting": _usage_as_json(event.rewriting),
+                "usage": usage_as_json(usage),
+                "rewriting": usage_as_json(event.rewriting),
                 "price": event.price,
                 "cached": event.cached,
                 "search_seconds": event.search_seconds and round(event.search_seconds, 4),
@@ -178,7 +178,8 @@ def as_json(event: Event) -> dict[str, object]:
             assert_never(event)
 
 
-def _usage_as_json(usage: Usage | None) -> dict[str, object] | None:
+def usage_as_json(usage: Usage | None) -> dict[str, object] | None:
+    """Tokens as plain JSON values."""
     if usage is None:
         return None
     return {

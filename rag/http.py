@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,9 +29,20 @@ _CONTENT = {
     "base-uri": "'self'",
     "form-action": "'self'",
 }
+_DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
 _CALL = re.compile(r"/call/chat/(\w+)/?$")
 _SAFE_METHODS = {"GET", "HEAD"}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request below the prefix of this server."""
+    return str(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
+def is_door(scope: Scope) -> bool:
+    """Whether a request is for a door that programs use."""
+    return _DOOR.match(path_of(scope)) is not None
 
 
 class Guard:
@@ -39,13 +50,24 @@ class Guard:
 
     `public_host` is the name under which a proxy or a Space shows the page. With `local_only` every
     other host than this machine's own names is refused: a site whose name is made to point at
-    127.0.0.1 could otherwise ask the library as if it were its own page.
+    127.0.0.1 could otherwise ask the library as if it were its own page. Pages of `allowed_origins`
+    may use the doors for programs, and nothing else. `root_path` is the prefix under which a proxy
+    shows all this; it may have taken it off the path, or not.
     """
 
-    def __init__(self, app: ASGIApp, public_host: str = "", local_only: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        public_host: str = "",
+        local_only: bool = False,
+        allowed_origins: Sequence[str] = (),
+        root_path: str = "",
+    ) -> None:
         self._app = app
         self._public_host = public_host
         self._local_only = local_only
+        self._allowed_origins = allowed_origins
+        self._root_path = root_path
         # A Space is shown in a frame on huggingface.co.
         frames = "'self' https://huggingface.co" if os.environ.get("SPACE_ID") else "'self'"
         policy = {**_CONTENT, "frame-ancestors": frames}
@@ -60,26 +82,33 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        if root := self._root_path:
+            scope["root_path"] = root  # which ASGI has in the path, and proxies take off
+            if not f"{scope['path']}/".startswith(f"{root}/"):
+                scope["path"] = root + scope["path"]
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope))
         answer = PlainTextResponse(refusal, 403) if refusal else self._app
         await answer(scope, receive, send_with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> str | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         known = {*_LOCAL, self._public_host} - {""}
         if self._local_only and urlsplit(f"//{host}").hostname not in known:
             return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
         # Without an origin it is no browser, or a plain visit.
-        if method in _SAFE_METHODS or origin is None:
+        if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None
-        if urlsplit(origin).netloc in {host, self._public_host} - {""}:
-            return None
-        return "This server takes no requests from other sites."
+        if is_door(scope):
+            allowed = origin.lower() in self._allowed_origins
+        else:
+            allowed = scope["method"] in _SAFE_METHODS
+        return None if allowed else "This server takes no requests from that site."
 
 
 class HangUp:

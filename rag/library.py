@@ -5,13 +5,16 @@ The only module that imports sqlite3. Knows no embedding model, no Chroma and no
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -100,6 +103,7 @@ class Library:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.create_function("collection", 2, collection_of, deterministic=True)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
@@ -126,6 +130,11 @@ class Library:
         """The document with this id. An id may be given again once its document is gone."""
         rows = self._rows(f"{_DOCUMENT} WHERE id = ?", (document_id,))
         return Document(*rows[0]) if rows else None
+
+    def collections(self) -> list[str]:
+        """The names of all collections (`collection_of`), sorted."""
+        rows = self._rows("SELECT DISTINCT collection(folder, name) FROM document")
+        return sorted(row[0] for row in rows if row[0] is not None)
 
     def passages(self, document_id: int, page: int) -> list[Chunk]:
         """The chunks of one page, in the order in which they stand there."""
@@ -215,20 +224,36 @@ class Library:
         rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({_marks(ids)})", ids)
         return {row[0]: np.frombuffer(row[1], dtype="<f4") for row in rows}
 
-    def chunk_ids(self) -> list[int]:
-        """The ids of all chunks, ascending."""
-        return [row[0] for row in self._rows("SELECT id FROM chunk ORDER BY id")]
+    def chunk_ids(self, collection: str | None = None) -> list[int]:
+        """The ids of all chunks, or of those in one collection; ascending."""
+        if collection is None:
+            return [row[0] for row in self._rows("SELECT id FROM chunk ORDER BY id")]
+        rows = self._rows(
+            "SELECT id FROM chunk WHERE document_id IN "
+            "(SELECT id FROM document WHERE collection(folder, name) = ?) ORDER BY id",
+            (unicodedata.normalize("NFC", collection),),
+        )
+        return [row[0] for row in rows]
 
     # Keywords
 
-    def keyword_search(self, wanted: Sequence[str], column: Column, limit: int) -> list[int]:
-        """The ids of the `limit` best chunks that have any term of `wanted`, by SQLite's BM25."""
+    def keyword_search(
+        self, wanted: Sequence[str], column: Column, limit: int, among: Sequence[int] | None = None
+    ) -> list[int]:
+        """The ids of the `limit` best chunks that have any term of `wanted`, by SQLite's BM25.
+
+        If `among` is given, of the chunks with these ids; their BM25 is that in the whole library.
+        """
         if not wanted:
             return []
         expression = f"{column} : (" + " OR ".join(f'"{term}"' for term in wanted) + ")"
+        within, values = "", [expression, limit]
+        if among is not None:
+            # The plus keeps FTS5 from searching once for each id: 9 ms at 20k chunks, not 336.
+            within = "AND +rowid IN (SELECT value FROM json_each(?)) "
+            values = [expression, json.dumps(list(among)), limit]
         rows = self._rows(
-            "SELECT rowid FROM keyword WHERE keyword MATCH ? ORDER BY rank LIMIT ?",
-            (expression, limit),
+            f"SELECT rowid FROM keyword WHERE keyword MATCH ? {within}ORDER BY rank LIMIT ?", values
         )
         return [row[0] for row in rows]
 
@@ -299,6 +324,18 @@ class Library:
                 f"Không dùng được thư viện {self._path} ({exc}). Hãy kiểm tra dung lượng đĩa và "
                 "quyền ghi thư mục, hoặc chọn HEADWATER_STORE_DIR khác.",
             ) from exc
+
+
+def collection_of(folder: str, name: str) -> str | None:
+    """The collection that a document is in, NFC: the first folder of its name; if it was read from
+    elsewhere, the last part of that folder. None for one that lies directly in the data folder."""
+    first = _last_part(folder) if folder else name.rpartition("/")[0].partition("/")[0]
+    return unicodedata.normalize("NFC", first) or None
+
+
+@lru_cache  # there are few folders, and this is asked of every document
+def _last_part(folder: str) -> str:
+    return PurePath(folder).name
 
 
 def _keyword_columns(text: str) -> dict[Column, list[str]]:

@@ -105,7 +105,7 @@ class Model:
     ) -> openai.AsyncStream[object]:
         """The chunks as plain JSON values: the SDK's typed ones cost three times the CPU, and what
         servers leave out or add is not in their types."""
-        parameters: dict[str, object] = {}
+        parameters = dict(options.parameters)
         if self._counts_tokens:
             parameters["stream_options"] = {"include_usage": True}
         if options.temperature is not None:

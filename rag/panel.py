@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection
-from urllib.parse import urlencode
 
-from . import markdown
+from . import documents, markdown
 from .types import Findings, Source
 
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
@@ -61,9 +60,9 @@ def _source(source: Source, vi: bool, *, cited: bool) -> str:
     excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
     passage = _marked(source, 0, len(source.text))
     state = " headwater-cited" if cited else ""
-    if source.document_id:
+    if address := documents.address(source):
         opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
-        link = f'<a href="{_address(source)}">'
+        link = f'<a href="{html.escape(address)}">'
         passage = f"{link}{passage}</a> {link}{opens}</a>"
     return (
         f'<details class="headwater-source{state}"><summary>'
@@ -72,13 +71,6 @@ def _source(source: Source, vi: bool, *, cited: bool) -> str:
         f'<div class="headwater-excerpt">{excerpt}</div></summary>'
         f"<p>{passage}</p></details>"
     )
-
-
-def _address(source: Source) -> str:
-    """Of the page with the passage marked (rag.documents), relative to the chat's."""
-    chunks = urlencode([("chunk", chunk) for chunk in source.chunks])
-    page = f"documents/{source.document_id}/pages/{source.page}"
-    return html.escape(f"{page}?{chunks}#passage")
 
 
 def _excerpt(source: Source) -> tuple[int, int]:

@@ -4,6 +4,7 @@ says what a better one says is left out. Pure; knows no index and no scores."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from .language import words
@@ -51,8 +52,13 @@ def _beside(chunk: Chunk, passage: Sequence[Chunk]) -> bool:
 def _copy(chunk: Chunk, other: Chunk) -> bool:
     if chunk.text == other.text:
         return True
-    one, two = set(words(chunk.text)), set(words(other.text))
+    one, two = _vocabulary(chunk.text), _vocabulary(other.text)
     return len(one & two) >= COPY * len(one | two)
+
+
+@lru_cache(maxsize=1024)  # the same chunks are found again and again
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(words(text))
 
 
 def _overlap(before: str, after: str) -> int:

@@ -255,7 +255,7 @@ def turns_of(history: Sequence[Any]) -> list[Turn]:
         if not isinstance(content, str):
             content = "".join(part.get("text", "") for part in content)
         if message["role"] == "user":
-            turns.append(Turn(content, ""))
+            turns.append(Turn(without_documents(content) or content, ""))
         elif turns and not message.get("metadata"):
             turns[-1] = Turn(turns[-1].question, _LINK.sub(r"[\1]", content))
     return [turn for turn in turns if turn.answer]

@@ -18,6 +18,7 @@ from .types import Redacted
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
+_SECRET = re.compile("KEY|AUTH|STORAGE")
 
 
 def _default_store() -> Path:
@@ -53,7 +54,27 @@ def _rate(value: object) -> object:
     raise ValueError("must be one limit such as 20/minute, 100/hour, 1 per 2 seconds, or off")
 
 
+def _logins(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    logins = {}
+    for pair in filter(None, map(str.strip, value.split(","))):
+        name, _, password = map(str.strip, pair.partition(":"))
+        if not name or not password:
+            raise ValueError("must be name:password, with commas between several")
+        logins[name] = SecretStr(password)
+    return logins
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(SecretStr(key) for key in map(str.strip, value.split(",")) if key)
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Logins = Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_logins)]
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys)]
 Rate = Annotated[RateLimitItem | None, NoDecode, BeforeValidator(_rate)]
 
 
@@ -85,6 +106,11 @@ class Settings(BaseSettings):
     idle_timeout: float = Field(default=30.0, gt=0, le=600)
     max_answer_seconds: float = Field(default=300.0, gt=0, le=3600)
     public_host: str = ""
+    root_path: str = ""
+    models: Words = ()
+    auth: Logins = Field(default_factory=dict)
+    api_keys: Keys = ()
+    allowed_origins: Words = ()
     trusted_proxies: Words = Field(default_factory=_default_proxies)
 
     max_streams: int = Field(default=64, ge=1, le=1000)
@@ -124,6 +150,25 @@ class Settings(BaseSettings):
                 ) from None
         return value
 
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[^\s/?#@*]+", origin):
+                raise ValueError(
+                    f"{origin} is no origin; write https://site.example, without a path, with "
+                    "commas between several"
+                )
+        return tuple(origin.lower() for origin in value)
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        path = value.strip().rstrip("/")
+        if path and not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+            raise ValueError("must be a path such as /headwater")
+        return path
+
     @field_validator("data_dir", "store_dir")
     @classmethod
     def _anchored(cls, value: Path) -> Path:
@@ -156,7 +201,7 @@ def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
         for error in exc.errors():
             name = str(error["loc"][0])
             variable = name if name.isupper() else PREFIX + name.upper()
-            secret = "KEY" in variable or "@" in str(error["input"])
+            secret = _SECRET.search(variable) or "@" in str(error["input"])
             value = "" if secret else f"={error['input']!r}"
             problems.append(f"{variable}{value}: {error['msg'].removeprefix('Value error, ')}")
         raise SettingsError(

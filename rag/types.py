@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Language = Literal["en", "vi"]
@@ -111,6 +112,17 @@ class Options:
     instructions: str = ""
     fresh: bool = False  # ask the model even if this answer was given before
     documents: bool = True  # False: ask the model alone, without any passage
+    collection: str | None = None  # search only this one; None: the whole library
+    parameters: Mapping[str, object] = field(default_factory=dict)  # more, as the wire names them
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the answer is to be JSON: then it has no citation markers."""
+        match self.parameters.get("response_format"):
+            case {"type": str(kind)}:
+                return kind != "text"
+            case _:
+                return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import httpx
 from chromadb.api import ClientAPI
 from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings as ChromaSettings
-from chromadb.errors import ChromaError, NotFoundError
+from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from .embedder import Vectors
 from .errors import StoreError
@@ -36,7 +36,8 @@ class VectorIndex:
         self._name = name
         self._directory = directory
         self._url = url
-        self._swap = threading.Lock()  # held by a search, and while it gets another collection
+        # Held by a search, by a removal, and while it gets another collection.
+        self._swap = threading.Lock()
         self._client: ClientAPI | None = None
         self._collection: Collection | None = None
 
@@ -105,15 +106,25 @@ class VectorIndex:
         with self._translated():
             for start in range(0, len(ids), _UPSERT_LIMIT):
                 part = [str(i) for i in ids[start : start + _UPSERT_LIMIT]]
-                self._open_collection.delete(ids=part)
+                with self._swap:
+                    self._open_collection.delete(ids=part)
 
-    def nearest(self, vector: Vectors, limit: int) -> list[int]:
-        """The ids of the `limit` vectors nearest to `vector`, nearest first."""
+    def nearest(self, vector: Vectors, limit: int, among: Sequence[int] | None = None) -> list[int]:
+        """The ids of the `limit` vectors nearest to `vector`, nearest first; of those in `among` if
+        it is given, where ids that are not there do no harm."""
+        wanted = None if among is None else [str(i) for i in among]
         with self._swap, self._translated():
-            found = self._open_collection.query(
-                query_embeddings=vector.reshape(1, -1), n_results=limit, include=[]
-            )
-        return [int(i) for i in found["ids"][0]]
+            collection = self._open_collection
+            try:
+                found = _nearest(collection, vector, limit, wanted)
+            except InternalError:
+                if wanted is None:
+                    raise
+                # Chroma 1.5.9 refuses them all for one that is not there: a document is being
+                # read, and the library has its chunks first.
+                there = collection.get(ids=wanted, include=[])["ids"]
+                found = _nearest(collection, vector, limit, there)
+        return [int(i) for i in found]
 
     @property
     def _open_collection(self) -> Collection:
@@ -156,6 +167,15 @@ def _filled(
     for ids, vectors in batches:
         _upsert(collection, ids, vectors)
     return collection
+
+
+def _nearest(
+    collection: Collection, vector: Vectors, limit: int, among: list[str] | None
+) -> list[str]:
+    found = collection.query(
+        query_embeddings=vector.reshape(1, -1), n_results=limit, ids=among, include=[]
+    )
+    return found["ids"][0]
 
 
 def _upsert(collection: Collection, ids: Sequence[int], vectors: Vectors) -> None:

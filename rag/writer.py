@@ -13,7 +13,7 @@ from contextlib import aclosing
 from . import pricing
 from .budget import Budget
 from .cache import AnswerCache, Piece
-from .errors import HeadwaterError
+from .errors import HeadwaterError, QuestionError
 from .events import Queued
 from .llm import Ending, Model
 from .prompt import Message
@@ -28,8 +28,12 @@ REPLY_TOKENS = 100
 class Writer:
     """One model behind its cache and its budget."""
 
-    def __init__(self, model: Model, cache: AnswerCache, budget: Budget) -> None:
+    def __init__(
+        self, model: Model, cache: AnswerCache, budget: Budget, offered: Sequence[str] = ()
+    ) -> None:
+        """Other models than `offered` are refused, if there are any."""
         self._model = model
+        self._offered = offered
         self._cache = cache
         self._budget = budget
 
@@ -40,6 +44,15 @@ class Writer:
     async def aclose(self) -> None:
         await self._model.close()
 
+    def check(self, options: Options) -> None:
+        """Raises QuestionError if another model is wished than those that are offered."""
+        if options.model and self._offered and options.model not in (self.name, *self._offered):
+            models = ", ".join(dict.fromkeys([self.name, *self._offered]))
+            raise QuestionError(
+                f"The model “{options.model}” is not offered here. Choose one of: {models}.",
+                f"Ở đây không có mô hình “{options.model}”. Hãy chọn một trong: {models}.",
+            )
+
     async def stream(
         self, messages: Sequence[Message], options: Options, edition: str
     ) -> AsyncGenerator[Piece]:
@@ -47,7 +60,8 @@ class Writer:
         Ending. `edition` names what the library holds. Raises ModelError, Busy.
         """
         asked = [edition, options.model or self.name, options.temperature, options.max_tokens]
-        key = hashlib.sha256(json.dumps([*asked, messages]).encode()).hexdigest()
+        said = json.dumps([*asked, options.parameters, messages], sort_keys=True)
+        key = hashlib.sha256(said.encode()).hexdigest()
         written = self._cache.stream(
             key, lambda: self._written(messages, options), fresh=options.fresh
         )

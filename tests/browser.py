@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
+import pydantic.v1  # noqa: F401  # FastAPI would do it while serving: see served
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 

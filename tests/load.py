@@ -3,8 +3,9 @@
 `python -m tests.load` has a model server of its own send 64 answers of 500 tokens at 50 tokens/s
 to the bare SDK, to the core in this process and to `app.py` over HTTP, in turn, a few rounds. It
 ends with 1 if a text was not whole, or in the median round the slowest answer took more than 1.10
-times as long as the SDK's slowest. `python -m tests.load soak` is about memory, sockets, threads
-and tasks; there 30 % of the tabs are closed midway. Both read /proc, so Linux only.
+times as long as the SDK's slowest. Then it measures how late the doors for programs make a token
+(tests/latency.py; `late` does only that). `python -m tests.load soak` is about memory, sockets,
+threads and tasks; there 30 % of the tabs are closed midway. All read /proc, so Linux only.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from rag.events import TextDelta
 from rag.metrics import Metrics
 from rag.pacing import paced
 from rag.settings import Settings
+from tests import latency
 from tests.first_token import free_port, process
 from tests.upstream import Script, Upstream
 
@@ -96,12 +98,12 @@ def tokens(number: int, count: int) -> list[str]:
     return [f"{' ' if place else ''}{number}.{place}" for place in range(count)]
 
 
-def serve_model(port: int, count: int, delay: float) -> None:
+def serve_model(port: int, count: int, delay: float, *, stamped: bool) -> None:
     """Answers every question with `tokens` of its number."""
 
     def script(body: dict[str, Any]) -> Script:
         [number] = re.findall(r"\(reader (\d+)\)$", body["messages"][-1]["content"])
-        return Script(tokens(int(number), count), delay=delay)
+        return Script(tokens(int(number), count), delay=delay, stamped=stamped)
 
     with Upstream(script, port=port):
         threading.Event().wait()
@@ -216,10 +218,11 @@ class Page:
 
 
 @contextmanager
-def model_server(count: int, delay: float) -> Iterator[str]:
+def model_server(count: int, delay: float, *, stamped: bool = False) -> Iterator[str]:
     """The model server's address; it is a process of its own."""
     port = free_port()
     command = ["-m", "tests.load", "model", str(port), str(count), str(delay)]
+    command += ["stamped"] if stamped else []
     with process(port, command, {}, path="/v1/models"):
         yield f"http://127.0.0.1:{port}/v1"
 
@@ -306,6 +309,15 @@ async def _at_once(way: Way, pid: int, numbers: Iterator[int]) -> Load:
     )
 
 
+def late() -> bool:
+    """Prints how late the doors for programs make each token; whether that is little enough."""
+    with ExitStack() as stack:
+        store = stack.enter_context(tempfile.TemporaryDirectory())
+        url = stack.enter_context(model_server(TOKENS, DELAY, stamped=True))
+        address, _ = stack.enter_context(app(url, store, HEADWATER_CACHE_SECONDS="0"))
+        return asyncio.run(latency.measure(url, address, TOKENS))
+
+
 def soak() -> bool:
     """Prints what the core and the page hold after many answers; whether it stays as it was."""
     with ExitStack() as stack:
@@ -378,7 +390,12 @@ def _held(pid: int, tasks: int) -> Held:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["model", port, count, delay]:
-            serve_model(int(port), int(count), float(delay))
-        case rest:
-            sys.exit(0 if (soak() if rest == ["soak"] else load()) else 1)
+        case ["model", port, count, delay, *stamped]:
+            serve_model(int(port), int(count), float(delay), stamped=bool(stamped))
+        case ["soak"]:
+            sys.exit(0 if soak() else 1)
+        case ["late"]:
+            sys.exit(0 if late() else 1)
+        case _:
+            both = [load(), late()]
+            sys.exit(0 if all(both) else 1)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ingest import sync
+from rag import followup
 from rag.answer import MAX_QUESTION, Answerer
 from rag.assembly import assemble
 from rag.embedder import Embedder
@@ -250,6 +251,57 @@ async def test_a_follow_up_is_searched_in_the_models_words_and_answered_in_the_u
     assert rewriting and rewriting.output_tokens == len(words(query))
 
 
+async def test_a_follow_up_that_is_rewritten_too_slowly_is_searched_by_the_joined_words(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rag.answer.REWRITE_SECONDS", 0.2)
+    upstream.next(Script(words("A query that is never"), silent_after=3), Script(["60 s [1]."]))
+    question, before = "What is its default?", "What does proxy_read_timeout do?"
+    own = 10  # seconds that the model may be silent in an answer
+    async with asking(configured, upstream, retriever, HEADWATER_IDLE_TIMEOUT=own) as answerer:
+        seen = await events(answerer, question, [Turn(before, "It…")])
+        late = await asyncio.to_thread(upstream.wait_for_end)
+    assert late.ended == "client_left" and late.ended_at is not None
+    assert late.ended_at - late.started < own
+    assert sources(seen).query == followup.joined(question, before) != question
+    assert text(seen) == "60 s [1]."
+    assert end(seen).rewriting is None
+
+
+async def test_a_rewriting_is_in_the_price_and_not_in_the_tokens_a_second(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rag.pricing.price", lambda usage, *_: 0.25 * usage.output_tokens)
+    query = "What is the default of proxy_read_timeout in nginx?"
+    upstream.next(Script(words(query)), Script(["60 ", "s ", "[1]."], delay=0.01))
+    async with asking(configured, upstream, retriever) as answerer:
+        turns = [Turn("What does proxy_read_timeout do?", "It…")]
+        finished = end(await events(answerer, "What is its default?", turns))
+    assert finished.rewriting and finished.rewriting.output_tokens == len(words(query))
+    assert finished.price == 0.25 * (len(words(query)) + 3)
+    assert finished.tokens_per_second and finished.first_token_seconds
+    seconds = finished.total_seconds - finished.first_token_seconds
+    assert finished.tokens_per_second * seconds == pytest.approx(3)
+
+
+async def test_an_answer_that_costs_nothing_has_a_price_of_zero(
+    configured: Configured,
+    upstream: Upstream,
+    retriever: Retriever,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rag.pricing.price", lambda *_: 0.0)
+    async with asking(configured, upstream, retriever) as answerer:
+        finished = end(await events(answerer, EN))
+    assert finished.price == 0.0 and as_json(finished)["price"] == 0.0
+
+
 async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -> None:
     seen = await events(quoting, OFF_TOPIC, options=Options(language="vi"))
     assert "không tìm thấy" in text(seen)
@@ -367,7 +419,7 @@ class Broken(Retriever):
     def __init__(self) -> None:
         pass
 
-    def search(self, question: str, top_k: int) -> Findings:
+    def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         raise ZeroDivisionError("the user's question must not end up here")
 
 

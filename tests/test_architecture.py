@@ -26,6 +26,9 @@ ONLY_IMPORTERS = {
     "redis": "rag/counting.py",
     "matplotlib": "rag/plot.py",
     "pypdfium2": "rag/highlight.py",
+    "mcp": "rag/mcp_server.py",
+    "bcrypt": "rag/access.py",
+    "fastapi_offline": "rag/doors.py",
 }
 FOUNDATION = {"rag.settings", "rag.types", "rag.events", "rag.errors"}
 LONGEST = 350

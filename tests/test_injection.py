@@ -22,10 +22,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from app import _shelf
 from ingest import readers, sync
 from ingest.reading import Reading
-from rag import extractive, markdown, prompt
+from rag import extractive, markdown, prompt, shelf
 from rag.assembly import assemble
 from rag.citations import Citations, Cited
 from rag.documents import Originals, documents
@@ -265,9 +264,13 @@ def test_its_name_shows_as_text_while_it_is_read_and_in_the_list(
     title = markup(status["metadata"]["title"])
     assert_only_ours(title, {"p"})
     assert not TURNING.search(title.get_text())
-    listed = BeautifulSoup(_shelf(hostile), "html.parser")
-    assert_only_ours(listed, {"b", "span", "div", "bdi"})
+    problems = [(document.name, document.raw)]
+    content = shelf.content(hostile.documents(), None, problems, None)
+    listed = BeautifulSoup(content, "html.parser")
+    assert_only_ours(listed, {"b", "span", "div", "br"})
+    assert not TURNING.search(listed.get_text())
     assert len(listed.select(".headwater-document")) == len(DOCUMENTS)
+    assert len(listed.select(".headwater-failed")) == 1
 
 
 @each

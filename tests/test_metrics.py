@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rag.events import Event, Failed, Finished, Searching, SourcesFound, TextDelta
+from rag.events import CitationChecked, Event, Failed, Finished, Searching, SourcesFound, TextDelta
 from rag.metrics import Metrics
 from rag.types import Findings, Usage
 
@@ -61,6 +61,25 @@ async def test_an_answer_is_counted_with_its_times_tokens_and_cost() -> None:
     assert value(metrics, "headwater_tokens_total", direction="input") == 100
     assert value(metrics, "headwater_tokens_total", direction="output") == 20
     assert value(metrics, "headwater_cost_dollars_total") == 0.25
+
+
+async def test_what_a_rewriting_took_is_counted_even_if_the_answer_is_cached() -> None:
+    metrics = Metrics()
+    await watch(metrics, finished(rewriting=Usage(30, 4)))
+    assert value(metrics, "headwater_tokens_total", direction="input") == 130
+    assert value(metrics, "headwater_tokens_total", direction="output") == 24
+    await watch(metrics, finished(rewriting=Usage(30, 4), cached=True, price=None))
+    assert value(metrics, "headwater_tokens_total", direction="input") == 160
+    assert value(metrics, "headwater_tokens_total", direction="output") == 28
+
+
+async def test_citations_are_counted_by_what_their_check_found() -> None:
+    metrics = Metrics()
+    good, bad = CitationChecked(1, 2, True, "supported"), CitationChecked(2, 8, False, "number")
+    await watch(metrics, TextDelta("a [1] b [2]"), good, bad, good, finished(dropped=3))
+    outcomes = ("supported", "unsupported", "dropped")
+    counted = [value(metrics, "headwater_citations_total", outcome=o) for o in outcomes]
+    assert counted == [2, 1, 3]
 
 
 async def test_a_cached_answer_is_a_hit_and_costs_no_tokens() -> None:

@@ -122,6 +122,20 @@ def test_what_is_redacted_is_neither_sent_nor_shown(visit: Any, upstream: Upstre
     assert "X-Accel-Buffering [card], [email]" in sent
 
 
+def test_no_page_of_a_document_is_served_where_something_is_redacted(
+    visit: Any, reading: Reading
+) -> None:
+    assert reading.library is not None
+    chunks = reading.library.chunks(reading.library.chunk_ids()).values()
+    chunk = next(chunk for chunk in chunks if chunk.document.endswith(".pdf"))
+    document = f"/documents/{chunk.document_id}"
+    paths = [f"pages/{chunk.page}?chunk={chunk.id}", f"pages/{chunk.page}.png", "file"]
+    for redact, status in [((), 200), (("email",), 404)]:
+        visitor = visit(redact=redact)
+        assert [visitor.get(f"{document}/{path}").status_code for path in paths] == [status] * 3
+        assert ("documents/" in visitor.ask()) == (not redact)
+
+
 def test_the_metrics_the_health_and_the_readiness_are_served(visit: Any) -> None:
     visitor = visit()
     visitor.ask()

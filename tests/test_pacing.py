@@ -53,6 +53,39 @@ async def test_the_first_text_comes_at_once_and_then_one_a_frame() -> None:
     assert min(gaps) > 0.9 * FRAME_SECONDS
 
 
+async def _frames(seconds: float) -> int:
+    """How many a stream has that brings text all the time for so long."""
+
+    async def text() -> AsyncGenerator[Event]:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            yield TextDelta("x")
+            await asyncio.sleep(FRAME_SECONDS / 20)
+
+    return len([event async for event in paced(text(), set())])
+
+
+async def test_fewer_frames_come_from_a_process_that_is_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def block() -> None:
+        while True:
+            time.sleep(0.4 * FRAME_SECONDS)
+            await asyncio.sleep(0)
+
+    seconds = 30 * FRAME_SECONDS
+    in_time = await _frames(seconds)
+    blocking = asyncio.create_task(block())
+    late = await _frames(seconds)
+    # What the blocking alone takes away, without any consideration for it.
+    monkeypatch.setattr("rag.pacing.STRETCH", 0.0)
+    inconsiderate = await _frames(seconds)
+    blocking.cancel()
+    print(f"frames: {in_time} in time, {late} late, {inconsiderate} late and inconsiderate")
+    assert late < 0.7 * in_time
+    assert late < 0.85 * inconsiderate
+
+
 async def _silent(closed: asyncio.Event) -> AsyncGenerator[Event]:
     try:
         yield Searching("q")

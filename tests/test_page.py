@@ -108,6 +108,42 @@ def test_what_the_documents_do_not_answer_is_refused_without_a_model_call(
     assert len(upstream.calls) == before
 
 
+@pytest.mark.parametrize(
+    ("question", "offer", "warning"),
+    [
+        (
+            "Who won the World Cup in 2018?",
+            "Ask the model, without the documents",
+            "Not from your documents",
+        ),
+        (
+            "Cách nấu phở bò tại nhà như thế nào?",
+            "Hỏi mô hình, không dùng tài liệu",
+            "Không phải từ tài liệu của bạn",
+        ),
+    ],
+    ids=["English", "Vietnamese"],
+)
+def test_the_offer_under_a_refusal_asks_the_model_alone_and_warns_above_its_answer(
+    tab: Page, with_model: str, upstream: Upstream, question: str, offer: str, warning: str
+) -> None:
+    upstream.script = Script(tokens=words("What the model knows [1]."))
+    visit(tab, with_model)
+    ask(tab, question)
+    expect(tab.get_by_role("button", name=offer)).to_be_visible()
+    finished(tab)
+    before = len(upstream.calls)
+    tab.get_by_role("button", name=offer).click()
+    expect(tab.locator(".bot-row")).to_have_count(2)
+    expect(answer(tab)).to_contain_text("What the model knows.")
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(warning)
+    expect(answer(tab).locator(".headwater-source")).to_have_count(0)
+    finished(tab)
+    (call,) = upstream.calls[before:]
+    assert call.body["messages"][-1]["content"] == question
+    assert warning in answer(tab).inner_text().split("What the model knows")[0]
+
+
 def test_the_sidebar_lists_the_documents_with_their_pages_and_chunks(
     tab: Page, without_model: str, reading: Reading
 ) -> None:

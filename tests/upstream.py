@@ -48,6 +48,7 @@ class Script:
     usage: bool = True  # False ignores a request's include_usage
     refuse_stream_options: bool = False
     finish_reason: str = "stop"
+    stamped: bool = False  # each token ends with @ and time.monotonic_ns() as it is sent
     silent_after: int | None = None  # the socket stays open and nothing comes
     cut_after: int | None = None  # the connection closes inside the chunked body
     cut_in_character: bool = False  # and its last byte begins a character it does not finish
@@ -283,7 +284,8 @@ class Upstream:
                 break
             await connection.pause(script.delay if sent else script.first_delay)
             self._count_tokens(index, sent + 1)
-            await send(event({"content": token}))
+            stamp = f"@{time.monotonic_ns()}" if script.stamped else ""
+            await send(event({"content": token + stamp}))
         await send(event({}, script.finish_reason))
         if wants_usage:
             await send(_event({**envelope, "choices": [], "usage": _usage(body, script)}))

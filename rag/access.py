@@ -1,0 +1,170 @@
+"""Who may come in: a name with its password, a program with its key; and how much they may send.
+
+Pure ASGI. Knows not what is behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+
+import bcrypt
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .api import MAX_BODY, problem
+from .http import is_door, path_of
+
+MAX_PAGE_BODY = 16_000_000  # bytes; a long conversation comes back whole
+FAILURES = parse("20/minute")  # wrong passwords from one address
+REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
+_USER = "headwater.user"
+_STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
+_CODES = {401: "invalid_api_key", 413: "body_too_large", 429: "too_many_questions"}
+
+
+class Access:
+    """Lets in who has one of `logins` (name to bcrypt hash) or `keys`.
+
+    With logins everything is closed to others, with keys alone only the doors for programs; with
+    neither, nothing is.
+    """
+
+    def __init__(self, app: ASGIApp, logins: Mapping[str, bytes], keys: Sequence[str]) -> None:
+        self._app = app
+        self._logins = logins
+        self._keys = [_digest(key) for key in keys]
+        self._known: dict[bytes, str] = {}  # the digests of credentials that were right
+        self._failures = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or path_of(scope) == _STARTED:
+            await self._app(scope, receive, send)
+            return
+        for_programs = is_door(scope)
+        given = Headers(scope=scope).get("authorization", "")
+        user = self._known_user(given)
+        if user is None and self._logins and given[:6].lower() == "basic ":
+            address = _address(scope)
+            if not await self._failures.test(FAILURES, address):
+                said = "Too many wrong passwords. Try again in a minute."
+                await _refused(said, 429, for_programs)(scope, receive, send)
+                return
+            user = await self._login(given)
+            if user is None:
+                await self._failures.hit(FAILURES, address)
+        if user is not None:
+            scope[_USER] = user
+        elif self._logins or (self._keys and for_programs):
+            said = (
+                "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
+            )
+            await _refused(said, 401, for_programs)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _known_user(self, given: str) -> str | None:
+        """Whose credentials these are, if that takes no time to see: a key's, or a login's that was
+        right before."""
+        scheme, _, key = given.partition(" ")
+        if scheme.lower() != "bearer":
+            return self._known.get(_digest(given))
+        digest = _digest(key.strip())
+        matches = [hmac.compare_digest(digest, key) for key in self._keys]  # always all of them
+        return f"key {digest.hex()[:12]}" if any(matches) else None
+
+    async def _login(self, given: str) -> str | None:
+        """Whose name and password these are; None if nobody's."""
+        name, password = _decoded(given[6:].strip())
+        # Also for an unknown name: how long it takes must not tell which names there are.
+        expected = self._logins.get(name) or next(iter(self._logins.values()))
+        right = await asyncio.to_thread(bcrypt.checkpw, password.encode()[:72], expected)
+        if not right or name not in self._logins:
+            return None
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[_digest(given)] = name
+        return name
+
+
+class Limited:
+    """Refuses a body that is too long, before anything of it is used."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        for_programs = is_door(scope)
+        most = MAX_BODY if for_programs else MAX_PAGE_BODY
+        announced = Headers(scope=scope).get("content-length", "0")
+        body, too_long = b"", announced.isdecimal() and int(announced) > most
+        more = not too_long
+        while more and not too_long:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            too_long, more = len(body) > most, message.get("more_body", False)
+        if too_long:
+            said = f"The body is too large; at most {most:,} bytes are taken."
+            await _refused(said, 413, for_programs)(scope, receive, send)
+            return
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, again, send)
+
+
+def user_of(scope: Scope) -> str:
+    """Whose rate limit a question counts for: the name or the key that came in, else the
+    address."""
+    return str(scope.get(_USER) or _address(scope))
+
+
+def hashed(password: str) -> bytes:
+    """The bcrypt hash of a password; one that is a hash already, as htpasswd -B makes it, as it
+    is."""
+    if re.fullmatch(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", password):
+        return password.encode()
+    return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt())
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _decoded(credentials: str) -> tuple[str, str]:
+    try:
+        name, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return "", ""
+    return name, password
+
+
+def _refused(said: str, status: int, for_programs: bool) -> Response:
+    headers = {}
+    if status == 401:
+        # A browser asks for a name and a password by itself; not for a page of another site.
+        headers["www-authenticate"] = "Bearer" if for_programs else 'Basic realm="Headwater"'
+    if for_programs:
+        return problem(status, said, _CODES[status], headers=headers)
+    return PlainTextResponse(said, status, headers)

@@ -1,0 +1,284 @@
+"""`POST /v1/chat/completions` and `GET /v1/models`: answers as OpenAI's API gives them, so that any
+of its clients works. The sources ride beside the text, as search-backed APIs send them.
+
+Only translates the events and the request's words for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, assert_never
+from urllib.parse import urljoin
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from . import request_id
+from .access import user_of
+from .answer import Answerer
+from .api import Route, conversation, documented, error_of, failure, problem
+from .documents import address
+from .errors import QuestionError
+from .events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+    as_json,
+)
+from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
+from .sse import EventStream, until_gone
+from .types import Options, Source, Usage
+
+_PASSED_ON = (
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "stop",
+    "response_format",
+    "user",
+)
+_FINISH = {"length": "length", "content_filter": "content_filter"}
+
+
+def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
+    """The routes; `model` is the settings' own, `offered` the others that may be chosen."""
+    routes = APIRouter(route_class=Route)
+    names = list(dict.fromkeys([HEADWATER, model, *offered]))
+
+    @routes.get(
+        "/v1/models",
+        summary="The models and, behind a slash, the collections",
+        response_model=ModelList,
+        responses=documented(401),
+    )
+    def models() -> dict[str, Any]:
+        """`headwater` is the model of the server's settings. `model/collection` searches only that
+        collection."""
+        inside = [f"{name}/{collection}" for collection in answerer.collections for name in names]
+        return {"object": "list", "data": [_model(name) for name in [*names, *inside]]}
+
+    @routes.post(
+        "/v1/chat/completions",
+        summary="An answer with its sources, OpenAI-compatible",
+        response_model=CompletionBody,
+        responses=documented(
+            *(400, 401, 404, 413, 429, 502, 503, 504),
+            stream='{"choices":[{"index":0,"delta":{"content":"It tells nginx"}}]}',
+        ),
+    )
+    async def completions(asked: ChatCompletion, request: Request) -> Response:
+        """`citations` (addresses) and `search_results` (with the passages) come in the first chunk
+        and the last, and in the message; `annotations` say where the text cites them."""
+        name, collection = _chosen(asked.model, names)
+        if name is None:
+            said = f"The model `{asked.model}` is not offered here; choose one of: "
+            return problem(404, said + ", ".join(names) + ".", "unknown_model", "model")
+        if asked.messages[-1].role != "user":
+            raise QuestionError("The last message must be the user's question.")
+        roles = [("system" if m.role == "developer" else m.role, m.content) for m in asked.messages]
+        question, turns, instructions = conversation(roles)
+        options = Options(
+            model=None if name == HEADWATER else name,
+            collection=collection,
+            instructions=instructions,
+            temperature=asked.temperature,
+            max_tokens=asked.max_completion_tokens or asked.max_tokens,
+            parameters={
+                field: value for field in _PASSED_ON if (value := getattr(asked, field)) is not None
+            },
+        )
+        events = answerer.answer(question, turns, options, user_of(request.scope))
+        base = str(request.base_url)
+        answer = Completion(asked.model, options, lambda source: _link(base, source))
+        if asked.stream:
+            answer.tells_usage = (
+                asked.stream_options is not None and asked.stream_options.include_usage
+            )
+            return EventStream(events, answer, refusal=_refused)
+
+        async def whole() -> Response:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Failed):
+                        return _refused(event)
+                    for _ in answer.feed(event):
+                        pass
+            return JSONResponse(answer.whole(), headers={"x-request-id": request_id.current()})
+
+        return await until_gone(request.receive, whole()) or Response(status_code=499)
+
+    return routes
+
+
+class Completion:
+    """One answer, as the chunks of a stream or whole."""
+
+    tells_usage = False
+
+    def __init__(self, model: str, options: Options, link: Callable[[Source], str]) -> None:
+        self._model = model
+        self._as_json = options.as_json
+        self._link = link
+        self._created = int(time.time())
+        self._id = ""
+        self._text = ""
+        self._sources: Sequence[Source] = ()
+        self._citations: list[CitationChecked] = []
+        self._finished: Finished | None = None
+        self._key = "content"  # where the text goes
+
+    def feed(self, event: Event) -> Iterator[dict[str, Any]]:
+        match event:
+            case Searching() | Waiting() | Queued() | WithoutDocuments():
+                pass
+            case SourcesFound(findings):
+                self._sources = findings.sources
+                if self._as_json and findings.verdict == "refuse":
+                    self._key = "refusal"  # what is ours is no JSON
+                yield from self._begin()
+            case TextDelta(text):
+                yield from self._begin()
+                self._text += text
+                yield self._chunk({self._key: text})
+            case CitationChecked():
+                self._citations.append(event)
+            case Finished(reason=reason):
+                yield from self._begin()
+                self._finished = event
+                annotated = {"role": "assistant", "annotations": self._annotations()}
+                last = self._chunk({}, _FINISH.get(reason, "stop"), message=annotated)
+                yield last | self._found() | {"headwater": _measured(event)}
+                if self.tells_usage:
+                    yield self._chunk(None) | {"usage": _usage(event)}
+            case Failed():
+                yield error_of(event)
+            case _:
+                assert_never(event)
+
+    def end(self) -> Iterator[dict[str, Any]]:
+        """Nothing: [DONE] says it all."""
+        yield from ()
+
+    def whole(self) -> dict[str, Any]:
+        """The answer that is not streamed, once it is finished."""
+        assert self._finished is not None
+        message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+        message |= {self._key: self._text, "annotations": self._annotations()}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": _FINISH.get(self._finished.reason, "stop"),
+            "logprobs": None,
+        }
+        return {
+            "id": self._id,
+            "object": "chat.completion",
+            "created": self._created,
+            "model": self._model,
+            "choices": [choice],
+            "usage": _usage(self._finished),
+            **self._found(),
+            "headwater": _measured(self._finished),
+        }
+
+    def _begin(self) -> Iterator[dict[str, Any]]:
+        if not self._id:
+            self._id = f"chatcmpl-{request_id.current()}"
+            annotations = [
+                {"index": at, **self._annotation(source, 0, 0)}
+                for at, source in enumerate(self._sources)
+            ]
+            delta = {"role": "assistant", "content": "", "annotations": annotations}
+            yield self._chunk(delta) | self._found()
+
+    def _chunk(
+        self, delta: dict[str, Any] | None, finish_reason: str | None = None, **more: object
+    ) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, **more}
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            "choices": [] if delta is None else [choice],
+        }
+
+    def _found(self) -> dict[str, Any]:
+        return {
+            "citations": [self._link(source) for source in self._sources],
+            "search_results": [
+                {
+                    "number": source.number,
+                    "title": source.title,
+                    "url": self._link(source),
+                    "document": source.document,
+                    "page": source.page,
+                    "score": round(source.score, 4),
+                    "snippet": source.text,
+                }
+                for source in self._sources
+            ],
+        }
+
+    def _annotations(self) -> list[dict[str, Any]]:
+        by_number = {source.number: source for source in self._sources}
+        return [
+            self._annotation(
+                by_number[c.number], c.start, c.start + len(f"[{c.number}]"), supported=c.supported
+            )
+            for c in self._citations
+        ]
+
+    def _annotation(self, source: Source, start: int, end: int, **more: object) -> dict[str, Any]:
+        place = {"start_index": start, "end_index": end}
+        cited = {**place, "url": self._link(source), "title": source.title, **more}
+        return {"type": "url_citation", "url_citation": cited}
+
+
+def _chosen(model: str, names: Sequence[str]) -> tuple[str | None, str | None]:
+    """The model and the collection that a name means; None for a model that is not offered."""
+    if model in names:
+        return model, None
+    name, _, collection = model.rpartition("/")
+    return (name, collection) if name in names and collection else (None, None)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": HEADWATER}
+
+
+def _link(base: str, source: Source) -> str:
+    """The page of a source; its name where that cannot be opened."""
+    at = address(source)
+    return urljoin(base, at) if at else source.document
+
+
+def _refused(failed: Failed) -> Response:
+    return failure(failed.code, failed.sentence, failed.retryable)
+
+
+def _usage(event: Finished) -> dict[str, int]:
+    used = event.usage or Usage(0, 0)
+    if event.rewriting:
+        used += event.rewriting
+    return {
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.input_tokens + used.output_tokens,
+    }
+
+
+def _measured(event: Finished) -> dict[str, object]:
+    """What the event tells and OpenAI's fields have no place for."""
+    told = as_json(event)
+    return {key: value for key, value in told.items() if key not in ("event", "usage")}

@@ -1,0 +1,98 @@
+"""What OpenAI's chat completions API takes and gives, as far as it is served here: for checking
+requests and for /docs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue
+
+HEADWATER = "headwater"  # the model of the settings, or the documents' own words
+
+
+def _text(value: object) -> object:
+    """A content that is a list of text parts, as one text."""
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+        if any(part.get("type") not in ("text", "refusal") for part in value):
+            raise ValueError("only text can be read here")
+        return "".join(str(part.get("text") or part.get("refusal") or "") for part in value)
+    return value or "" if value is None else value
+
+
+class ChatMessage(BaseModel):
+    """A message; the content may also be a list of text parts."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, BeforeValidator(_text)] = ""
+
+
+class StreamOptions(BaseModel):
+    """What a stream tells beside the text."""
+
+    include_usage: bool = False
+
+
+class ChatCompletion(BaseModel):
+    """A question: the last message, the user's. What is not known here is not used."""
+
+    model: str = Field(HEADWATER, max_length=200, description="a name of GET /v1/models")
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    max_completion_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: str | list[str] | None = None
+    response_format: dict[str, JsonValue] | None = None
+    user: str | None = Field(None, max_length=500)
+    n: Literal[1] | None = 1
+    tools: list[JsonValue] | None = Field(None, max_length=0, description="not offered here")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "model": HEADWATER,
+                    "messages": [{"role": "user", "content": "What does X-Accel-Buffering do?"}],
+                    "stream": True,
+                }
+            ]
+        }
+    }
+
+
+class SearchResult(BaseModel):
+    """A source: the passage as `snippet`, and the address of its page with the passage marked."""
+
+    number: int
+    title: str
+    url: str
+    document: str
+    page: int
+    score: float
+    snippet: str
+
+
+class CompletionBody(BaseModel):
+    """An answer that is not streamed."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[dict[str, JsonValue]]
+    usage: dict[str, int]
+    citations: list[str]
+    search_results: list[SearchResult]
+    headwater: dict[str, JsonValue] = Field(description="times, cost, how it ended")
+
+
+class ModelList(BaseModel):
+    """The names that may be asked for."""
+
+    object: Literal["list"]
+    data: list[dict[str, JsonValue]]

@@ -1,0 +1,76 @@
+"""`GET /api/search`: the passages that fit a question, ranked, with their scores and the verdict.
+No model is called."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from .access import user_of
+from .answer import MAX_QUESTION, Answerer
+from .api import Route, documented
+from .documents import address
+from .events import findings_as_json
+from .types import Options, Verdict
+
+
+class FoundSource(BaseModel):
+    """A passage; `url` is its page with the passage marked, relative to the server's root."""
+
+    number: int
+    document: str
+    title: str
+    page: int
+    score: float
+    text: str
+    url: str | None
+
+
+class Found(BaseModel):
+    """What one search found; `best_score` is compared with `threshold`, on another scale than the
+    sources' own scores."""
+
+    query: str
+    verdict: Verdict
+    threshold: float
+    best_score: float
+    sources: list[FoundSource]
+
+
+def router(answerer: Answerer) -> APIRouter:
+    """The route."""
+    routes = APIRouter(route_class=Route)
+
+    @routes.get(
+        "/api/search",
+        summary="The passages that fit a question",
+        response_model=Found,
+        responses=documented(400, 401, 404, 429, 503),
+    )
+    async def search(
+        request: Request,
+        q: Annotated[
+            str,
+            Query(
+                description="the question",
+                min_length=1,
+                max_length=MAX_QUESTION,
+                examples=["X-Accel-Buffering dùng để làm gì?"],
+            ),
+        ],
+        k: Annotated[int | None, Query(description="sources", ge=1, le=20)] = None,
+        collection: Annotated[
+            str | None, Query(description="search only this folder of the documents")
+        ] = None,
+    ) -> dict[str, Any]:
+        options = Options(top_k=k, collection=collection)
+        findings = await answerer.search(q, options, user_of(request.scope))
+        found = findings_as_json(findings)
+        sources: Any = found["sources"]
+        for shown, source in zip(sources, findings.sources, strict=True):
+            shown |= {"title": source.title, "url": address(source)}
+        return found
+
+    return routes

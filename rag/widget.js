@@ -1,0 +1,454 @@
+// Headwater's chat on any page, from one script tag: a bubble and a panel, all of it in a shadow.
+// It knows the stream of POST api/chat, and nothing of the page that it is on.
+(() => {
+const script = document.currentScript;
+if (!script || document.headwater) return;
+document.headwater = true;
+const { title, language, theme, collection, key } = script.dataset;
+const server = new URL(".", script.src);
+const vi = /^vi/i.test(language || document.documentElement.lang);
+const say = (vietnamese, english) => (vi ? vietnamese : english);
+const on = (node, type, heard) => node.addEventListener(type, heard);
+
+// An element by "tag.class". What is inside stays text, whatever it says.
+const make = (kind, inside = [], properties = {}) => {
+  const [tag, className = ""] = kind.split(".");
+  const node = Object.assign(document.createElement(tag), { className, ...properties });
+  node.append(...inside);
+  return node;
+};
+const link = (href, inside) => make("a", inside, { href, target: "_blank", rel: "noopener" });
+
+// Markdown, in which a citation is its place in the turn's list, between \uE000 and \uE001.
+const LINE = String.raw`\n(?! *(?:[-*+•]|\d+[.)]) | *(?:\`\`\`|~~~)|#{1,6} ).*\S.*`;
+const BLOCK = new RegExp(
+  String.raw`^ *(?<fence>\`\`\`+|~~~+).*(?<code>(?:\n.*)*?)(?:\n *\k<fence>.*|(?![^]))|` +
+    String.raw`^#{1,6} +(?<head>.*)|^(?<indent> *)(?:[-*+•]|(?<start>\d+)[.)]) +` +
+    String.raw`(?<item>.*(?:${LINE}|\n(?:\s*\n)?\k<indent> {2,}\S.*)*)|^(?<words>.*\S.*(?:${LINE})*)`,
+  "gm",
+);
+const INLINE = new RegExp(
+  String.raw`\\(?<plain>[!-/:-@[-\x60{-~])|&#(?<code>\d{2,5});|\uE000(?<cited>\d+)\uE001|` +
+    String.raw`(?<ticks>\x60+)(?<mono>[^]*?[^\x60])\k<ticks>(?!\x60)|` +
+    String.raw`(?<mark>\*\*?|(?<![\p{L}\d_])__?)(?!\s|\k<mark>)(?<strong>(?:\\[^]|[^\\]){1,2000}?)` +
+    String.raw`(?<![\s*])\k<mark>(?:(?<=\*)(?!\*)|(?<=_)(?![\p{L}\d_]))|` +
+    String.raw`!?\[(?<label>(?:\\[^]|[^\\\]]){1,500})\]\((?<href>https?://(?:[^\s()]|\([^\s()]*\))+)\)`,
+  "gu",
+);
+
+const verbatim = (text, cite) =>
+  make("code", text.split(/\uE000(\d+)\uE001/).map((part, i) => (i % 2 ? cite(part) : part)));
+
+const inline = (text, cite) => {
+  const nodes = [];
+  let at = 0;
+  for (const match of text.matchAll(INLINE)) {
+    nodes.push(text.slice(at, match.index));
+    at = match.index + match[0].length;
+    const { plain, code, cited, mono, mark, strong, label, href } = match.groups;
+    if (plain) nodes.push(plain);
+    else if (code) nodes.push(String.fromCharCode(code));
+    else if (cited) nodes.push(cite(cited));
+    else if (mono) nodes.push(verbatim(mono, cite));
+    else if (mark) nodes.push(make(mark[1] ? "strong" : "em", inline(strong, cite)));
+    else nodes.push(link(href.replace(/\\(.)/g, "$1"), inline(label, cite)));
+  }
+  return [...nodes, text.slice(at)];
+};
+
+const markdown = (text, cite) => {
+  const all = make("div");
+  for (const { groups } of text.matchAll(BLOCK)) {
+    const { fence, code, head, start, item, words } = groups;
+    if (fence) all.append(make("pre", [verbatim(code.slice(1), cite)], { tabIndex: 0 }));
+    else if (head) all.append(make("h3", inline(head, cite)));
+    else if (words) all.append(make("p", inline(words, cite)));
+    else if (item) {
+      const tag = start ? "ol" : "ul";
+      if (all.lastChild?.localName !== tag) all.append(make(tag, [], start && { start }));
+      const [, gap = ""] = /\n( {2,})/.exec(item) ?? [];
+      const inside = markdown(item.replaceAll(`\n${gap}`, "\n"), cite);
+      all.lastChild.append(make("li", inside.childNodes));
+    }
+  }
+  all.normalize();
+  return all;
+};
+
+// What has not changed stays: a citation can be pressed, and words selected, while more comes.
+const patch = (old, fresh) => {
+  const nodes = [...fresh.childNodes];
+  nodes.forEach((node, i) => {
+    const was = old.childNodes[i];
+    const alike = was?.localName === node.localName && was?.ariaLive === node.ariaLive;
+    if (!was) old.append(node);
+    else if (was.isEqualNode(node)) return;
+    else if (node.data?.startsWith(was.data)) was.appendData(node.data.slice(was.length));
+    else if (alike && was.firstChild && was.localName !== "a") patch(was, node);
+    else was.replaceWith(node);
+  });
+  while (old.childNodes[nodes.length]) old.lastChild.remove();
+};
+
+const name = title || say("Hỏi tài liệu", "Ask the documents");
+const hint = say("Hỏi về tài liệu…", "Ask about the documents…");
+const doubt = say(
+  "Chưa xác nhận được: đoạn trích không nói rõ điều này.",
+  "Not confirmed: the passage does not clearly say this.",
+);
+const bubble = make("button.bubble", [], { ariaLabel: name });
+const clear = make("button", [say("Xóa", "Clear")]);
+const close = make("button.close", ["×"], { ariaLabel: say("Đóng", "Close") });
+const send = make("button.send");
+const box = make("textarea", [], { rows: 1, placeholder: hint, ariaLabel: hint });
+const log = make("div.log", [], { role: "log", ariaLabel: name, ariaLive: "polite" });
+const status = make("p.status", [], { role: "status" });
+const greeting = [say("Nguồn trước, câu trả lời sau.", "Sources first, then the answer.")];
+const view = make("div.view", [log, make("p.greeting", greeting), status], { tabIndex: 0 });
+const header = make("header", [make("h2", [name]), clear, close]);
+const parts = [header, view, make("footer", [box, send])];
+const panel = make("dialog", parts, { ariaLabel: name, role: "dialog" });
+const host = make("headwater-chat");
+const root = make(`div.root ${theme}`, [bubble, panel], { lang: say("vi", "en"), dir: "ltr" });
+const shadow = host.attachShadow({ mode: "open" });
+shadow.append(root);
+
+let follows = true; // the view stays at the last line until its reader scrolls up
+let top = 0;
+on(view, "scroll", () => {
+  const atEnd = view.scrollHeight - view.clientHeight - view.scrollTop < 8;
+  if (atEnd ? view.scrollTop > top : view.scrollTop < top) follows = atEnd;
+  top = view.scrollTop;
+});
+const follow = () => follows && view.scrollTo(0, view.scrollHeight);
+const tell = (words) => {
+  status.textContent = words;
+  follow();
+};
+
+const citation = ({ number, supported }) => {
+  const title = supported ? "" : doubt;
+  const ariaLabel = `${say("Nguồn", "Source")} ${number} ${title}`;
+  const shown = `[${number}]${title && " ⚠"}`;
+  return make("a.cite", [shown], { href: "#", name: number, title, ariaLabel });
+};
+
+// The text with its citations marked; one may be told of before it has come.
+const marked = (turn) => {
+  const points = turn.text.replace(/[\uE000\uE001]/g, " ").split("");
+  turn.citations.forEach(({ number, start }, i) => {
+    const end = start + `[${number}]`.length;
+    if (points.slice(start, end).join("") !== `[${number}]`) return;
+    points.fill("", start, end)[start] = `\uE000${i}\uE001`;
+  });
+  return points.join("");
+};
+
+const source = ({ number, title, filename, page, text, url }) => {
+  const place = make("small", [`${say("tr.", "p.")} ${page}`]);
+  const line = make("summary", [make("b", [number]), make("span", [title]), place]);
+  const node = make(`details.source n${number}`, [line, make("small", [filename]), make("p", [text])]);
+  const address = url && new URL(url, server);
+  const opens = say(`Mở trang ${page} ↗`, `Open page ${page} ↗`);
+  if (/^http/.test(address?.protocol)) node.append(link(address, [opens]));
+  return node;
+};
+
+const sources = ({ verdict, sources }) => {
+  let words = say("Nguồn", "Sources");
+  if (verdict === "weak") words = say("Nguồn, khớp yếu", "Sources, weak matches");
+  if (verdict === "refuse") words = say("Gần nhất, nhưng chưa đủ", "Nearest, but not enough");
+  const inside = [make("summary", [`${words} (${sources.length})`]), ...sources.map(source)];
+  return make("details.sources", inside, { open: verdict !== "refuse", ariaLive: "off" });
+};
+
+const ending = (turn) => {
+  const { citations, cut, done, error } = turn;
+  const lines = [];
+  if (citations.some((citation) => !citation.supported)) lines.push(`⚠ ${doubt}`);
+  if (cut) lines.push(say("Câu trả lời bị cắt bớt.", "The answer was cut off."));
+  if (!done && !error) lines.push(say("Đã dừng.", "Stopped."));
+  const nodes = lines.map((line) => make("p.quiet", [line]));
+  if (error) nodes.push(make("p.failed", [error]));
+  const again = turn.retryable && turn === turns.at(-1);
+  if (again) nodes.push(make("button.retry", [say("Thử lại", "Retry")]));
+  return nodes;
+};
+
+const draw = (turn, live) => {
+  const at = turns.indexOf(turn);
+  if (at < 0) return; // cleared meanwhile
+  if (!log.children[at]) {
+    const question = make("p.question", [turn.question], { ariaLive: "off" });
+    log.append(make("div.turn", [question, make("div.text"), make("div")]));
+  }
+  const all = log.children[at];
+  if (turn.sources.length && all.childElementCount < 4) all.firstChild.after(sources(turn));
+  const fresh = markdown(marked(turn), (i) => citation(turn.citations[i]));
+  // A block is read out once: when it is whole, and comes anew.
+  if (live && fresh.lastChild) fresh.lastChild.ariaLive = "off";
+  patch(all.querySelector(".text"), fresh);
+  if (!live) {
+    for (const { number } of turn.citations) all.querySelector(`.n${number}`)?.classList.add("cited");
+    all.lastChild.replaceChildren(...ending(turn));
+  }
+  follow();
+};
+
+const kept = `headwater:${server}:${collection ?? ""}`;
+let turns;
+const save = () => {
+  try {
+    localStorage[kept] = JSON.stringify(turns.slice(-20));
+  } catch {} // full or forbidden: it lasts as long as the page
+};
+const load = () => {
+  try {
+    turns = JSON.parse(localStorage[kept] ?? "[]");
+    for (const turn of turns) draw(turn);
+  } catch {
+    turns = [];
+    log.replaceChildren();
+  }
+};
+
+const progress = ({ state = "searching", done, total, place }) => {
+  if (state === "found") return say("Đang viết…", "Writing…");
+  if (state === "searching") return say("Đang tìm trong tài liệu…", "Searching the documents…");
+  return `${say("Đang chờ", "Waiting")} ${place ?? (total ? `${done}/${total}` : "")}…`;
+};
+
+let drawing;
+const take = (turn, part) => {
+  const { type, data } = part;
+  if (type === "data-status") {
+    if (data.verdict) turn.verdict = data.verdict;
+    if (data.state === "failed") turn.retryable = data.retryable;
+    else tell(progress(data));
+  } else if (type === "source-document") {
+    turn.sources.push({ ...part, ...part.providerMetadata.headwater });
+  } else if (type === "text-delta") {
+    if (!turn.text) draw(turn, true); // the sources, before the first word
+    turn.text += part.delta;
+    tell("");
+  } else if (type === "data-citation") turn.citations.push(data);
+  else if (type === "error") turn.error = part.errorText;
+  else if (type === "finish") [turn.done, turn.cut] = [true, part.finishReason !== "stop"];
+  drawing ??= setTimeout(() => {
+    drawing = undefined;
+    draw(turn, turn === running?.turn);
+  }, 40);
+};
+
+const refused = async (turn, response) => {
+  const { status } = response;
+  const known = {
+    401: say("Khung chat không có khóa hợp lệ.", "This chat has no valid key."),
+    429: say("Quá nhiều câu hỏi. Hãy đợi một lát.", "Too many questions. Wait a moment."),
+  };
+  const failed = say(`Máy chủ gặp lỗi (${status}).`, `The server failed (${status}).`);
+  const said = await response.json().catch(() => {});
+  turn.error = known[status] ?? said?.error?.message ?? failed;
+  turn.retryable = status === 429 || status > 499;
+};
+
+const stream = async (turn, signal) => {
+  const earlier = turns.filter((other) => other !== turn && other.text).slice(-5);
+  const said = earlier.flatMap((other) => [other.question, other.text]);
+  const messages = [...said, turn.question].map((text, i) => ({
+    id: `m${i}`,
+    role: i % 2 ? "assistant" : "user",
+    parts: [{ type: "text", text }],
+  }));
+  const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
+  const body = JSON.stringify({ id: "widget", messages, language, collection });
+  const asked = { method: "POST", headers, body, signal, credentials: "same-origin" };
+  const response = await fetch(new URL("api/chat", server), asked);
+  if (!response.ok) return refused(turn, response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ; ) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (/^data: ?{/.test(line)) take(turn, JSON.parse(line.slice(5)));
+  }
+};
+
+let running; // the turn that is being written, and what ends it
+const run = (turn) => {
+  running = turn && { turn, end: new AbortController() };
+  send.textContent = turn ? "■" : "↑";
+  send.ariaLabel = turn ? say("Dừng", "Stop") : say("Gửi", "Send");
+  tell(turn ? progress({}) : "");
+  return running;
+};
+
+const ask = async (question) => {
+  const turn = { question, text: "", sources: [], citations: [] };
+  log.querySelector(".retry")?.remove();
+  turns.push(turn);
+  follows = true;
+  draw(turn, true);
+  const mine = run(turn);
+  save();
+  await stream(turn, mine.end.signal).catch(() => {});
+  if (!turn.done && !turn.error && !mine.end.signal.aborted) {
+    turn.retryable = true;
+    turn.error = turn.verdict
+      ? say("Câu trả lời bị ngắt.", "The answer broke off.")
+      : say(
+          "Không kết nối được máy chủ, hoặc máy chủ không cho phép trang này.",
+          "The server cannot be reached, or does not allow this page.",
+        );
+  }
+  draw(turn);
+  if (running !== mine) return; // cleared meanwhile
+  run();
+  save();
+};
+
+const grow = () => {
+  box.style.height = "auto";
+  box.style.height = `${box.scrollHeight}px`;
+  follow();
+};
+const submit = () => {
+  const question = box.value.trim();
+  if (!question || running) return;
+  box.value = "";
+  grow();
+  ask(question);
+};
+
+on(bubble, "click", () => {
+  if (panel.open) return panel.close();
+  if (!turns) load();
+  if (Math.min(innerWidth, innerHeight) > 480) panel.show();
+  else panel.showModal();
+  bubble.ariaExpanded = follows = true;
+  follow();
+  box.focus();
+});
+on(panel, "close", () => {
+  bubble.ariaExpanded = false;
+  bubble.focus();
+});
+on(close, "click", () => panel.close());
+on(clear, "click", () => {
+  running?.end.abort();
+  turns = [];
+  log.replaceChildren();
+  run();
+  save();
+  box.focus();
+});
+on(log, "click", (click) => {
+  const { target } = click;
+  const cited = target.closest(".cite");
+  const found = cited?.closest(".turn").querySelector(`.n${cited.name}`);
+  if (cited) click.preventDefault();
+  if (found) {
+    log.querySelector(".shown")?.classList.remove("shown");
+    found.classList.add("shown");
+    found.open = found.parentNode.open = true;
+    follows = false;
+    found.firstChild.focus();
+    found.scrollIntoView();
+    top = view.scrollTop;
+  }
+  if (!target.closest(".retry")) return;
+  log.lastChild.remove();
+  box.focus();
+  ask(turns.pop().question);
+});
+on(send, "click", (click) => {
+  if (!running) submit();
+  else if (click.detail < 2) running.end.abort(); // a double click sends, and stops nothing
+});
+on(box, "input", grow);
+on(box, "keydown", (press) => {
+  // An input method's Enter; Safari tells it by the code alone.
+  const composing = press.isComposing || press.keyCode === 229;
+  if (press.key !== "Enter" || press.shiftKey || composing) return;
+  press.preventDefault();
+  submit();
+});
+on(root, "keydown", (press) => press.key === "Escape" && !press.isComposing && panel.close());
+// The page's own shortcuts must not take what is typed here.
+for (const type of ["keydown", "keypress", "keyup"]) on(root, type, (press) => press.stopPropagation());
+on(window, "pagehide", () => running && save());
+
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(`
+:host { all: initial !important; }
+* { box-sizing: border-box; margin: 0; }
+.root { --back: light-dark(#fff, #0f172a); --soft: #94a3b822; --line: #94a3b866;
+  --quiet: light-dark(#526077, #9fb0c6);
+  --accent: light-dark(#0f766e, #2dd4bf); --mine: light-dark(#def3ef, #134e4a);
+  color-scheme: light dark; color: light-dark(#1e293b, #e2e8f0); overflow-wrap: anywhere;
+  font: 15px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
+.light { color-scheme: light; }
+.dark { color-scheme: dark; }
+button, textarea { border: 0; padding: 0; background: none; color: inherit; font: inherit; }
+button, summary { cursor: pointer; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; border-radius: 4px; }
+.bubble, dialog { position: fixed; z-index: 2147483000; inset: auto 20px 20px auto;
+  box-shadow: 0 6px 28px #0f172a44; }
+.bubble, .send { flex: none; width: 56px; height: 56px; border-radius: 50%;
+  background: var(--accent); color: var(--back); }
+.bubble::before { content: ""; display: block; width: 24px; height: 18px; margin: auto;
+  border: 3px solid; border-radius: 8px 8px 8px 0; }
+dialog { bottom: 88px; flex-direction: column; width: min(400px, 100vw - 40px); max-width: none;
+  height: min(660px, 100dvh - 108px); max-height: none; padding: 0; overflow: hidden;
+  border: 1px solid var(--line); border-radius: 16px; background: var(--back); color: inherit; }
+dialog[open], header, footer, .source summary { display: flex; }
+h2, h3 { font-size: 1em; }
+header { align-items: baseline; padding: 6px 8px 6px 16px; border-bottom: 1px solid var(--line); }
+h2, .source span { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+header button { min-width: 36px; padding: 6px 8px; color: var(--quiet); }
+.close { font-size: 20px; line-height: 1; }
+.view { flex: 1; padding: 16px; overflow: hidden auto; overscroll-behavior: contain; }
+.greeting, pre { padding: 10px 14px; border-radius: 10px; background: var(--soft); }
+.log:not(:empty) + .greeting, .status:empty { display: none; }
+.turn { margin-bottom: 20px; }
+.question { width: fit-content; max-width: 88%; margin: 0 0 14px auto; padding: 8px 14px;
+  border-radius: 14px 14px 4px; background: var(--mine); }
+.text > * + *, li > * + *, .quiet, .failed, .retry { margin-top: 8px; }
+p { white-space: pre-line; }
+ul, ol { padding-left: 24px; }
+a { color: var(--accent); }
+.cite { font-weight: 600; text-decoration: none; white-space: nowrap; }
+code { font: .88em ui-monospace, Consolas, monospace; }
+p code { background: var(--soft); }
+pre { overflow: auto; overflow-wrap: normal; }
+.sources { margin-bottom: 12px; padding: 6px 12px; border: 1px solid var(--line); border-radius: 12px; }
+small, .sources > summary, .quiet, .status { color: var(--quiet); font-size: 13px; }
+.source { border-top: 1px solid var(--line); font-size: 14px; scroll-margin: 14px; }
+.source summary { align-items: baseline; gap: 8px; padding: 6px 0; }
+.source[open] span { white-space: normal; }
+.source b { min-width: 20px; border-radius: 6px; background: var(--soft); text-align: center; }
+.cited b { background: var(--accent); color: var(--back); }
+.shown { background: var(--mine); box-shadow: 0 0 0 6px var(--mine); }
+.failed { padding-left: 10px; border-left: 3px solid #dc2626; }
+.retry { padding: 4px 14px; border: 1px solid var(--line); border-radius: 8px; }
+footer { align-items: end; margin: 8px 12px 12px; padding: 5px 5px 5px 14px;
+  border: 1px solid var(--line); border-radius: 22px; }
+footer:focus-within { border-color: var(--accent); }
+::placeholder { color: var(--quiet); }
+textarea { flex: 1; max-height: 140px; padding: 4px 0; resize: none; outline: none !important;
+  font-size: 16px; line-height: 24px; }
+.send { width: 32px; height: 32px; }
+@media (max-width: 480px), (max-height: 480px) {
+  dialog { inset: 0; width: 100%; height: 100dvh; border: 0; border-radius: 0; }
+}
+@media (prefers-reduced-motion: no-preference) {
+  .status { animation: breathe 1.6s infinite; }
+  @keyframes breathe { 50% { opacity: .5; } }
+}
+`);
+shadow.adoptedStyleSheets = [sheet];
+run();
+if (document.body) document.body.append(host);
+else on(document, "DOMContentLoaded", () => document.body.append(host));
+})();

@@ -1,0 +1,134 @@
+"""What the doors for programs add to each token, and to the first, over the model's server itself.
+
+Part of `python -m tests.load`. The model's server writes into each token when it was sent; a reader
+of raw bytes, the same for all, subtracts that from when it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+AT_ONCE, ARRIVING = 64, 3.0
+ROUNDS, FIRST_ROUNDS, WARM_UP = 1, 15, 3
+ALLOWED, ALLOWED_FIRST = 50.0, 15.0  # ms
+_STAMP = re.compile(rb"@(\d+)")
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way to ask: a path and the request's body for a question."""
+
+    name: str
+    url: str
+    in_parts: bool = False  # as the AI SDK has it
+
+    def body(self, question: str) -> dict[str, Any]:
+        said: dict[str, Any] = {"role": "user", "content": question}
+        if self.in_parts:
+            return {"messages": [{"role": "user", "parts": [{"type": "text", "text": question}]}]}
+        return {"model": "gpt-4o-mini", "messages": [said], "stream": True}
+
+
+@dataclass(slots=True)
+class Tokens:
+    """How late each token came, in ms, and after how many ms of the question the first one."""
+
+    late: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+
+
+def doors(model: str, app: str) -> list[Door]:
+    """The model's server itself comes first."""
+    return [
+        Door("model", f"{model}/chat/completions"),
+        Door("/v1", f"{app}/v1/chat/completions"),
+        Door("/api/chat", f"{app}/api/chat", in_parts=True),
+    ]
+
+
+async def measure(model: str, app: str, tokens: int) -> bool:
+    """Prints both tables; whether they are within what is allowed."""
+    ways = doors(model, app)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE)
+    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+        firsts = {way.name: Tokens() for way in ways}
+        for round_number in range(WARM_UP + FIRST_ROUNDS):
+            for way in ways:
+                one = Tokens()
+                await _ask(client, way, one, stop_after=1)
+                if round_number >= WARM_UP:
+                    firsts[way.name].first += one.first
+        rounds: list[dict[str, Tokens]] = []
+        for _ in range(ROUNDS):
+            rounds.append({way.name: await _at_once(client, way) for way in ways})
+    whole = AT_ONCE * tokens
+    passed = True
+    raw_first = statistics.median(firsts["model"].first)
+    for way in ways:
+        first = statistics.median(firsts[way.name].first)
+        print(f"{way.name:9} first token {first:6.1f} ms, added {first - raw_first:5.1f}")
+        if way is not ways[0]:
+            passed = passed and first - raw_first <= ALLOWED_FIRST
+    print(f"{AT_ONCE} streams: how late a token is, median, 95 %, 99 % in ms, and how many came")
+    for result in rounds:
+        for name, seen in result.items():
+            p50, p95, p99 = (_share(seen.late, share) for share in (50, 95, 99))
+            print(f"{name:9} {p50:6.1f} {p95:6.1f} {p99:6.1f}  {len(seen.late)}/{whole}")
+            passed = passed and len(seen.late) == whole
+    for way in ways[1:]:
+        added = statistics.median(
+            _share(r[way.name].late, 95) - _share(r["model"].late, 50) for r in rounds
+        )
+        print(f"{way.name}: 95 % of the tokens are at most {added:.1f} ms late, allowed {ALLOWED}")
+        passed = passed and added < ALLOWED
+    return passed
+
+
+async def _at_once(client: httpx.AsyncClient, way: Door) -> Tokens:
+    seen = Tokens()
+
+    async def arrive(place: int) -> None:
+        await asyncio.sleep(ARRIVING * place / AT_ONCE)
+        await _ask(client, way, seen)
+
+    await asyncio.gather(*map(arrive, range(AT_ONCE)))
+    return seen
+
+
+async def _ask(
+    client: httpx.AsyncClient, way: Door, seen: Tokens, stop_after: int | None = None
+) -> None:
+    question = f"What does X-Accel-Buffering do? (reader {next(_NUMBERS)})"
+    start, rest, count = time.monotonic_ns(), b"", 0
+    async with client.stream("POST", way.url, json=way.body(question)) as answer:
+        answer.raise_for_status()
+        async for data in answer.aiter_raw():
+            now = time.monotonic_ns()
+            *lines, rest = (rest + data).split(b"\n")
+            for stamp in _stamps(lines):
+                seen.late.append((now - stamp) / 1e6)
+                count += 1
+                if count == 1:
+                    seen.first.append((now - start) / 1e6)
+            if stop_after is not None and count >= stop_after:
+                break
+
+
+def _stamps(lines: Sequence[bytes]) -> Iterator[int]:
+    # The final message has no text of the answer, so each stamp comes once.
+    for line in lines:
+        yield from map(int, _STAMP.findall(line))
+
+
+def _share(values: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]

@@ -1,0 +1,266 @@
+"""Who may come in, at the real page over HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import bcrypt
+import httpx
+import pytest
+
+from ingest.reading import Reading
+from rag.access import hashed
+from tests.browser import served
+from tests.upstream import Script, Upstream, words
+from tests.wire import asked, said
+
+KEY, OTHER_KEY = "sesame-open-please", "another-key-of-ours"
+LOGIN = ("lan", "mật khẩu")
+QUESTION = {"messages": [{"role": "user", "content": "What does X-Accel-Buffering do?"}]}
+CHAT = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Why buffer?"}]}]}
+PAGE = ["/", "/config", "/gradio_api/info", "/health", "/ready", "/metrics", "/documents/1/pages/1"]
+PAGE += ["/docs", "/openapi.json", "/widget.js", "/widget", "/theme.css"]
+SITE, ELSEWHERE = "https://site.example", "https://elsewhere.example"
+
+At = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream(Script(words("It tells nginx not to buffer [1]."))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def at(reading: Reading, upstream: Upstream) -> Iterator[At]:
+    clients: dict[str, httpx.Client] = {}
+
+    def client(**settings: object) -> httpx.Client:
+        known = repr(sorted(settings.items()))
+        if known not in clients:
+            url = served(reading, **{"OPENAI_BASE_URL": upstream.base_url, **settings})
+            clients[known] = httpx.Client(base_url=url, timeout=60)
+        return clients[known]
+
+    yield client
+    for each in clients.values():
+        each.close()
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def ask(client: httpx.Client, **headers: str) -> httpx.Response:
+    return client.post("/v1/chat/completions", json=QUESTION, headers=headers)
+
+
+def doors(client: httpx.Client, **more: Any) -> dict[str, int]:
+    """The status of each door for programs."""
+    return {
+        "/v1/models": client.get("/v1/models", **more).status_code,
+        "/v1/chat/completions": client.post(
+            "/v1/chat/completions", json=QUESTION, **more
+        ).status_code,
+        "/api/chat": client.post("/api/chat", json=CHAT, **more).status_code,
+        "/api/search": client.get("/api/search?q=buffering", **more).status_code,
+        "/mcp": client.post("/mcp", json={}, **more).status_code,
+    }
+
+
+def test_without_logins_and_keys_everything_is_open(at: At) -> None:
+    client = at()
+    assert {path: client.get(path).status_code for path in ("/", "/docs", "/health")} == {
+        "/": 200,
+        "/docs": 200,
+        "/health": 200,
+    }
+    statuses = doors(client, headers=bearer("whatever an OpenAI client sends"))
+    assert 401 not in statuses.values() and statuses["/v1/chat/completions"] == 200
+
+
+def test_with_logins_every_route_of_the_page_and_of_ours_is_closed(at: At) -> None:
+    client = at(auth=dict([LOGIN]))
+    assert {path: client.get(path).status_code for path in PAGE} == dict.fromkeys(PAGE, 401)
+    assert set(doors(client).values()) == {401}
+    assert "Basic" in client.get("/").headers["www-authenticate"]
+
+
+def test_a_name_with_its_password_opens_them(at: At) -> None:
+    client = at(auth=dict([LOGIN]))
+    assert client.get("/", auth=LOGIN).status_code == 200
+    assert 401 not in doors(client, auth=LOGIN).values()
+    assert client.get("/", auth=("lan", "wrong")).status_code == 401
+    assert client.get("/", auth=("minh", LOGIN[1])).status_code == 401
+    assert client.get("/", headers={"Authorization": "Basic %%%"}).status_code == 401
+
+
+def test_who_is_logged_in_can_ask_through_the_page(at: At) -> None:
+    client = at(auth=dict([LOGIN]))
+    with (
+        httpx.Client(base_url=client.base_url, auth=LOGIN, timeout=60) as page,
+        asked(page, "What does X-Accel-Buffering do?") as updates,
+    ):
+        assert "not to buffer" in said(list(updates)[-1])
+
+
+def test_a_password_may_be_given_as_its_hash(at: At) -> None:
+    known = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode()
+    client = at(auth={"minh": known.replace("$2b$", "$2y$")})  # as htpasswd -B writes it
+    assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
+    assert client.get("/health", auth=("minh", known)).status_code == 401
+
+
+def test_a_plain_password_is_kept_as_a_hash_only() -> None:
+    assert b"s3cret" not in hashed("s3cret")
+    assert bcrypt.checkpw(b"s3cret", hashed("s3cret"))
+
+
+def test_guessing_passwords_is_slowed_down_and_does_not_lock_out_who_is_in(at: At) -> None:
+    client = at(auth={"minh": "s3cret"}, top_k=4)
+    assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
+    statuses = [client.get("/health", auth=("minh", f"guess {n}")).status_code for n in range(25)]
+    assert set(statuses[:20]) == {401} and statuses[-1] == 429
+    assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
+
+
+def test_with_keys_the_doors_for_programs_need_one_and_the_page_does_not(at: At) -> None:
+    client = at(api_keys=(KEY, OTHER_KEY))
+    assert client.get("/").status_code == 200
+    assert set(doors(client).values()) == {401}
+    assert set(doors(client, headers=bearer("no key of ours")).values()) == {401}
+    assert set(doors(client, headers=bearer(KEY + "x")).values()) == {401}
+    for key in (KEY, OTHER_KEY):
+        assert 401 not in doors(client, headers=bearer(key)).values()
+
+
+def test_a_key_opens_what_logins_close(at: At) -> None:
+    client = at(auth=dict([LOGIN]), api_keys=(KEY,))
+    assert client.get("/metrics", headers=bearer(KEY)).status_code == 200
+    assert ask(client, **bearer(KEY)).status_code == 200
+
+
+def test_a_path_in_another_spelling_is_not_open(at: At) -> None:
+    client = at(api_keys=(KEY,), root_path="/headwater")
+    for path in ("/v1/models", "/headwater/v1/models", "/v1/models/", "/%761/models"):
+        assert client.get(path).status_code == 401, path
+    for path in ("//v1/models", "/headwater/headwater/v1/models", "/headwater//v1/models"):
+        assert client.get(path).status_code in (401, 404), path
+
+
+def test_the_refusal_of_a_door_has_the_shape_of_its_errors(at: At) -> None:
+    refused = at(api_keys=(KEY, OTHER_KEY)).get("/v1/models")
+    assert refused.json()["error"]["code"] == "invalid_api_key"
+    assert refused.headers["www-authenticate"] == "Bearer"
+
+
+def test_no_key_and_no_password_is_logged_or_shown(
+    at: At, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = at(auth=dict([LOGIN]), api_keys=(KEY,))
+    shown = "".join(
+        answer.text + str(answer.headers)
+        for answer in [
+            client.get("/"),
+            client.get("/config", headers=bearer(KEY)),
+            client.get("/metrics", auth=LOGIN),
+            ask(client, **bearer(KEY)),
+            ask(client, **bearer("wrong" + KEY)),
+        ]
+    )
+    ours = [r for r in caplog.records if not r.name.startswith(("httpx", "httpcore"))]
+    for word in (KEY, LOGIN[1]):
+        assert word not in shown
+        assert not [r for r in ours if word in r.getMessage()]
+
+
+def test_only_allowed_sites_may_read_a_door(at: At) -> None:
+    client = at(allowed_origins=(SITE,))
+    allowed = ask(client, Origin=SITE)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == SITE
+    assert allowed.headers["access-control-allow-credentials"] == "true"
+    for origin in (ELSEWHERE, "null", "https://site.example.evil.example", "http://site.example"):
+        refused = ask(client, Origin=origin)
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
+        assert client.get("/api/search?q=buffer", headers={"Origin": origin}).status_code == 403
+
+
+def test_a_preflight_is_answered_for_allowed_sites_only(at: At) -> None:
+    client = at(allowed_origins=(SITE,))
+    wish = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    allowed = client.options("/api/chat", headers={"Origin": SITE, **wish})
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == SITE
+    refused = client.options("/api/chat", headers={"Origin": ELSEWHERE, **wish})
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_a_public_server_lets_no_other_site_read_the_page(at: At) -> None:
+    """Gradio itself answers every origin, with credentials, on any host but localhost."""
+    client = at(server_name="0.0.0.0", allowed_origins=(SITE,))
+    for origin in (SITE, ELSEWHERE):
+        answer = client.get("/config", headers={"Host": "docs.example", "Origin": origin})
+        assert answer.headers.get("access-control-allow-origin") in (None, SITE)
+    posted = client.post(
+        "/gradio_api/queue/join", json={}, headers={"Host": "docs.example", "Origin": SITE}
+    )
+    assert posted.status_code == 403
+
+
+def test_a_preflight_needs_no_key(at: At) -> None:
+    client = at(allowed_origins=(SITE,), api_keys=(KEY,))
+    wish = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
+    assert client.options("/api/chat", headers=wish).status_code == 200
+    assert ask(client, Origin=SITE).status_code == 401
+    assert ask(client, Origin=SITE).headers["access-control-allow-origin"] == SITE
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
+def test_a_body_that_is_too_large_is_refused(at: At, announced: bool) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 100_000
+
+    body: Any = b"x" * 5_000_000 if announced else chunks()
+    refused = at().post("/v1/chat/completions", content=body)
+    assert refused.status_code == 413
+    assert refused.json()["error"]["code"] == "body_too_large"
+
+
+def test_the_rate_limit_is_shared_by_all_doors(at: At) -> None:
+    client = at(rate_limit="3/minute")
+    assert ask(client).status_code == 200
+    assert client.get("/api/search?q=Why+buffer").status_code == 200
+    assert "text-delta" in client.post("/api/chat", json=CHAT).text
+    refused = ask(client)
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert refused.headers["x-should-retry"] == "false"
+    assert client.get("/api/search?q=Why+buffer").status_code == 429
+    assert '"type":"error"' in client.post("/api/chat", json=CHAT).text
+    with asked(client, "What does X-Accel-Buffering do?") as updates:
+        assert "again in" in said(list(updates)[-1])
+
+
+def test_each_key_and_each_login_has_a_limit_of_its_own(at: At) -> None:
+    client = at(rate_limit="1/minute", api_keys=(KEY, OTHER_KEY), auth=dict([LOGIN]))
+    assert ask(client, **bearer(KEY)).status_code == 200
+    assert ask(client, **bearer(KEY)).status_code == 429
+    assert ask(client, **bearer(OTHER_KEY)).status_code == 200
+    assert client.post("/v1/chat/completions", json=QUESTION, auth=LOGIN).status_code == 200
+
+
+def test_every_answer_has_the_security_headers(at: At) -> None:
+    client = at()
+    for path in ("/", "/v1/models", "/api/search?q=buffering", "/docs"):
+        headers = client.get(path).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"

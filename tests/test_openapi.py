@@ -1,0 +1,78 @@
+"""The description of the doors for programs, and whether they are as it says for whatever comes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from ingest.reading import Reading
+from tests.browser import served
+
+CASES = 2000
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+]
+
+
+@pytest.fixture(scope="module")
+def url(reading: Reading) -> str:
+    return served(reading)
+
+
+def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None:
+    described = httpx.get(f"{url}openapi.json").json()
+    routes: dict[str, Any] = {
+        f"{method} {path}": route
+        for path, methods in described["paths"].items()
+        for method, route in methods.items()
+    }
+    assert set(routes) == {
+        "get /v1/models",
+        "post /v1/chat/completions",
+        "post /api/chat",
+        "get /api/search",
+    }
+    for name, route in routes.items():
+        assert route["summary"] and "401" in route["responses"], name
+    assert "examples" in described["components"]["schemas"]["ChatCompletion"]
+    assert "examples" in described["components"]["schemas"]["UiChat"]
+    [q, *_] = routes["get /api/search"]["parameters"]
+    assert q["schema"]["examples"]
+
+
+def test_the_description_is_shown_without_a_request_to_another_site(tab: Page, url: str) -> None:
+    hosts: set[str | None] = set()
+    tab.on("request", lambda request: hosts.add(httpx.URL(request.url).host))
+    tab.goto(f"{url}docs")
+    expect(tab.get_by_text("/v1/chat/completions")).to_be_visible()
+    expect(tab.get_by_text("/api/search")).to_be_visible()
+    assert hosts == {"127.0.0.1"}
+
+
+@pytest.mark.timeout(1200)
+def test_2000_generated_requests_get_what_is_described_and_never_a_server_error(
+    url: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}openapi.json"]
+    command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"]
+    command += ["--max-examples", "300", "--workers", "2", "--continue-on-failure", "--no-color"]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-1000:]
+    [generated] = re.findall(r"(\d+) generated", run.stdout)
+    print(f"\n{generated} requests")
+    assert int(generated) >= CASES
