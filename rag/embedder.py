@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 BATCH = 16
+QUESTIONS = 1024  # whose vectors are kept, 1.5 kB each
 # Two starts must not choose differently, or one store has vectors of two precisions. Without
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
@@ -49,6 +51,8 @@ class Embedder:
         self.name = name.removeprefix("sentence-transformers/")
         self._lock = threading.RLock()
         self._asked: deque[tuple[str, Future[Vectors]]] = deque()
+        # The same question is embedded for its search, its quotes, its retry, and for others.
+        self._question = lru_cache(maxsize=QUESTIONS)(self._together)
         import torch
 
         self._model = _faster(_load(self.name))
@@ -63,7 +67,7 @@ class Embedder:
         texts are done.
         """
         if len(texts) == 1:
-            return self._together(texts[0])[np.newaxis]
+            return self._question(texts[0])[np.newaxis]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(texts), BATCH):
@@ -100,6 +104,7 @@ class Embedder:
         vectors: Vectors = np.asarray(raw, dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(norms, 1e-12)
+        unit.flags.writeable = False  # it may be kept
         return unit
 
 

@@ -61,6 +61,7 @@ def _vocabulary(text: str) -> frozenset[str]:
     return frozenset(words(text))
 
 
+@lru_cache(maxsize=1024)
 def _overlap(before: str, after: str) -> int:
     """How many characters at the end of `before` are the start of `after`; whole words, or many."""
     for length in range(min(len(before), len(after)), 0, -1):

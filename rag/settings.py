@@ -63,13 +63,18 @@ def _logins(value: object) -> object:
         if not name or not password:
             raise ValueError("must be name:password, with commas between several")
         logins[name] = SecretStr(password)
+    if not logins:  # meant to close something, and would not
+        raise ValueError("must be name:password, with commas between several")
     return logins
 
 
 def _keys(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return tuple(SecretStr(key) for key in map(str.strip, value.split(",")) if key)
+    keys = tuple(SecretStr(key) for key in map(str.strip, value.split(",")) if key)
+    if not keys:
+        raise ValueError("has no key in it")
+    return keys
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

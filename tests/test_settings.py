@@ -128,6 +128,38 @@ def test_only_a_space_trusts_proxies_unasked_those_in_its_own_network(
     assert configured(HEADWATER_TRUSTED_PROXIES="::1").trusted_proxies == ("::1",)
 
 
+def test_logins_are_pairs_and_shown_nowhere(configured: Configured) -> None:
+    settings = configured(HEADWATER_AUTH="lan: mật:khẩu , minh:s3cret,", HEADWATER_API_KEYS="a, b,")
+    told = {name: word.get_secret_value() for name, word in settings.auth.items()}
+    assert told == {"lan": "mật:khẩu", "minh": "s3cret"}
+    assert [key.get_secret_value() for key in settings.api_keys] == ["a", "b"]
+    assert "khẩu" not in repr(settings) and "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("bad", ["*", "site.example", "https://site.example/", "https://*.example"])
+def test_an_origin_that_is_none_is_refused_with_what_is_allowed(
+    configured: Configured, bad: str
+) -> None:
+    refuses(configured, "HEADWATER_ALLOWED_ORIGINS", bad, "write https://site.example")
+
+
+def test_an_origin_is_compared_in_lower_case(configured: Configured) -> None:
+    origins = configured(HEADWATER_ALLOWED_ORIGINS="https://Site.Example:8443").allowed_origins
+    assert origins == ("https://site.example:8443",)
+
+
+@pytest.mark.parametrize(("text", "path"), [("/a/b-c/", "/a/b-c"), ("/", ""), (" /x ", "/x")])
+def test_a_path_of_a_site_ends_without_a_slash(
+    configured: Configured, text: str, path: str
+) -> None:
+    assert configured(HEADWATER_ROOT_PATH=text).root_path == path
+
+
+@pytest.mark.parametrize("bad", ["headwater", "/a b", "https://x.example/a", "//x"])
+def test_what_is_no_path_is_refused(configured: Configured, bad: str) -> None:
+    refuses(configured, "HEADWATER_ROOT_PATH", bad, "a path such as /headwater")
+
+
 def test_kinds_to_redact_are_listed_with_commas(configured: Configured) -> None:
     assert configured().redact == ()
     assert configured(HEADWATER_REDACT="key").redact == ("key",)
@@ -196,6 +228,11 @@ def test_a_key_is_shown_neither_by_the_settings_nor_by_a_refusal(configured: Con
         ("OPENAI_API_KEY", "“sk-secret”", "copied with quotes"),
         ("OPENAI_BASE_URL", "http://user:sekret@host/v1", "name or password"),
         ("HEADWATER_CHROMA_URL", "http://user:sekret@host:8000", "name or password"),
+        ("HEADWATER_AUTH", "sekret", "name:password"),
+        ("HEADWATER_AUTH", "lan:", "name:password"),
+        ("HEADWATER_AUTH", "lan:sekret,:sekret", "name:password"),
+        ("HEADWATER_AUTH", " , ", "name:password"),
+        ("HEADWATER_API_KEYS", ",", "no key"),
     ],
 )
 def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
