@@ -17,19 +17,18 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from ingest import readers, sync
 from ingest.reading import Reading
 from rag import shelf
-from rag.access import Access, Limited, hashed, user_of
+from rag.access import user_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents import Originals, documents
-from rag.doors import doors
+from rag.doors import doors, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
-from rag.http import Guard, HangUp, probes
+from rag.http import HangUp, probes
 from rag.mcp_server import McpDoor
 from rag.metrics import Metrics
 from rag.pacing import paced
@@ -172,6 +171,15 @@ class Page:
         self._reading.again()
         return self.shelf()
 
+    def _models(self) -> gr.Textbox | gr.Dropdown:
+        """The choice of a model: any, unless the settings offer some."""
+        settings = self._settings
+        named: dict[str, Any] = {"label": "Mô hình · Model", "visible": settings.has_model}
+        if not settings.models:
+            return gr.Textbox("", placeholder=settings.openai_model, **named)
+        offered = [(settings.openai_model, ""), *((name, name) for name in settings.models)]
+        return gr.Dropdown(offered, value="", allow_custom_value=True, **named)
+
     def _build(self) -> gr.ChatInterface:
         has_model = self._settings.has_model
         demo = gr.ChatInterface(
@@ -215,12 +223,7 @@ class Page:
                     value=self._settings.top_k,
                     label="Số nguồn · Sources",
                 ),
-                gr.Textbox(
-                    "",
-                    label="Mô hình · Model",
-                    placeholder=self._settings.openai_model,
-                    visible=has_model,
-                ),
+                self._models(),
                 gr.Dropdown(
                     [("Theo mô hình · The model's own", ""), "0", "0.3", "0.7", "1", "1.5"],
                     value="",
@@ -293,7 +296,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         max_threads=page.at_once,
         app_kwargs={
             "middleware": [
-                *_gate(settings),
+                *gate(settings),
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
             "routes": [
@@ -331,31 +334,6 @@ def _lifespan(assistants: McpDoor) -> Callable[[Starlette], AbstractAsyncContext
             yield
 
     return started
-
-
-def _gate(settings: Settings) -> list[Middleware]:
-    """What every request goes through, the first one first."""
-    logins = {name: hashed(word.get_secret_value()) for name, word in settings.auth.items()}
-    return [
-        Middleware(
-            Guard,
-            public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
-            local_only=settings.server_name in ("127.0.0.1", "localhost", "::1"),
-            allowed_origins=settings.allowed_origins,
-            root_path=settings.root_path,
-        ),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_credentials=True,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        ),
-        Middleware(
-            Access, logins=logins, keys=[key.get_secret_value() for key in settings.api_keys]
-        ),
-        Middleware(Limited),
-    ]
 
 
 def main() -> int:

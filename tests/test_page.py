@@ -173,6 +173,28 @@ def test_the_options_reach_the_search_and_the_model(
     assert "Vietnamese" in body["messages"][0]["content"]
 
 
+def test_models_that_are_offered_can_be_chosen_and_no_others(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    url = served(reading, OPENAI_BASE_URL=upstream.base_url, models=("large",))
+    upstream.script = Script(words("It is a header [1]."))
+    calls = len(upstream.calls)
+    visit(tab, url)
+    tab.get_by_text("Tùy chọn · Options").click()
+    chosen = tab.get_by_label("Mô hình · Model")
+    chosen.click()
+    tab.get_by_role("option", name="large").click()
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("It is a header")
+    finished(tab)
+    assert upstream.calls[-1].body["model"] == "large"
+    chosen.fill("huge")
+    chosen.press("Enter")
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("“huge” is not offered here. Choose one of")
+    assert len(upstream.calls) == calls + 1
+
+
 # Stop, a closed tab, a reload, a client that hangs up, and Retry
 
 
