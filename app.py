@@ -13,10 +13,12 @@ from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from ingest import readers, sync
 from ingest.reading import Reading
@@ -324,11 +326,12 @@ def _lifespan(assistants: McpDoor) -> Callable[[Starlette], AbstractAsyncContext
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
         # Gradio's own layer lets every site read what a public server answers. It steps back where
-        # the app that it is mounted in decides.
+        # the app that it is mounted in decides, by having this layer; here rag.doors does.
+        decided = SimpleNamespace(user_middleware=[Middleware(CORSMiddleware)])
         layer = app.middleware_stack
         while layer is not None:
             if isinstance(layer, CustomCORSMiddleware):
-                layer.parent_app = app
+                layer.parent_app = decided
             layer = getattr(layer, "app", None)
         async with assistants.lifespan(app):
             yield

@@ -25,11 +25,18 @@ from .api import MAX_BODY, problem
 from .http import is_door, path_of
 
 MAX_PAGE_BODY = 16_000_000  # bytes; a long conversation comes back whole
-FAILURES = parse("20/minute")  # wrong passwords from one address
+ATTEMPTS = parse("20/minute")  # passwords from one address that were not right before
+CHECKS = 2  # of passwords at once; searches share their threads
+BODY_SECONDS = 60.0  # in which a body must have come
 REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
 _USER = "headwater.user"
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
-_CODES = {401: "invalid_api_key", 413: "body_too_large", 429: "too_many_questions"}
+_CODES = {
+    401: "invalid_api_key",
+    408: "body_too_slow",
+    413: "body_too_large",
+    429: "too_many_passwords",
+}
 
 
 class Access:
@@ -44,7 +51,8 @@ class Access:
         self._logins = logins
         self._keys = [_digest(key) for key in keys]
         self._known: dict[bytes, str] = {}  # the digests of credentials that were right
-        self._failures = MovingWindowRateLimiter(MemoryStorage())
+        self._attempts = MovingWindowRateLimiter(MemoryStorage())
+        self._checking = asyncio.Semaphore(CHECKS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or path_of(scope) == _STARTED:
@@ -55,20 +63,18 @@ class Access:
         user = self._known_user(given)
         if user is None and self._logins and given[:6].lower() == "basic ":
             address = _address(scope)
-            if not await self._failures.test(FAILURES, address):
-                said = "Too many wrong passwords. Try again in a minute."
-                await _refused(said, 429, for_programs)(scope, receive, send)
+            if not await self._attempts.hit(ATTEMPTS, address):
+                said = "Too many passwords were tried. Try again in a minute."
+                await _refusal(said, 429, for_programs)(scope, receive, send)
                 return
             user = await self._login(given)
-            if user is None:
-                await self._failures.hit(FAILURES, address)
         if user is not None:
             scope[_USER] = user
         elif self._logins or (self._keys and for_programs):
             said = (
                 "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
             )
-            await _refused(said, 401, for_programs)(scope, receive, send)
+            await _refusal(said, 401, for_programs)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -87,7 +93,8 @@ class Access:
         name, password = _decoded(given[6:].strip())
         # Also for an unknown name: how long it takes must not tell which names there are.
         expected = self._logins.get(name) or next(iter(self._logins.values()))
-        right = await asyncio.to_thread(bcrypt.checkpw, password.encode()[:72], expected)
+        async with self._checking:
+            right = await asyncio.to_thread(bcrypt.checkpw, password.encode()[:72], expected)
         if not right or name not in self._logins:
             return None
         if len(self._known) >= REMEMBERED:
@@ -109,19 +116,25 @@ class Limited:
         for_programs = is_door(scope)
         most = MAX_BODY if for_programs else MAX_PAGE_BODY
         announced = Headers(scope=scope).get("content-length", "0")
-        body, too_long = b"", announced.isdecimal() and int(announced) > most
+        body, too_long = bytearray(), announced.isdecimal() and int(announced) > most
         more = not too_long
-        while more and not too_long:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            too_long, more = len(body) > most, message.get("more_body", False)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while more and not too_long:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    too_long, more = len(body) > most, message.get("more_body", False)
+        except TimeoutError:
+            said = "The body did not come in time."
+            await _refusal(said, 408, for_programs)(scope, receive, send)
+            return
         if too_long:
             said = f"The body is too large; at most {most:,} bytes are taken."
-            await _refused(said, 413, for_programs)(scope, receive, send)
+            await _refusal(said, 413, for_programs)(scope, receive, send)
             return
-        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def again() -> Message:
             return whole.pop() if whole else await receive()
@@ -160,7 +173,7 @@ def _decoded(credentials: str) -> tuple[str, str]:
     return name, password
 
 
-def _refused(said: str, status: int, for_programs: bool) -> Response:
+def _refusal(said: str, status: int, for_programs: bool) -> Response:
     headers = {}
     if status == 401:
         # A browser asks for a name and a password by itself; not for a page of another site.

@@ -227,7 +227,7 @@ class Answerer:
         question that it leans on; and what the model took for it."""
         ending = Ending("stop")
         if self._writer:
-            clean = self._redactor.text(asked.query)
+            clean = self._text(asked.query)
             request = followup.request(clean, self._clean(asked.turns), asked.language)
             reply, ending = await self._writer.reply(request, asked.options, REWRITE_SECONDS)
             if rewritten := followup.accepted(reply, asked.query):
@@ -244,8 +244,10 @@ class Answerer:
             )
 
     def _clean(self, turns: Sequence[Turn]) -> list[Turn]:
-        clean = self._redactor.text
-        return [Turn(clean(turn.question), clean(turn.answer)) for turn in turns]
+        return [Turn(self._text(turn.question), self._text(turn.answer)) for turn in turns]
+
+    def _text(self, text: str) -> str:
+        return self._redactor.text(sendable(text))
 
     async def _pieces(
         self, asked: _Asked, retriever: Retriever, findings: Findings
@@ -256,11 +258,11 @@ class Answerer:
             yield f"{_REFUSAL[asked.language]} {scores}"
         elif self._writer:
             messages = prompt.messages(
-                self._redactor.text(asked.query),
+                self._text(asked.query),
                 findings if asked.options.documents else None,
                 self._clean(asked.turns),
                 asked.language,
-                self._redactor.text(asked.options.instructions),
+                self._text(asked.options.instructions),
             )
             writing = self._writer.stream(messages, asked.options, retriever.edition)
             async with aclosing(writing) as pieces:
@@ -281,7 +283,7 @@ class Answerer:
 
 def checked(question: str) -> str:
     """The question without surrounding space. Raises QuestionError if it cannot be answered."""
-    query = question.strip()
+    query = sendable(question).strip()
     if not query:
         raise QuestionError(
             "The question is empty. Type a question about the documents.",
@@ -299,6 +301,11 @@ def checked(question: str) -> str:
             "Câu hỏi không có chữ hay số nào nên không có gì để tìm.",
         )
     return query
+
+
+def sendable(text: str) -> str:
+    """`text` without halves of surrogate pairs, which JSON can hold and nothing else can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _check_instructions(instructions: str) -> None:

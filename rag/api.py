@@ -105,9 +105,13 @@ def _malformed(exc: RequestValidationError) -> JSONResponse:
     first = exc.errors()[0]
     if first["type"] == "json_invalid":
         return problem(400, "The body is not valid JSON.", "invalid_request")
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+    where = _short(".".join(str(part) for part in first["loc"] if part not in ("body", "query")))
     said = f"{where}: {first['msg']}" if where else str(first["msg"])
     return problem(400, said, "invalid_request", where or None)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def problem(
@@ -118,9 +122,13 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     """The answer that says what is wrong."""
+    return JSONResponse(_error(status, message, code, param), status, headers)
+
+
+def _error(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:
     kind = _TYPE.get(status, "server_error")
     error = Error(message=message, type=kind, code=_CODE.get(code, code), param=param)
-    return JSONResponse({"error": error.model_dump()}, status, headers)
+    return {"error": error.model_dump()}
 
 
 def failure(code: str, sentence: str, retryable: bool) -> JSONResponse:
@@ -132,9 +140,7 @@ def failure(code: str, sentence: str, retryable: bool) -> JSONResponse:
 
 def error_of(failed: Failed) -> dict[str, Any]:
     """The same body, for a failure after the first word."""
-    kind = _TYPE.get(_STATUS.get(failed.code, 500), "server_error")
-    code = _CODE.get(failed.code, failed.code)
-    return {"error": {"message": failed.sentence, "type": kind, "code": code, "param": None}}
+    return _error(_STATUS.get(failed.code, 500), failed.sentence, failed.code, None)
 
 
 def documented(*statuses: int, stream: str | None = None) -> dict[int | str, dict[str, Any]]:

@@ -4,22 +4,45 @@ them and the page. Each is a file of its own."""
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import openai_api, search_api, ui_stream, widget
 from .access import Access, Limited, hashed
 from .answer import Answerer
-from .http import Guard
+from .http import Guard, is_door
 from .settings import Settings
 
 _ABOUT = """\
 Answers from the documents, sources first. Where keys are set (`HEADWATER_API_KEYS`), send one as \
 `Authorization: Bearer …`. Errors have OpenAI's shape.
 """
+
+
+class Shared:
+    """Lets pages of other sites read what the doors answer, and nothing else."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        self._app = app
+        self._shared = CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],  # OpenAI's client and MCP's send some of their own
+            expose_headers=["Mcp-Session-Id", "X-Request-Id", "X-Should-Retry"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._shared if scope["type"] == "http" and is_door(scope) else self._app
+        await app(scope, receive, send)
 
 
 def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
@@ -33,9 +56,13 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
         favicon_url="docs/static/favicon.png",
     )
     offered = settings.models if settings.has_model else ()
-    described.include_router(openai_api.router(answerer, settings.openai_model, offered))
-    described.include_router(ui_stream.router(answerer))
-    described.include_router(search_api.router(answerer))
+    key = Depends(HTTPBearer(auto_error=False))  # only described by it; the gate asks for it
+    for router in (
+        openai_api.router(answerer, settings.openai_model, offered),
+        ui_stream.router(answerer),
+        search_api.router(answerer),
+    ):
+        described.include_router(router, dependencies=[key])
     return [*described.routes, *widget.routes()]
 
 
@@ -50,13 +77,7 @@ def gate(settings: Settings) -> list[Middleware]:
             allowed_origins=settings.allowed_origins,
             root_path=settings.root_path,
         ),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_credentials=True,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        ),
+        Middleware(Shared, origins=settings.allowed_origins),
         Middleware(
             Access, logins=logins, keys=[key.get_secret_value() for key in settings.api_keys]
         ),

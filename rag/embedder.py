@@ -86,14 +86,19 @@ class Embedder:
             while not asked.done():
                 batch = [self._asked.popleft() for _ in range(min(len(self._asked), BATCH))]
                 try:
-                    vectors = self._encode([text for text, _ in batch], threads=1)
-                except BaseException as exc:
-                    for _, other in batch:
-                        other.set_exception(exc)
-                else:
-                    for (_, other), vector in zip(batch, vectors, strict=True):
-                        other.set_result(vector)
+                    self._answer(batch)
+                except Exception:
+                    for one in batch:  # one that fails must not spoil it for the others
+                        try:
+                            self._answer([one])
+                        except Exception as exc:
+                            one[1].set_exception(exc)
         return asked.result()
+
+    def _answer(self, batch: list[tuple[str, Future[Vectors]]]) -> None:
+        vectors = self._encode([text for text, _ in batch], threads=1)
+        for (_, asked), vector in zip(batch, vectors, strict=True):
+            asked.set_result(vector)
 
     def _encode(self, texts: list[str], threads: int | None = None) -> Vectors:
         """`threads` 1 is for questions: on a machine with other work two threads waited for one

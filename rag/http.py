@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .api import problem
+
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
 # away. Gradio's page itself needs inline scripts and styles,
 # and builds functions from text.
@@ -92,8 +94,16 @@ class Guard:
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        refusal = self._refusal(scope, Headers(scope=scope))
-        answer = PlainTextResponse(refusal, 403) if refusal else self._app
+        status = 403
+        try:
+            refusal = self._refusal(scope, Headers(scope=scope))
+        except ValueError:  # http://[
+            status, refusal = 400, "The host or the origin of this request is none."
+        answer: ASGIApp = self._app
+        if refusal:
+            answer = PlainTextResponse(refusal, status)
+            if is_door(scope):
+                answer = problem(status, refusal, "refused")
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:

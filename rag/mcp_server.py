@@ -47,6 +47,7 @@ from .types import Options, Reason, Source, Verdict
 log = logging.getLogger(__name__)
 
 PATH = "/mcp"
+SESSION_SECONDS = 300.0  # without a request; then it is given up
 SESSIONS = 1000  # at once: a client that is older than the protocol of 2026 holds one
 _LEAVING = "headwater.leaving"  # in a request's scope: what ends its answer
 
@@ -149,6 +150,7 @@ class McpDoor:
             server,
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             max_sessions=SESSIONS,
+            session_idle_timeout=SESSION_SECONDS,
         )
         self.routes = [Route(PATH, self)]
 
@@ -182,7 +184,7 @@ class McpDoor:
         try:
             return await tool(context, context.request.scope, given)
         except HeadwaterError as exc:
-            language = detect(str(given.get("query", ""))[:MAX_QUESTION])
+            language = detect(str(given.get("query") or given.get("question"))[:MAX_QUESTION])
             return _failed(exc.sentence(language), exc.code, exc.retryable)
         except Exception:
             log.exception("%s failed", call.name)

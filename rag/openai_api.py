@@ -35,7 +35,7 @@ from .events import (
     as_json,
 )
 from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
-from .sse import EventStream, until_gone
+from .sse import CUT_OFF, EventStream, until_gone
 from .types import Options, Source, Usage
 
 _PASSED_ON = (
@@ -135,6 +135,7 @@ class Completion:
         self._sources: Sequence[Source] = ()
         self._citations: list[CitationChecked] = []
         self._finished: Finished | None = None
+        self._over = False
         self._key = "content"  # where the text goes
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
@@ -154,20 +155,21 @@ class Completion:
                 self._citations.append(event)
             case Finished(reason=reason):
                 yield from self._begin()
-                self._finished = event
+                self._finished, self._over = event, True
                 annotated = {"role": "assistant", "annotations": self._annotations()}
                 last = self._chunk({}, _FINISH.get(reason, "stop"), message=annotated)
                 yield last | self._found() | {"headwater": _measured(event)}
                 if self.tells_usage:
                     yield self._chunk(None) | {"usage": _usage(event)}
             case Failed():
+                self._over = True
                 yield error_of(event)
             case _:
                 assert_never(event)
 
     def end(self) -> Iterator[dict[str, Any]]:
-        """Nothing: [DONE] says it all."""
-        yield from ()
+        if not self._over:
+            yield error_of(CUT_OFF)
 
     def whole(self) -> dict[str, Any]:
         """The answer that is not streamed, once it is finished."""

@@ -3,10 +3,12 @@ requests and for /docs."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue
 
+MOST_PASSED_ON = 20_000  # bytes, of one parameter
 HEADWATER = "headwater"  # the model of the settings, or the documents' own words
 
 
@@ -16,7 +18,14 @@ def _text(value: object) -> object:
         if any(part.get("type") not in ("text", "refusal") for part in value):
             raise ValueError("only text can be read here")
         return "".join(str(part.get("text") or part.get("refusal") or "") for part in value)
-    return value or "" if value is None else value
+    return "" if value is None else value
+
+
+def _passed_on(value: object) -> object:
+    """What goes to the model's server as it is. Raises ValueError if that is no JSON, or much."""
+    if len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode()) > MOST_PASSED_ON:
+        raise ValueError(f"at most {MOST_PASSED_ON:,} bytes are passed on")
+    return value
 
 
 class ChatMessage(BaseModel):
@@ -46,8 +55,8 @@ class ChatCompletion(BaseModel):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: str | list[str] | None = None
-    response_format: dict[str, JsonValue] | None = None
+    stop: Annotated[str | list[str] | None, AfterValidator(_passed_on)] = None
+    response_format: Annotated[dict[str, JsonValue] | None, AfterValidator(_passed_on)] = None
     user: str | None = Field(None, max_length=500)
     n: Literal[1] | None = 1
     tools: list[JsonValue] | None = Field(None, max_length=0, description="not offered here")

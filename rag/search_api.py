@@ -62,7 +62,8 @@ def router(answerer: Answerer) -> APIRouter:
         ],
         k: Annotated[int | None, Query(description="sources", ge=1, le=20)] = None,
         collection: Annotated[
-            str | None, Query(description="search only this folder of the documents")
+            str | None,
+            Query(max_length=500, description="search only this folder of the documents"),
         ] = None,
     ) -> dict[str, Any]:
         options = Options(top_k=k, collection=collection)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, suppress
@@ -16,9 +17,18 @@ from starlette.types import Receive, Scope, Send
 
 from .events import Event, Failed, Searching
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
+SEND_SECONDS = 30.0  # that a reader may take for one piece; others wait for its turn
 KEEP_ALIVE_SECONDS = 15.0  # proxies close what is silent for longer, nginx after 60
+CUT_OFF = Failed(
+    "stream_interrupted",
+    True,
+    "The server was stopped. Ask again. · Máy chủ đã dừng. Hãy hỏi lại.",
+    "",
+)
 DONE = b"data: [DONE]\n\n"
 _COMMENT = b": keep-alive\n\n"
 _HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
@@ -55,9 +65,13 @@ class EventStream(StreamingResponse):
         self._translator = translator
         self._refusal = refusal
         self._last_sent = 0.0
+        self._not_read = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await until_gone(receive, self._answer(scope, receive, send))
+        try:
+            await until_gone(receive, self._answer(scope, receive, send))
+        except _NotRead:
+            log.info("a stream was ended that nobody read")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._events) as events:
@@ -74,9 +88,14 @@ class EventStream(StreamingResponse):
 
     async def _write(self, begun: Sequence[Event], send: Send) -> None:
         async def body(data: bytes, more: bool = True) -> None:
-            if data:
+            if data and not self._not_read:
                 self._last_sent = time.monotonic()
-                await send({"type": "http.response.body", "body": data, "more_body": more})
+                try:
+                    async with asyncio.timeout(SEND_SECONDS):
+                        await send({"type": "http.response.body", "body": data, "more_body": more})
+                except TimeoutError:
+                    self._not_read = True
+                    raise _NotRead from None
 
         async def keep_alive() -> None:
             while True:
@@ -96,6 +115,10 @@ class EventStream(StreamingResponse):
             keeping.cancel()
             # Also when this process is being stopped: who still reads sees where it ends.
             await body(_lines(self._translator.end()) + DONE, more=False)
+
+
+class _NotRead(Exception):
+    """The reader takes nothing any more, and has not left."""
 
 
 async def until_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:

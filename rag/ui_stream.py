@@ -19,6 +19,7 @@ from .access import user_of
 from .answer import Answerer
 from .api import Route, conversation, documented
 from .documents import address
+from .errors import QuestionError
 from .events import (
     CitationChecked,
     Event,
@@ -32,7 +33,7 @@ from .events import (
     WithoutDocuments,
     usage_as_json,
 )
-from .sse import EventStream
+from .sse import CUT_OFF, EventStream
 from .types import Findings, Language, Options, Source
 
 Part = dict[str, object]
@@ -45,7 +46,6 @@ _MEDIA_TYPES = {
     ".md": "text/markdown",
     ".markdown": "text/markdown",
 }
-_CUT_OFF = "The server was stopped. Ask again. · Máy chủ đã dừng. Hãy hỏi lại."
 _FINISH = {"length": "length", "content_filter": "content-filter"}
 
 
@@ -69,7 +69,9 @@ class UiChat(BaseModel):
     messages: list[UiMessage] = Field(min_length=1, max_length=1000)
     trigger: str = Field("submit-message", description="regenerate-message has it written anew")
     language: Language | None = Field(None, description="of the answer; else the question's")
-    collection: str | None = Field(None, description="search only this folder of the documents")
+    collection: str | None = Field(
+        None, max_length=500, description="search only this folder of the documents"
+    )
     top_k: int | None = Field(None, ge=1, le=20, description="sources")
 
     model_config = {
@@ -107,6 +109,8 @@ def router(answerer: Answerer) -> APIRouter:
         said = [
             (m.role, "".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
         ]
+        if said[-1][0] != "user":
+            raise QuestionError("The last message must be the user's question.")
         question, turns, instructions = conversation(said)
         options = Options(
             language=chat.language,
@@ -182,7 +186,10 @@ class UiStream:
         if not self._over:
             yield from self._close_text()
             yield {"type": "abort"}
-            yield {"type": "error", "errorText": _CUT_OFF}  # useChat itself says nothing of abort
+            yield {
+                "type": "error",
+                "errorText": CUT_OFF.sentence,
+            }  # useChat itself says nothing of abort
 
     def _close_text(self) -> Iterator[Part]:
         if self._writing:

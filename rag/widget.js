@@ -1,5 +1,5 @@
 // Headwater's chat on any page, from one script tag: a bubble and a panel, all of it in a shadow.
-// It knows the stream of POST api/chat, and nothing of the page that it is on.
+// It knows the stream of POST api/chat, and nothing of its page.
 (() => {
 const script = document.currentScript;
 if (!script || document.headwater) return;
@@ -261,7 +261,7 @@ const stream = async (turn, signal) => {
     parts: [{ type: "text", text }],
   }));
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
-  const body = JSON.stringify({ id: "widget", messages, language, collection });
+  const body = JSON.stringify({ id: "widget", messages, language: language && say("vi", "en"), collection });
   const asked = { method: "POST", headers, body, signal, credentials: "same-origin" };
   const response = await fetch(new URL("api/chat", server), asked);
   if (!response.ok) return refused(turn, response);

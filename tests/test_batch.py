@@ -219,6 +219,7 @@ async def test_each_answer_is_a_line_and_is_shown(out: Path) -> None:
         "first_token_seconds": 0.2,
         "total_seconds": 0.3,
         "request_id": "r1",
+        "rewriting": None,
         "dropped_citations": 0,
     }
     assert "id" not in next(line for line in lines(out) if line["number"] == 9)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +113,24 @@ def test_an_unknown_model_is_refused_in_a_sentence_when_there_is_no_network() ->
     )
     assert "“no-such-model-here” (HEADWATER_EMBEDDING_MODEL) cannot be loaded" in asked.stdout
     assert "Traceback" not in asked.stderr
+
+
+def test_a_question_that_cannot_be_embedded_spoils_it_for_no_other(embedder: Embedder) -> None:
+    good = [f"What opens at {hour}?" for hour in range(8)]
+    with ThreadPoolExecutor(9) as pool, embedder._lock:
+        bad = pool.submit(embedder.embed, ["half a pair \ud800"])
+        others = [pool.submit(embedder.embed, [question]) for question in good]
+        while len(embedder._asked) < 9:
+            time.sleep(0.001)
+    assert isinstance(bad.exception(), Exception)
+    for question, other in zip(good, others, strict=True):
+        assert float(other.result()[0] @ embedder.embed([question])[0]) > 0.99
+
+
+def test_a_question_asked_again_is_not_embedded_again(embedder: Embedder) -> None:
+    first = embedder.embed(["Is it asked again?"])
+    with embedder._lock:  # who embeds waits here
+        pool = ThreadPoolExecutor(1)
+        again = pool.submit(embedder.embed, ["Is it asked again?"]).result(timeout=10)
+        pool.shutdown()
+    assert np.array_equal(first, again)

@@ -17,6 +17,7 @@ from tests.browser import served
 from tests.upstream import Script, Upstream, words
 
 KEY = "sesame-open-please"
+HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
 EN = "What does X-Accel-Buffering do?"
 TEXT = "X-Accel-Buffering: no tells nginx to pass the response on [1]. It is a header [2][9]."
 SHOWN = "X-Accel-Buffering: no tells nginx to pass the response on [1]. It is a header [2]."
@@ -207,6 +208,8 @@ def test_a_wrong_key_is_an_authentication_error(url: str) -> None:
         ({"messages": []}, "messages"),
         ({"messages": user(EN), "temperature": 9}, "temperature"),
         ({"messages": user(EN), "n": 2}, "n"),
+        ({"messages": user(EN), "stop": ["x" * 30_000]}, "stop"),
+        ({"messages": user(EN), "response_format": {"a": "x" * 30_000}}, "response_format"),
         ({"messages": user(EN), "tools": [{"type": "function"}]}, "tools"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         (
@@ -267,6 +270,17 @@ def test_a_failure_of_the_model_has_its_status(
         upstream._queue.clear()
     assert caught.value.code == code or code in (None, "network_error")
     assert "OPENAI_API_KEY" in caught.value.message or code is not None
+
+
+def test_half_a_surrogate_pair_is_a_character_like_any_other(url: str, upstream: Upstream) -> None:
+    bad = "\ud800"
+    said = [{"role": "system", "content": bad}, *user(f"Why{bad}?")]
+    said += [{"role": "assistant", "content": bad}, *user(f"{EN} {bad}")]
+    wrong = [{"model": f"headwater/{bad}"}, {"stop": bad}, {"response_format": {bad: 1}}]
+    for more in ({}, *wrong):
+        body = json.dumps({"messages": said, **more})
+        answer = httpx.post(f"{url}v1/chat/completions", content=body, headers=HEADERS, timeout=60)
+        assert answer.status_code == (400 if more else 200), answer.text
 
 
 def test_a_failure_midway_is_an_error_in_the_stream(

@@ -68,7 +68,7 @@ def test_2000_generated_requests_get_what_is_described_and_never_a_server_error(
 ) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}openapi.json"]
     command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"]
-    command += ["--max-examples", "300", "--workers", "2", "--continue-on-failure", "--no-color"]
+    command += ["--max-examples", "480", "--workers", "2", "--continue-on-failure", "--no-color"]
     run = subprocess.run(
         command, cwd=tmp_path, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True
     )

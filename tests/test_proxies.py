@@ -98,7 +98,6 @@ def prefixed(
     )
     block = readme_block().replace("location / {", "location /headwater/ {")
     block = block.replace("http://127.0.0.1:7860;", url.rstrip("/") + "/;")
-    block = block.replace("~ ^/", "~ ^/headwater/")
     with proxied(nginx, tmp_path_factory.mktemp("nginx"), block) as address:
         yield f"{address}/headwater/"
 

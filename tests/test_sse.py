@@ -124,6 +124,21 @@ async def test_a_connection_that_breaks_while_sending_ends_it_too() -> None:
     assert source.closed
 
 
+async def test_who_reads_nothing_does_not_hold_the_answer_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rag.sse, "SEND_SECONDS", 0.05)
+    source, server = Source(TextDelta("one"), TextDelta("two"), silent=True), Server()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    stream = EventStream(source.stream(), Words())
+    await asyncio.wait_for(stream({"type": "http"}, server.receive, send), 1)
+    assert source.closed
+
+
 async def test_a_failure_before_anything_can_be_shown_is_an_answer_of_its_own() -> None:
     source, server = Source(Searching("q"), FAILED), Server()
     await server.take(EventStream(source.stream(), Words(), refusal=refusal))
