@@ -276,7 +276,7 @@ def test_half_a_surrogate_pair_is_a_character_like_any_other(url: str, upstream:
     bad = "\ud800"
     said = [{"role": "system", "content": bad}, *user(f"Why{bad}?")]
     said += [{"role": "assistant", "content": bad}, *user(f"{EN} {bad}")]
-    wrong = [{"model": f"headwater/{bad}"}, {"stop": bad}, {"response_format": {bad: 1}}]
+    wrong: list[Any] = [{"model": f"headwater/{bad}"}, {"stop": bad}, {"response_format": {bad: 1}}]
     for more in ({}, *wrong):
         body = json.dumps({"messages": said, **more})
         answer = httpx.post(f"{url}v1/chat/completions", content=body, headers=HEADERS, timeout=60)
