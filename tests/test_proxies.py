@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from ingest.reading import Reading
 from rag.settings import PROJECT
 from tests.browser import answer, ask, finished, served, visit
 from tests.first_token import free_port
+from tests.test_mcp import HEADERS, greeted, message
 from tests.upstream import Script, Upstream, words
 
 EN = "What does X-Accel-Buffering do?"
@@ -144,6 +146,26 @@ def test_a_client_that_leaves_closes_the_models_connection_through_nginx(
     assert call.ended == "client_left" and call.ended_at
     print(f"\n{path} silent={silent}: {1000 * (call.ended_at - left):.0f} ms")
     assert call.ended_at - left < 0.25
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+async def test_an_assistant_that_hangs_up_closes_the_models_connection_through_nginx(
+    site: str, upstream: Upstream, mode: str
+) -> None:
+    calls = len(upstream.calls)
+    upstream.next(Script(silent_after=0))
+    async with httpx.AsyncClient(headers=HEADERS, timeout=30) as client:
+        headers, meta = await greeted(client, f"{site}mcp", mode)
+        call = {"name": "ask_documents", "arguments": {"question": EN}, "_meta": meta}
+        body = message(7, "tools/call", call)
+        async with client.stream("POST", f"{site}mcp", json=body, headers=headers):
+            await asyncio.to_thread(upstream.wait_until, lambda c: len(c) > calls)
+            left = time.monotonic()
+    ended = await asyncio.to_thread(upstream.wait_for_end, calls)
+    assert ended.ended == "client_left" and ended.ended_at
+    print(f"\nmcp {mode}: {1000 * (ended.ended_at - left):.0f} ms")
+    assert ended.ended_at - left < 0.25
 
 
 def test_a_closed_tab_closes_the_models_connection_through_nginx(
