@@ -367,10 +367,10 @@ async def test_ordinary_prose_is_held_no_longer_than_a_word(text: str) -> None:
 
 def _seconds(pieces: Sequence[str], redactor: Redactor = REDACTOR) -> float:
     def once() -> float:
-        start = time.perf_counter()
+        start = time.thread_time()
         with pytest.raises(StopIteration):
             _streamed(pieces, redactor).send(None)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     return min(once() for _ in range(2))
 
