@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,7 +28,7 @@ from rag.access import user_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents import Originals, documents
-from rag.doors import doors, gate
+from rag.doors import doors, gate, unrouted
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.http import HangUp, probes
@@ -311,6 +312,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *assistants.routes,
             ],
             "lifespan": _lifespan(assistants),
+            "exception_handlers": {HTTPException: unrouted},
         },
         root_path=settings.root_path,
         theme=THEME,

@@ -90,7 +90,7 @@ def ask(
     model: Annotated[str | None, typer.Option(help="Else OPENAI_MODEL.")] = None,
 ) -> None:
     """Answer a question from the documents: the sources, then the text as it is written."""
-    from .answer import checked
+    from .question import checked
     from .settings import load_settings
 
     options = Options(language=language, top_k=top_k, model=model)
@@ -155,7 +155,7 @@ def _ask_batch(file: Path, options: Options) -> None:
 @told()
 def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
-    from .answer import checked
+    from .question import checked
     from .settings import load_settings
 
     settings = load_settings()

@@ -32,6 +32,7 @@ from .language import detect
 from .llm import Ending
 from .metrics import Metrics
 from .opening import Opening
+from .question import MAX_QUESTION, check_instructions, checked, sendable
 from .redact import Redactor
 from .retriever import Retriever
 from .types import Findings, Language, Options, Turn
@@ -40,7 +41,6 @@ from .writer import Writer
 
 log = logging.getLogger(__name__)
 
-MAX_QUESTION = 4000  # characters
 SEARCHES = 16  # at once
 REWRITE_SECONDS = 4.0  # that a model may take to rewrite a follow-up
 DEFAULTS = Options()
@@ -127,7 +127,7 @@ class Answerer:
         asked_at, request = time.perf_counter(), request_id.begin()
         language = options.language or detect(question[:MAX_QUESTION])
         try:
-            _check_instructions(options.instructions)
+            check_instructions(options.instructions)
             asked = _Asked(checked(question), language, turns, options, asked_at)
             self._check_model(options)
             if not options.as_json and (line := small_talk.reply(asked.query, language)):
@@ -279,41 +279,6 @@ class Answerer:
             )
             for quote in quotes:
                 yield quote
-
-
-def checked(question: str) -> str:
-    """The question without surrounding space. Raises QuestionError if it cannot be answered."""
-    query = sendable(question).strip()
-    if not query:
-        raise QuestionError(
-            "The question is empty. Type a question about the documents.",
-            "Câu hỏi đang trống. Hãy gõ một câu hỏi về tài liệu.",
-        )
-    if len(query) > MAX_QUESTION:
-        raise QuestionError(
-            f"The question has {len(query):,} characters; at most {MAX_QUESTION:,} are allowed. "
-            "Shorten it.",
-            f"Câu hỏi dài {len(query):,} ký tự; tối đa {MAX_QUESTION:,} ký tự. Hãy rút ngắn lại.",
-        )
-    if not any(c.isalnum() for c in query):
-        raise QuestionError(
-            "The question has no letters or digits, so there is nothing to search for.",
-            "Câu hỏi không có chữ hay số nào nên không có gì để tìm.",
-        )
-    return query
-
-
-def sendable(text: str) -> str:
-    """`text` without halves of surrogate pairs, which JSON can hold and nothing else can."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _check_instructions(instructions: str) -> None:
-    if len(instructions) > MAX_QUESTION:
-        raise QuestionError(
-            f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
-            f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
-        )
 
 
 def _sum(*prices: float | None) -> float | None:

@@ -3,7 +3,7 @@ what OpenAPI says of both. Knows no door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import Request, Response
@@ -52,6 +52,7 @@ _TYPE = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    405: "invalid_request_error",
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
@@ -119,7 +120,7 @@ def problem(
     message: str,
     code: str,
     param: str | None = None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The answer that says what is wrong."""
     return JSONResponse(_error(status, message, code, param), status, headers)

@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
@@ -17,7 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from . import openai_api, search_api, ui_stream, widget
 from .access import Access, Limited, hashed
 from .answer import Answerer
-from .http import Guard, is_door
+from .api import problem
+from .http import Guard, is_door, path_of
 from .settings import Settings
 
 _ABOUT = """\
@@ -83,3 +86,13 @@ def gate(settings: Settings) -> list[Middleware]:
         ),
         Middleware(Limited),
     ]
+
+
+async def unrouted(request: Request, exc: Exception) -> Response:
+    """The answer where a request has no route or another method: at a door in its words, elsewhere
+    FastAPI's."""
+    assert isinstance(exc, HTTPException)
+    if not is_door(request.scope):
+        return await http_exception_handler(request, exc)
+    said = f"{request.method} {path_of(request.scope)}: {exc.detail}. /docs lists what there is."
+    return problem(exc.status_code, said, "unknown_route", headers=exc.headers)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from . import markdown
-from .answer import MAX_QUESTION, Answerer
+from .answer import Answerer
 from .documents import address
 from .errors import HeadwaterError, QuestionError
 from .events import (
@@ -41,6 +41,7 @@ from .events import (
 )
 from .language import detect
 from .pacing import paced
+from .question import MAX_QUESTION
 from .search_api import Found, FoundSource
 from .types import Options, Reason, Source, Verdict
 
@@ -95,9 +96,7 @@ class AskArguments(BaseModel, extra="forbid"):
     question: str = Field(
         min_length=1, max_length=MAX_QUESTION, description="A question that stands alone."
     )
-    language: Literal["auto", "en", "vi"] = Field(
-        "auto", description="The language of the answer; auto is that of the question."
-    )
+    language: Literal["auto", "en", "vi"] = Field("auto", description="Else the question's.")
     collection: str | None = Field(None, max_length=500, description=_COLLECTION)
 
 

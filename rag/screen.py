@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict, assert_never
 
 from . import markdown, panel, pricing, summary
-from .answer import MAX_QUESTION
 from .events import (
     CitationChecked,
     Event,
@@ -25,6 +24,7 @@ from .events import (
     WithoutDocuments,
 )
 from .language import detect
+from .question import MAX_QUESTION
 from .types import Language, Turn
 
 NOTE = "note"  # the id of a message that is about the answer and not part of it

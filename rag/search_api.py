@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from .access import user_of
-from .answer import MAX_QUESTION, Answerer
+from .answer import Answerer
 from .api import Route, documented
 from .documents import address
 from .events import findings_as_json
+from .question import MAX_QUESTION
 from .types import Options, Verdict
 
 

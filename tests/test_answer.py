@@ -16,7 +16,7 @@ import pytest
 
 from ingest import sync
 from rag import followup
-from rag.answer import MAX_QUESTION, Answerer
+from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.embedder import Embedder
 from rag.errors import StoreError
@@ -36,6 +36,7 @@ from rag.events import (
 from rag.index import Index
 from rag.metrics import Metrics
 from rag.opening import Opening
+from rag.question import MAX_QUESTION
 from rag.retriever import Retriever
 from rag.settings import Settings, load_settings
 from rag.types import Findings, Options, Turn

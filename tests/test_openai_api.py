@@ -300,7 +300,7 @@ def test_json_passes_unharmed_and_can_be_parsed_at_every_step(
     client: openai.OpenAI, upstream: Upstream
 ) -> None:
     wanted = {"values": [7], "more": [2, 3], "note": "see [1] — đúng", "deep": {"a": [[9]]}}
-    upstream.next(Script(words(json.dumps(wanted, ensure_ascii=False))))
+    upstream.next(Script(words(json.dumps(wanted, ensure_ascii=False)), delay=0.02))
     text, seen = "", 0
     for chunk in client.chat.completions.create(
         model="headwater", messages=user(EN), stream=True, response_format=SCHEMA
@@ -337,6 +337,17 @@ def test_without_a_model_the_documents_are_quoted_and_json_is_refused(reading: R
             client.chat.completions.create(
                 model="headwater", messages=user(EN), response_format={"type": "json_object"}
             )
+
+
+def test_what_is_not_there_is_told_as_openai_tells_it(client: openai.OpenAI, url: str) -> None:
+    with pytest.raises(openai.NotFoundError, match=r"POST /v1/embeddings: Not Found\."):
+        client.embeddings.create(model="small", input="tide")
+    with pytest.raises(openai.APIStatusError, match=r"Method Not Allowed\.") as wrong:
+        client.get("/chat/completions", cast_to=object)
+    assert wrong.value.status_code == 405 and wrong.value.code == "unknown_route"
+    assert wrong.value.response.headers["allow"] == "POST"
+    page = httpx.get(f"{url}nothing/here")
+    assert page.status_code == 404 and page.json() == {"detail": "Not Found"}
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -12,7 +12,9 @@ from starlette.responses import JSONResponse
 
 import rag.sse
 from rag.events import Event, Failed, Searching, TextDelta
+from rag.openai_api import Completion
 from rag.sse import EventStream, line, until_gone
+from rag.types import Options
 from rag.ui_stream import UiStream
 
 pytestmark = pytest.mark.anyio
@@ -163,6 +165,21 @@ async def test_a_server_that_is_stopped_says_where_the_stream_ends() -> None:
         await taking
     parts = [json.loads(said.removeprefix("data: ")) for said in server.lines[:-1]]
     assert [part["type"] for part in parts[-3:]] == ["text-end", "abort", "error"]
+    assert server.lines[-1] == "data: [DONE]" and source.closed
+
+
+async def test_a_completion_that_was_cut_off_does_not_look_complete() -> None:
+    source, server = Source(TextDelta("one"), silent=True), Server()
+    completion = Completion("headwater", Options(), lambda source: source.document)
+    taking = asyncio.create_task(server.take(EventStream(source.stream(), completion)))
+    await source.reached.wait()
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    *chunks, last = [json.loads(said.removeprefix("data: ")) for said in server.lines[:-1]]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None] * len(chunks)
+    assert chunks[-1]["choices"][0]["delta"] == {"content": "one"}
+    assert last["error"]["code"] == "stream_interrupted"
     assert server.lines[-1] == "data: [DONE]" and source.closed
 
 
