@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 from rag.embedder import BATCH, Embedder
 from rag.errors import EmbedderError
@@ -134,3 +135,23 @@ def test_a_question_asked_again_is_not_embedded_again(embedder: Embedder) -> Non
         again = pool.submit(embedder.embed, ["Is it asked again?"]).result(timeout=10)
         pool.shutdown()
     assert np.array_equal(first, again)
+
+
+def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
+    embedder: Embedder, tmp_path: Path
+) -> None:
+    embedder._model.save(str(tmp_path / "plain"))
+    wanted = SentenceTransformer(
+        str(tmp_path / "plain"),
+        device="cpu",
+        prompts={"query": "query: "},
+        default_prompt_name="query",
+        truncate_dim=64,
+    )
+    wanted.save(str(tmp_path / "wanted"))
+    texts = ["When is high tide?", "Khi nào triều lên?"]
+    vectors = Embedder(str(tmp_path / "wanted")).embed(texts)
+    given = wanted.encode(texts, normalize_embeddings=True)
+    assert vectors.shape == (2, 64) == given.shape
+    assert np.all(np.sum(vectors * given, axis=1) > 0.99)
+    assert float(vectors[0] @ embedder.embed(texts[:1])[0][:64]) < 0.9
