@@ -133,6 +133,7 @@ class Completion:
         self._id = ""
         self._text = ""
         self._sources: Sequence[Source] = ()
+        self._links: dict[int, str] = {}
         self._citations: list[CitationChecked] = []
         self._finished: Finished | None = None
         self._over = False
@@ -144,6 +145,7 @@ class Completion:
                 pass
             case SourcesFound(findings):
                 self._sources = findings.sources
+                self._links = {source.number: self._link(source) for source in findings.sources}
                 if self._as_json and findings.verdict == "refuse":
                     self._key = "refusal"  # what is ours is no JSON
                 yield from self._begin()
@@ -217,12 +219,12 @@ class Completion:
 
     def _found(self) -> dict[str, Any]:
         return {
-            "citations": [self._link(source) for source in self._sources],
+            "citations": list(self._links.values()),
             "search_results": [
                 {
                     "number": source.number,
                     "title": source.title,
-                    "url": self._link(source),
+                    "url": self._links[source.number],
                     "document": source.document,
                     "page": source.page,
                     "score": round(source.score, 4),
@@ -243,7 +245,7 @@ class Completion:
 
     def _annotation(self, source: Source, start: int, end: int, **more: object) -> dict[str, Any]:
         place = {"start_index": start, "end_index": end}
-        cited = {**place, "url": self._link(source), "title": source.title, **more}
+        cited = {**place, "url": self._links[source.number], "title": source.title, **more}
         return {"type": "url_citation", "url_citation": cited}
 
 

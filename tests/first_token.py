@@ -39,11 +39,11 @@ def main() -> None:
         stack.enter_context(process(model, server, {}, path="/v1/models"))
         clients: dict[str, httpx.Client] = {}
         relayed = [environment["OPENAI_BASE_URL"], str(relay_port := free_port())]
-        for name, port, command in [
-            ("app", free_port(), ["app.py"]),
-            ("relay", relay_port, ["-m", "tests.first_token", "relay", *relayed]),
+        for name, port, path, command in [
+            ("app", free_port(), "/ready", ["app.py"]),
+            ("relay", relay_port, "/", ["-m", "tests.first_token", "relay", *relayed]),
         ]:
-            stack.enter_context(process(port, command, environment))
+            stack.enter_context(process(port, command, environment, path))
             clients[name] = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         seconds: dict[str, list[float]] = {name: [] for name in clients}
         for round_number in range(WARM_UP + ROUNDS):
@@ -108,7 +108,7 @@ def relay(model: str, port: int) -> None:
 def process(
     port: int, command: list[str], environment: dict[str, str], path: str = "/"
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server as a user starts it, from the moment when it answers on `port`."""
+    """A server as a user starts it, from the moment when `path` is answered with success."""
     server = subprocess.Popen(
         [sys.executable, *command],
         cwd=PROJECT,
@@ -119,8 +119,8 @@ def process(
     try:
         for _ in range(600):
             with suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}{path}")
-                break
+                if httpx.get(f"http://127.0.0.1:{port}{path}").is_success:
+                    break
             time.sleep(0.1)
         yield server
     finally:

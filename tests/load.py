@@ -232,7 +232,8 @@ def app(url: str, store: str, **settings: str) -> Iterator[tuple[str, int]]:
     """The address and the process id of an app.py that uses the model at `url`."""
     port = free_port()
     settings |= {"OPENAI_BASE_URL": url, "HEADWATER_STORE_DIR": store}
-    with process(port, ["app.py"], {"HEADWATER_RATE_LIMIT": "off", **settings}) as running:
+    settings = {"HEADWATER_RATE_LIMIT": "off", **settings}
+    with process(port, ["app.py"], settings, "/ready") as running:
         yield f"http://127.0.0.1:{port}", running.pid
 
 
