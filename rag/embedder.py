@@ -207,6 +207,7 @@ def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
     features = _features(model, _RECORDED)
     names = [name for name, value in features.items() if isinstance(value, torch.Tensor)]
     constant = {name: value for name, value in features.items() if name not in names}
+    # It warns of attributes that nobody but the recorder looks at.
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
@@ -223,9 +224,10 @@ def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
         with torch.inference_mode():
             for texts in _OTHERS:
                 features = _features(model, texts)
-                if not torch.allclose(quick(features), plain(features), atol=0.01):
+                alike = torch.cosine_similarity(quick(features).float(), plain(features).float())
+                if alike.min() < 0.999:
                     raise ValueError("the recording gives other vectors")
-    except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as exc:
+    except Exception as exc:  # whatever it is, the model itself works
         log.info("the embedding model runs as it is: %s", exc)
         return plain
     finally:

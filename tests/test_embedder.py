@@ -8,12 +8,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Dense
 
-from rag.embedder import BATCH, Embedder
+from rag.embedder import BATCH, Embedder, _features, _traced
 from rag.errors import EmbedderError
 from rag.settings import PROJECT
 
@@ -155,3 +158,24 @@ def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     assert vectors.shape == (2, 64) == given.shape
     assert np.all(np.sum(vectors * given, axis=1) > 0.99)
     assert float(vectors[0] @ embedder.embed(texts[:1])[0][:64]) < 0.9
+
+
+class Whimsical(Dense):
+    """Does to long texts what a recording of short ones does not show."""
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+        if features["attention_mask"].shape[1] > 100:
+            features["sentence_embedding"] = features["sentence_embedding"].flip(1)
+        return features
+
+
+def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedder) -> None:
+    model = embedder._model
+    texts = ["When is high tide at the harbour?", "tide " * 150]
+    features = _features(model, texts)
+    with torch.inference_mode():
+        wanted = model(features)["sentence_embedding"]
+        assert torch.cosine_similarity(_traced(model)(features), wanted).min() > 0.999
+        whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
+        given = _traced(whimsical)(_features(whimsical, texts))
+    assert torch.cosine_similarity(given, wanted.flip(1)).min() > 0.999
