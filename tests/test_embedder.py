@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Dense
+from sentence_transformers.sentence_transformer.modules import Dense
 
 from rag.embedder import BATCH, Embedder, _features, _traced
 from rag.errors import EmbedderError
@@ -163,7 +163,7 @@ def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
 class Whimsical(Dense):
     """Does to long texts what a recording of short ones does not show."""
 
-    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         if features["attention_mask"].shape[1] > 100:
             features["sentence_embedding"] = features["sentence_embedding"].flip(1)
         return features
@@ -171,11 +171,11 @@ class Whimsical(Dense):
 
 def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedder) -> None:
     model = embedder._model
+    whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
     texts = ["When is high tide at the harbour?", "tide " * 150]
-    features = _features(model, texts)
     with torch.inference_mode():
-        wanted = model(features)["sentence_embedding"]
-        assert torch.cosine_similarity(_traced(model)(features), wanted).min() > 0.999
-        whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
-        given = _traced(whimsical)(_features(whimsical, texts))
-    assert torch.cosine_similarity(given, wanted.flip(1)).min() > 0.999
+        wanted = model(_features(model, texts))["sentence_embedding"].float()
+        recorded = _traced(model)(_features(model, texts)).float()
+        refused = _traced(whimsical)(_features(whimsical, texts)).float()
+    assert torch.cosine_similarity(recorded, wanted).min() > 0.999
+    assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
