@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import hashlib
 import logging
 import os
@@ -311,7 +313,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *doors(answerer, settings),
                 *assistants.routes,
             ],
-            "lifespan": _lifespan(assistants),
+            "lifespan": _lifespan(assistants, reading),
             "exception_handlers": {HTTPException: unrouted},
         },
         root_path=settings.root_path,
@@ -327,7 +329,17 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     return page.demo
 
 
-def _lifespan(assistants: McpDoor) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    assistants: McpDoor, reading: Reading
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    async def settle() -> None:
+        async for _ in reading.opening.waiting():
+            pass
+        # What is loaded now stays. A collection that looks through it, 730,000 objects, would stop
+        # every stream for half a second, each time.
+        gc.collect()
+        gc.freeze()
+
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
         # Gradio's own layer lets every site read what a public server answers. It steps back where
@@ -338,8 +350,10 @@ def _lifespan(assistants: McpDoor) -> Callable[[Starlette], AbstractAsyncContext
             if isinstance(layer, CustomCORSMiddleware):
                 layer.parent_app = decided
             layer = getattr(layer, "app", None)
+        settling = asyncio.create_task(settle())
         async with assistants.lifespan(app):
             yield
+        settling.cancel()
 
     return started
 
