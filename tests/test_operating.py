@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import threading
@@ -134,6 +135,17 @@ def test_no_page_of_a_document_is_served_where_something_is_redacted(
         visitor = visit(redact=redact)
         assert [visitor.get(f"{document}/{path}").status_code for path in paths] == [status] * 3
         assert ("documents/" in visitor.ask()) == (not redact)
+
+
+def test_what_is_loaded_at_the_start_is_not_looked_through_again(visit: Any) -> None:
+    gc.unfreeze()
+    before = len(gc.get_objects())
+    visit()
+    deadline = time.monotonic() + 20
+    while gc.get_freeze_count() < before / 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert gc.get_freeze_count() >= before / 2
+    assert len(gc.get_objects()) < before / 10
 
 
 def test_the_metrics_the_health_and_the_readiness_are_served(visit: Any) -> None:
