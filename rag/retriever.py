@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import nlargest
+from typing import NamedTuple
 from unicodedata import normalize
 
 import numpy as np
@@ -41,11 +42,10 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question prepared for scoring: its vector, and the idf of its terms in one index."""
+    """A question prepared for scoring by its words: the idf of its terms in one index."""
 
     text: str
     language: Language
-    vector: Vectors
     column: Column
     idf: Mapping[str, float]
     keywords: frozenset[str]
@@ -110,6 +110,13 @@ class Candidates:
         )
 
 
+class _Scored(NamedTuple):
+    chunk: Chunk
+    vector: Vectors
+    keyword: float
+    subject: float
+
+
 class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
@@ -152,29 +159,34 @@ class Retriever:
                 "mục data rồi nạp vào (python -m ingest).",
             )
         among = None if collection is None else self._chunks_of(collection)
+        embedding = self._embedder.begin(question)  # meanwhile what has its words is looked up
         query = self.prepare(question)
-        nearest = self._nearest(query.vector, among)
         matching = library.keyword_search(query.rare_terms(), query.column, CANDIDATES, among)
-        ids = list(dict.fromkeys(nearest + matching))
-        chunks, vectors = library.chunks(ids), library.vectors(ids)
+        found = self._scored(query, matching)
+        vector = embedding.result()
+        known = {each.chunk.id for each in found}
+        found += self._scored(query, [i for i in self._nearest(vector, among) if i not in known])
         # In the order of the documents, so that equal scores do not rank by when they were read.
-        candidates = sorted(
-            (chunks[i] for i in ids if i in chunks and i in vectors),
-            key=lambda chunk: (chunk.document, chunk.page, chunk.id),
+        found.sort(key=lambda each: (each.chunk.document, each.chunk.page, each.chunk.id))
+        return Candidates(
+            query,
+            tuple(each.chunk for each in found),
+            cosine=np.array([each.vector @ vector for each in found]),
+            keyword=np.array([each.keyword for each in found]),
+            subject=np.array([each.subject for each in found]),
         )
-        cosine = np.array([vectors[c.id] @ query.vector for c in candidates])
-        keyword, subject = keyword_scores(query, [c.text for c in candidates])
-        return Candidates(query, tuple(candidates), cosine, keyword, subject)
 
     def support(self, sentence: str, sources: Sequence[Source]) -> list[Support]:
         """Whether each of `sources` supports `sentence`, which cites them. Those that support it
         only together all do."""
+        embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
         vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
+        vector = embedding.result()
 
         def judged(of: Sequence[Source]) -> Support:
             passage = "\n\n".join(source.text for source in of)
-            near = [vectors[c] @ query.vector for s in of for c in s.chunks if c in vectors]
+            near = [vectors[c] @ vector for s in of for c in s.chunks if c in vectors]
             return judge(
                 sentence, passage, query.idf, float(max(near, default=0.0)), query.language
             )
@@ -190,25 +202,34 @@ class Retriever:
 
         The texts need not be in the index.
         """
-        query = self.prepare(question)
-        cosine = (self._embedder.embed(texts) @ query.vector).astype(np.float64)
+        query, vector = self.prepare(question), self._embedder.begin(question).result()
+        cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
         return _combined(self._profile(query), cosine, keyword)
 
     def prepare(self, question: str) -> Query:
-        """`question` with its vector and what its terms weigh in this index."""
+        """`question` with what its terms weigh in this index."""
         column: Column = "exact" if has_diacritics(question) else "folded"
         wanted = list(dict.fromkeys(terms(words(question))))
         statistics = self._index.library.keyword_statistics(wanted, column)
         return Query(
             text=question,
             language=detect(question),
-            vector=self._embedder.embed([question])[0],
             column=column,
             idf={t: _idf(statistics.chunks, statistics.chunks_with.get(t, 0)) for t in wanted},
             keywords=frozenset(keywords(question)),
             average_terms=statistics.average_terms,
         )
+
+    def _scored(self, query: Query, ids: Sequence[int]) -> list[_Scored]:
+        """The chunks with these ids and what is known of each; ids that are gone are left out."""
+        chunks, vectors = self._index.library.chunks(ids), self._index.library.vectors(ids)
+        there = [chunk for i, chunk in chunks.items() if i in vectors]
+        scores = keyword_scores(query, [chunk.text for chunk in there])
+        return [
+            _Scored(chunk, vectors[chunk.id], float(keyword), float(subject))
+            for chunk, keyword, subject in zip(there, *scores, strict=True)
+        ]
 
     def _chunks_of(self, collection: str) -> list[int]:
         ids = self._index.library.chunk_ids(collection)

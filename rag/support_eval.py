@@ -135,7 +135,7 @@ def measure(
     judged: list[Judged] = []
     for pair in labelled.pairs:
         passage, query = labelled.passages[pair.passage], retriever.prepare(pair.sentence)
-        cosine = float(vectors[pair.passage] @ query.vector)
+        cosine = float(vectors[pair.passage] @ embedder.begin(pair.sentence).result())
         start = time.perf_counter()
         support = judge(pair.sentence, passage.text, query.idf, cosine, passage.language)
         seconds = time.perf_counter() - start

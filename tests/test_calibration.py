@@ -37,7 +37,7 @@ class ByHand(Retriever):
         documents = self._found[question]
         cosine, keyword, subject = np.array(list(documents.values()), dtype=float).T
         language: Language = "vi" if "ế" in question else "en"
-        query = Query(question, language, np.zeros(1, np.float32), "exact", {}, frozenset(), 1.0)
+        query = Query(question, language, "exact", {}, frozenset(), 1.0)
         chunks = tuple(Chunk(i, i, name, "", 1, name) for i, name in enumerate(documents, start=1))
         return Candidates(query, chunks, cosine, keyword, subject)
 

@@ -16,7 +16,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 
-from rag.embedder import BATCH, Embedder, _features, _traced
+from rag.embedder import BATCH, Embedder, _features, _packed, _traced
 from rag.errors import EmbedderError
 from rag.settings import PROJECT
 
@@ -179,3 +179,30 @@ def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedde
         refused = _traced(whimsical)(_features(whimsical, texts)).float()
     assert torch.cosine_similarity(recorded, wanted).min() > 0.999
     assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
+
+
+@pytest.mark.parametrize("has_one_dnn", [True, False])
+def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(
+    embedder: Embedder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    has_one_dnn: bool,
+) -> None:
+    if has_one_dnn and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_one_dnn)
+    model, packed = embedder._model, _packed(embedder._model)
+
+    def linear(model: torch.nn.Module) -> int:
+        return sum(type(part) is torch.nn.Linear for part in model.modules())
+
+    assert linear(model) > 0, "the model itself stays as it was"
+    assert linear(packed) == (0 if has_one_dnn else linear(model))
+    for texts in (["Why"], ["Khi nào triều lên?", "tide " * 200], ["When is high tide?"] * BATCH):
+        features = _features(model, texts)
+        with torch.inference_mode():
+            wanted, given = (m(features)["sentence_embedding"].float() for m in (model, packed))
+        assert torch.cosine_similarity(wanted, given).min() > 0.9999
+    with caplog.at_level("INFO", "rag.embedder"):
+        _traced(model)
+    assert not caplog.messages, "it can be recorded"

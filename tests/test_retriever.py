@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from rag.embedder import Embedder
 from rag.errors import LibraryEmpty
 from rag.index import Index
 from rag.language import fold
+from rag.library import Library
 from rag.retriever import CANDIDATES, Retriever, keyword_scores
 from rag.settings import PROJECT
 from rag.types import Document
@@ -43,6 +46,26 @@ def test_the_document_that_answers_comes_first(
     findings = retriever.search(question, 5)
     assert findings.verdict == "answer"
     assert findings.sources[0].document == document
+
+
+def test_keywords_are_looked_up_while_the_question_is_embedded(
+    retriever: Retriever, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = threading.Event()
+    keyword_search = Library.keyword_search
+
+    def watched(self: Library, *asked: Any) -> list[int]:
+        found = keyword_search(self, *asked)
+        looked_up.set()
+        return found
+
+    monkeypatch.setattr(Library, "keyword_search", watched)
+    with ThreadPoolExecutor(1) as pool:
+        with embedder._lock:  # who embeds waits here
+            searching = pool.submit(retriever.search, "Which header turns buffering off?", 5)
+            assert looked_up.wait(10)
+            assert not searching.done()
+        assert searching.result(10).sources
 
 
 @pytest.mark.parametrize(
