@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from .types import Language
 
+Span = tuple[int, int]  # start and end in a text
+
 _WORD = re.compile(r"[^\W_]+")
 _DIACRITIC = re.compile("[\u0300-\u036f]+")
 
@@ -114,14 +116,15 @@ def detect(text: str) -> Language:
     return "vi" if len(plain) > 1 and shaped >= 0.8 * len(plain) else "en"
 
 
-def marks(text: str, query: str) -> tuple[tuple[int, int], ...]:
+@lru_cache(maxsize=1024)  # the sources are drawn again with each citation
+def marks(text: str, query: str) -> tuple[Span, ...]:
     """The (start, end) offsets of the words of `text` that are keywords of `query`, in order."""
     wanted = set(keywords(query))
     if not has_diacritics(query):
         found = (m for m in _WORD.finditer(text) if fold(m.group()) in wanted)
     else:
         found = (m for m in _WORD.finditer(text) if m.group().lower() in wanted)
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
     for match in found:
         start, end = match.span()
         if spans and start == spans[-1][1] + 1 and not text[start - 1].isspace():

@@ -4,9 +4,10 @@ which opens its page. Knows what was found and cited, and no page or stream."""
 from __future__ import annotations
 
 import html
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from . import documents, markdown
+from .language import Span, marks
 from .types import Findings, Source
 
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
@@ -32,12 +33,12 @@ def content(
     lines = []
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
-    numbers = set(cited)
+    numbers, query = set(cited), findings.query
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [_source(source, vi, cited=source.number in numbers) for source in first]
+    lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(_source(source, vi, cited=False) for source in rest)
+        folded = "\n".join(_source(source, query, vi, cited=False) for source in rest)
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -54,11 +55,12 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
-def _source(source: Source, vi: bool, *, cited: bool) -> str:
+def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     place = f"{'trang' if vi else 'p.'} {source.page}"
-    start, end = _excerpt(source)
-    excerpt = "… " * (start > 0) + _marked(source, start, end) + " …" * (end < len(source.text))
-    passage = _marked(source, 0, len(source.text))
+    text, spans = source.text, marks(source.text, query)
+    start, end = _excerpt(text, spans)
+    excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
+    passage = _marked(text, spans, 0, len(text))
     state = " headwater-cited" if cited else ""
     if address := documents.address(source):
         opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
@@ -73,27 +75,23 @@ def _source(source: Source, vi: bool, *, cited: bool) -> str:
     )
 
 
-def _excerpt(source: Source) -> tuple[int, int]:
-    """The stretch of the passage, cut at spaces, that has the most of the question's words."""
-    text = source.text
+def _excerpt(text: str, spans: Sequence[Span]) -> tuple[int, int]:
+    """The stretch of a passage, cut at spaces, that has the most of the question's words."""
     if len(text) <= EXCERPT:
         return 0, len(text)
-    starts = [0, *(max(0, start - 30) for start, _ in source.marks)]
-    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in source.marks))
+    starts = [0, *(max(0, start - 30) for start, _ in spans)]
+    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in spans))
     start = text.find(" ", best) + 1 if best else 0
     end = text.rfind(" ", start, start + EXCERPT)
     return start, len(text) if start + EXCERPT >= len(text) or end <= start else end
 
 
-def _marked(source: Source, start: int, end: int) -> str:
+def _marked(text: str, spans: Sequence[Span], start: int, end: int) -> str:
     """The stretch as escaped HTML on one line, the question's words marked."""
     pieces, at = [], start
-    for a, b in source.marks:
+    for a, b in spans:
         if start <= a and b <= end:
-            pieces += [
-                html.escape(source.text[at:a]),
-                f"<mark>{html.escape(source.text[a:b])}</mark>",
-            ]
+            pieces += [html.escape(text[at:a]), f"<mark>{html.escape(text[a:b])}</mark>"]
             at = b
-    pieces.append(html.escape(source.text[at:end]))
+    pieces.append(html.escape(text[at:end]))
     return f"<bdi>{' '.join(''.join(pieces).split())}</bdi>"

@@ -107,8 +107,7 @@ class Redactor:
     def findings(self, findings: Findings) -> Findings:
         """The findings with their query and their sources' titles and texts redacted.
 
-        `marks` keep their words; one that touches something redacted is dropped. The sources have
-        no `document_id`: their pages would show what is hidden here.
+        The sources have no `document_id`: their pages would show what is hidden here.
         """
         if not self._finders:
             return findings
@@ -146,12 +145,10 @@ class Redactor:
                 yield self.text(rest)
 
     def _source(self, source: Source) -> Source:
-        matches = list(self._matches(source.text))
         return replace(
             source,
             title=self.text(source.title),
-            text=_replaced(source.text, matches),
-            marks=tuple(_moved(source.marks, matches)),
+            text=self.text(source.text),
             document_id=0,
         )
 
@@ -265,12 +262,3 @@ def _replaced(text: str, matches: Iterable[_Match]) -> str:
         parts += [text[at : match.start], match.mask]
         at = match.end
     return "".join([*parts, text[at:]]) if parts else text
-
-
-def _moved(marks: Iterable[Span], matches: Collection[_Match]) -> Iterator[Span]:
-    for start, end in marks:
-        if any(match.start < end and start < match.end for match in matches):
-            continue
-        before = [match for match in matches if match.end <= start]
-        by = sum(len(match.mask) - (match.end - match.start) for match in before)
-        yield start + by, end + by

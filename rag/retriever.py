@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .embedder import Embedder, Vectors
 from .errors import LibraryEmpty, UnknownCollection
 from .index import Index
-from .language import detect, folded, has_diacritics, keywords, marks, terms, words
+from .language import detect, folded, has_diacritics, keywords, terms, words
 from .library import Column
 from .passages import gathered, joined
 from .profiles import BUILT_IN, Profile, Profiles
@@ -104,7 +104,7 @@ class Candidates:
             threshold=profile.refuse_below,
             best_score=evidence,
             sources=tuple(
-                _source(number, passage, max(scored[c.id] for c in passage), self.query.text)
+                _source(number, passage, max(scored[c.id] for c in passage))
                 for number, passage in enumerate(passages, start=1)
             ),
         )
@@ -304,16 +304,15 @@ def _verdict(profile: Profile, evidence: float) -> Verdict:
     return "weak" if evidence < profile.weak_below else "answer"
 
 
-def _source(number: int, passage: Sequence[Chunk], score: float, question: str) -> Source:
-    first, text = passage[0], joined(passage)
+def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
+    first = passage[0]
     return Source(
         number=number,
         document=first.document,
         title=first.title,
         page=first.page,
         score=min(max(float(score), 0.0), 1.0),
-        text=text,
-        marks=marks(text, question),
+        text=joined(passage),
         document_id=first.document_id,
         chunks=tuple(chunk.id for chunk in passage),
     )

@@ -29,7 +29,8 @@ from .events import (
     Waiting,
     WithoutDocuments,
 )
-from .types import Findings, Source
+from .language import marks
+from .types import Findings
 
 if TYPE_CHECKING:
     from .calibration import Calibration
@@ -139,7 +140,9 @@ def _print_sources(findings: Findings) -> None:
     for s in findings.sources:
         place = f"{s.document}, page {s.page} · {s.score:.2f}"
         heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
-        grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s)))
+        grid.add_row(
+            Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s.text, findings.query))
+        )
     console = Console()
     console.print(grid)
     if findings.verdict != "answer":
@@ -151,7 +154,9 @@ def findings_table(findings: Findings) -> Table:
     table = Table("", "Document", "Page", "Score", "Passage", box=box.SIMPLE_HEAD)
     for s in findings.sources:
         name = Text(printable(s.document), overflow="fold")
-        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", _excerpt(s))
+        table.add_row(
+            str(s.number), name, str(s.page), f"{s.score:.2f}", _excerpt(s.text, findings.query)
+        )
     return table
 
 
@@ -166,18 +171,19 @@ def verdict_line(findings: Findings) -> Text:
     return Text(words + scores, style=colour)
 
 
-def _excerpt(source: Source) -> Text:
-    """A part of the passage around the first word that the question also has, such words bold."""
-    start = max(source.marks[0][0] - LEAD, 0) if source.marks else 0
+def _excerpt(text: str, query: str) -> Text:
+    """A part of a passage around the first word that the question also has, such words bold."""
+    spans = marks(text, query)
+    start = max(spans[0][0] - LEAD, 0) if spans else 0
     if start:
-        start = source.text.find(" ", start, source.marks[0][0]) + 1 or start
-    end = min(start + EXCERPT, len(source.text))
-    if end < len(source.text) and (space := source.text.rfind(" ", start + LEAD, end)) > 0:
+        start = text.find(" ", start, spans[0][0]) + 1 or start
+    end = min(start + EXCERPT, len(text))
+    if end < len(text) and (space := text.rfind(" ", start + LEAD, end)) > 0:
         end = space
-    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", source.text)), style="dim")
-    for mark_start, mark_end in source.marks:
+    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", text)), style="dim")
+    for mark_start, mark_end in spans:
         passage.stylize("bold", mark_start, mark_end)
-    ends = ("…" if start else "", "…" if end < len(source.text) else "")
+    ends = ("…" if start else "", "…" if end < len(text) else "")
     return Text.assemble(ends[0], passage[start:end], ends[1], style="dim")
 
 

@@ -60,8 +60,7 @@ class Chunk:
 class Source:
     """A passage that was found for a question, under the number the answer cites it by.
 
-    `score` is in 0..1 and comparable within one search only; `marks` are the (start, end)
-    offsets in `text` of the words that the question also has. `chunks` are the ids of those it is
+    `score` is in 0..1 and comparable within one search only. `chunks` are the ids of those it is
     made of, in the order of the page. Without a `document_id` its page cannot be opened.
     """
 
@@ -71,7 +70,6 @@ class Source:
     page: int
     score: float
     text: str
-    marks: tuple[tuple[int, int], ...] = ()
     document_id: int = 0
     chunks: tuple[int, ...] = ()
 
