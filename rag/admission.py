@@ -145,10 +145,12 @@ class Visitors:
         if await self._windows.hit(self._limit, *key):
             return
         window = await self._windows.get_window_stats(self._limit, *key)
-        en, vi = duration(window.reset_time - time.time())
+        seconds = window.reset_time - time.time()
+        en, vi = duration(seconds)
         raise TooManyQuestions(
             f"You have asked many questions in a short time. Please ask again in {en}.",
             f"Bạn đã đặt nhiều câu hỏi trong thời gian ngắn. Vui lòng hỏi lại sau {vi}.",
+            retry_after=max(1, math.ceil(seconds)),
         )
 
 

@@ -139,7 +139,8 @@ class Answerer:
                 async for event in events:
                     yield event
         except HeadwaterError as exc:
-            yield Failed(exc.code, exc.retryable, exc.sentence(language), request)
+            sentence = exc.sentence(language)
+            yield Failed(exc.code, exc.retryable, sentence, request, exc.retry_after)
         except Exception:
             log.exception("answer failed")
             yield Failed("internal_error", True, _INTERNAL[language], request)

@@ -97,7 +97,7 @@ class Route(APIRoute):
             except HTTPException as exc:  # the body is no text
                 return problem(exc.status_code, str(exc.detail), "invalid_request")
             except HeadwaterError as exc:
-                return failure(exc.code, exc.en, exc.retryable)
+                return failure(exc.code, exc.en, exc.retryable, exc.retry_after)
 
         return handled
 
@@ -132,10 +132,12 @@ def _error(status: int, message: str, code: str, param: str | None) -> dict[str,
     return {"error": error.model_dump()}
 
 
-def failure(code: str, sentence: str, retryable: bool) -> JSONResponse:
-    """The answer in place of one that failed before its first word."""
-    again = retryable and code != "too_many_questions"  # it would be too soon
-    headers = {"x-should-retry": "true" if again else "false"}  # as OpenAI's SDKs read it
+def failure(code: str, sentence: str, retryable: bool, retry_after: int | None) -> JSONResponse:
+    """The answer in place of one that failed before its first word; `retry_after` is in seconds."""
+    at_once = retryable and retry_after is None
+    headers = {"x-should-retry": "true" if at_once else "false"}  # as OpenAI's SDKs read it
+    if retry_after is not None:
+        headers["retry-after"] = str(retry_after)
     return problem(_STATUS.get(code, 500), sentence, code, headers=headers)
 
 

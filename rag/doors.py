@@ -40,7 +40,7 @@ class Shared:
             allow_credentials=True,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],  # OpenAI's client and MCP's send some of their own
-            expose_headers=["Mcp-Session-Id", "X-Request-Id", "X-Should-Retry"],
+            expose_headers=["Mcp-Session-Id", "X-Request-Id", "X-Should-Retry", "Retry-After"],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

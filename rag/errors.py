@@ -26,11 +26,13 @@ from .types import Language
 class HeadwaterError(Exception):
     """Says in one sentence, in English and Vietnamese, what happened and what to do.
 
-    `code` is stable and for programs; `retryable` means that asking again unchanged may work.
+    `code` is stable and for programs; `retryable` means that asking again unchanged may work,
+    `retry_after` after how many seconds, where that is known.
     """
 
     code = "error"
     retryable = False
+    retry_after: int | None = None
 
     def __init__(self, en: str, vi: str | None = None) -> None:
         super().__init__(en)
@@ -65,6 +67,10 @@ class Busy(HeadwaterError):
 class TooManyQuestions(HeadwaterError):
     code = "too_many_questions"
     retryable = True
+
+    def __init__(self, en: str, vi: str, retry_after: int) -> None:
+        super().__init__(en, vi)
+        self.retry_after = retry_after
 
 
 class StoreError(HeadwaterError):

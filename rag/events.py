@@ -103,12 +103,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The answer ended early; the text so far stays. `sentence` may be shown to the user."""
+    """The answer ended early; the text so far stays. `sentence` may be shown to the user,
+    `retry_after` is in seconds."""
 
     code: str
     retryable: bool
     sentence: str
     request_id: str
+    retry_after: int | None = None
 
 
 Event = (

@@ -268,7 +268,7 @@ def _link(base: str, source: Source) -> str:
 
 
 def _refused(failed: Failed) -> Response:
-    return failure(failed.code, failed.sentence, failed.retryable)
+    return failure(failed.code, failed.sentence, failed.retryable, failed.retry_after)
 
 
 def _usage(event: Finished) -> dict[str, int]:
