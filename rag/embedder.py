@@ -111,8 +111,8 @@ class Embedder:
                     try:
                         self._answer([(question, asked)])
                     except Exception as exc:
-                        asked.set_exception(exc)
                         self._question.cache_clear()  # it may be asked again
+                        asked.set_exception(exc)
 
     def _answer(self, batch: list[tuple[str, Future[Vectors]]]) -> None:
         vectors = self._encode([question for question, _ in batch], threads=1)

@@ -131,6 +131,19 @@ def test_a_question_that_cannot_be_embedded_spoils_it_for_no_other(embedder: Emb
         assert float(other.result()[0] @ embedder.embed([question])[0]) > 0.99
 
 
+def test_a_question_that_failed_may_be_asked_again(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: dict[str, Any]) -> torch.Tensor:
+        raise MemoryError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(embedder, "_forward", broken)
+        with pytest.raises(MemoryError):
+            embedder.embed(["Is it remembered that it failed?"])
+    assert embedder.embed(["Is it remembered that it failed?"]).shape == (1, embedder.dimension)
+
+
 def test_a_question_asked_again_is_not_embedded_again(embedder: Embedder) -> None:
     first = embedder.embed(["Is it asked again?"])
     with embedder._lock:  # who embeds waits here
