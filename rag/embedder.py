@@ -40,9 +40,9 @@ QUESTIONS = 1024  # whose vectors are kept, 1.5 kB each
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
 BF16_SPEEDUP = 1.2
+_ROWS = 16  # about the tokens of a question, for which weights are ordered; others work as well
 # What a recording of the model is made with, and what it is then compared with: other lengths and
 # other numbers of texts.
-_ROWS = 16  # about the tokens of a question; other numbers work as well
 _RECORDED = ["When is high tide at the harbour?", "Khi nào triều lên?"]
 _COMPARED = [["Why"], ["Bến cảng mở cửa khi nào?", "a", "word " * 300], ["tide and time"] * BATCH]
 
