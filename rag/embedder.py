@@ -35,7 +35,7 @@ PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 BATCH = 16
-QUESTIONS = 1024  # whose vectors are kept, 1.5 kB each
+QUESTIONS = 1024  # whose vectors are kept, 3 kB each
 # Two starts must not choose differently, or one store has vectors of two precisions. Without
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
