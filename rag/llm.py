@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,14 +73,16 @@ class Model:
         """
         name = options.model or self.name
         reason, usage, written = "stop", None, 0
-        deadline = time.monotonic() + self._max_seconds
+        deadline = asyncio.get_running_loop().time() + self._max_seconds
+        limit = _limit(self._first_word_seconds, deadline)
         try:
-            async with _limit(self._first_word_seconds, deadline):
+            async with limit:
                 stream = await self._create(name, messages, options)
             async with stream:
                 while True:
                     silence = self._idle_seconds if written else self._first_word_seconds
-                    async with _limit(silence, deadline):
+                    limit = _limit(silence, deadline)
+                    async with limit:
                         chunk = await anext(stream, None)
                     if chunk is None:
                         break
@@ -91,7 +92,8 @@ class Model:
                         written += pricing.size(text)
                         yield text
         except (openai.OpenAIError, *_UNREADABLE, TimeoutError) as exc:
-            late = isinstance(exc, TimeoutError) and time.monotonic() >= deadline
+            # Not by the clock: uvloop's timers are up to half a millisecond early.
+            late = isinstance(exc, TimeoutError) and limit.when() == deadline
             kind = "too_long_answer" if late else _kind(exc, begun=written > 0)
             told = {"server": self._host, "model": name, "seconds": self._max_seconds}
             raise model_error(kind, **told) from exc
@@ -132,7 +134,7 @@ class Model:
 
 def _limit(seconds: float, deadline: float) -> asyncio.Timeout:
     """Raises TimeoutError after `seconds`, or at the answer's deadline if that is sooner."""
-    return asyncio.timeout(min(seconds, deadline - time.monotonic()))
+    return asyncio.timeout_at(min(asyncio.get_running_loop().time() + seconds, deadline))
 
 
 def _usage(chunk: object) -> Usage | None:

@@ -344,3 +344,15 @@ async def test_many_answers_may_be_streamed_at_once(
         names = [f"model-{n}" for n in range(20)]
         texts = await asyncio.gather(*(read(model, Options(model=name)) for name in names))
     assert [text for text, _ in texts] == [name * 50 for name in names]
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_the_longest_answer_is_not_taken_for_silence_where_timers_are_early(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(["and", " so", " on"] * 1000, delay=0.01)
+    async with connected(configured, upstream, HEADWATER_MAX_ANSWER_SECONDS=0.1) as model:
+        for _ in range(40):
+            with pytest.raises(ModelError) as failed:
+                await read(model)
+            assert failed.value.code == "timeout" and "ended after" in failed.value.en
