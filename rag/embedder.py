@@ -40,7 +40,7 @@ QUESTIONS = 1024  # whose vectors are kept, 3 kB each
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
 BF16_SPEEDUP = 1.2
-_ROWS = 16  # about the tokens of a question, for which weights are ordered; others work as well
+_ROWS = 16  # about the tokens of a question, for which weights are ordered; long texts gain too
 # What a recording of the model is made with, and what it is then compared with: other lengths and
 # other numbers of texts.
 _RECORDED = ["When is high tide at the harbour?", "Khi nào triều lên?"]
@@ -57,8 +57,8 @@ class Embedder:
     def __init__(self, name: str = PACKAGED) -> None:
         self.name = name.removeprefix("sentence-transformers/")
         self._lock = threading.RLock()
-        self._asked: deque[tuple[str, Future[Vectors]]] = deque()
-        self._answering = ThreadPoolExecutor(1, thread_name_prefix="embedder")
+        self._waiting: deque[tuple[str, Future[Vectors]]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         # The same question is embedded for its search, its quotes, its retry, and for others.
         self._question = lru_cache(maxsize=QUESTIONS)(self._queued)
         import torch
@@ -88,43 +88,46 @@ class Embedder:
         return vectors
 
     def begin(self, question: str) -> Future[Vectors]:
-        """The vector of one question, shape (dimension,), which a thread of the embedder makes
-        meanwhile. Those that come while others are being embedded are embedded together: alone 7.5
-        ms each, sixteen at once 3."""
-        return self._question(question)
+        """A future of the question's vector, shape (dimension,); a thread of the embedder makes it
+        meanwhile. Those that come while others are being embedded are embedded together, sixteen in
+        the time of five. It is shared with others who ask the same: not to be cancelled."""
+        asked = self._question(question)
+        if asked.done() and asked.exception():  # that is not remembered
+            self._question.cache_clear()
+            asked = self._question(question)
+        return asked
 
     def _queued(self, question: str) -> Future[Vectors]:
         asked: Future[Vectors] = Future()
-        self._asked.append((question, asked))
-        self._answering.submit(self._answer_those_waiting)
+        self._waiting.append((question, asked))
+        self._thread.submit(self._embed_waiting)
         return asked
 
-    def _answer_those_waiting(self) -> None:
+    def _embed_waiting(self) -> None:
         with self._lock:
-            batch = [self._asked.popleft() for _ in range(min(len(self._asked), BATCH))]
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
             if not batch:
                 return  # they were embedded together with an earlier one
             try:
-                self._answer(batch)
+                self._fulfil(batch)
             except Exception:
                 for question, asked in batch:  # one that fails must not spoil it for the others
                     try:
-                        self._answer([(question, asked)])
+                        self._fulfil([(question, asked)])
                     except Exception as exc:
-                        self._question.cache_clear()  # it may be asked again
                         asked.set_exception(exc)
 
-    def _answer(self, batch: list[tuple[str, Future[Vectors]]]) -> None:
+    def _fulfil(self, batch: list[tuple[str, Future[Vectors]]]) -> None:
         vectors = self._encode([question for question, _ in batch], threads=1)
         for (_, asked), vector in zip(batch, vectors, strict=True):
             asked.set_result(vector)
 
     def _encode(self, texts: list[str], threads: int | None = None) -> Vectors:
         """What the model's own `encode` gives for one batch; that looks through all modules each
-        time, 2.5 of a question's 16 ms.
+        time, a sixth of a question's time.
 
         `threads` 1 is for questions: on a machine with other work two threads waited for one
-        another, 46 ms instead of 7."""
+        another, six times as long."""
         with self._lock, self._no_gradients():
             self._set_threads(threads or self._threads)
             raw = self._forward(_features(self._model, texts))
@@ -196,8 +199,8 @@ def _features(model: SentenceTransformer, texts: Sequence[str]) -> dict[str, Any
 
 def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
     """The model from features to vectors, shape (texts, dimension): a recording of its operations,
-    which leaves out Python (4 of a question's 13 ms), or the model itself where that cannot be made
-    or gives something else for other texts than the recorded ones."""
+    which leaves out Python, a third of a question's time; or the model itself where that cannot be
+    made or gives something else for other texts than the recorded ones."""
     import torch
     from transformers.utils import logging as transformers_logging
 
@@ -205,10 +208,42 @@ def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
         vectors: Tensor = model(features)["sentence_embedding"]
         return vectors
 
+    # It warns of attributes that nobody but the recorder looks at.
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        for version in (_packed, lambda model: model):
+            try:
+                with torch.inference_mode(), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # deprecated, and what is checked here
+                    quick = _recorded(model, version(model))
+                    for texts in _COMPARED:
+                        features = _features(model, texts)
+                        vectors, wanted = quick(features).float(), plain(features).float()
+                        if torch.cosine_similarity(vectors, wanted).min() < 0.999:
+                            raise ValueError("the recording gives other vectors")
+                return quick
+            except Exception as exc:  # whatever it is, the model itself works
+                log.info("the embedding model could not be recorded: %s", exc)
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    return plain
+
+
+def _recorded(
+    model: SentenceTransformer, parts: SentenceTransformer
+) -> Callable[[dict[str, Any]], Tensor]:
+    """The operations of `parts`, a version of `model`, on two short texts."""
+    import torch
+
+    features = _features(model, _RECORDED)
+    names = [name for name, value in features.items() if isinstance(value, torch.Tensor)]
+    constant = {name: value for name, value in features.items() if name not in names}
+
     class Forward(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.parts = torch.nn.ModuleList(_packed(model))
+            self.parts = torch.nn.ModuleList(parts)
 
         def forward(self, *tensors: Tensor) -> Tensor:
             features = constant | dict(zip(names, tensors, strict=True))
@@ -217,41 +252,21 @@ def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
             vectors: Tensor = features["sentence_embedding"]
             return vectors
 
-    features = _features(model, _RECORDED)
-    names = [name for name, value in features.items() if isinstance(value, torch.Tensor)]
-    constant = {name: value for name, value in features.items() if name not in names}
-    # It warns of attributes that nobody but the recorder looks at.
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is deprecated, and what is checked below
-            given = tuple(features[name] for name in names)
-            recorded = torch.jit.trace(Forward().eval(), given)  # type: ignore[no-untyped-call]
-            recorded = torch.jit.freeze(recorded)
+    given = tuple(features[name] for name in names)
+    recording = torch.jit.trace(Forward().eval(), given)  # type: ignore[no-untyped-call]
+    recording = torch.jit.freeze(recording)
 
-        def quick(features: dict[str, Any]) -> Tensor:
-            vectors: Tensor = recorded(*(features[name] for name in names))
-            return vectors
+    def quick(features: dict[str, Any]) -> Tensor:
+        vectors: Tensor = recording(*(features[name] for name in names))
+        return vectors
 
-        with torch.inference_mode():
-            for texts in _COMPARED:
-                features = _features(model, texts)
-                alike = torch.cosine_similarity(quick(features).float(), plain(features).float())
-                if alike.min() < 0.999:
-                    raise ValueError("the recording gives other vectors")
-    except Exception as exc:  # whatever it is, the model itself works
-        log.info("the embedding model runs as it is: %s", exc)
-        return plain
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     return quick
 
 
 def _packed(model: SentenceTransformer) -> SentenceTransformer:
-    """A copy of the model, sharing its embeddings, whose linear layers keep their weights in the
-    order in which the CPU reads them; otherwise that is made again for every text, a third of a
-    question's time. The model itself where torch has no oneDNN.
+    """A copy of the model whose linear layers keep their weights in the order in which the CPU
+    reads them; torch otherwise makes that order anew for every text, a third of a question's time.
+    Only these weights are in memory twice. The model itself where torch has no oneDNN.
 
     These are the operations that `torch.compile` writes; they have no public name.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Sequence
 
-from . import documents, markdown
+from . import documents, markdown, redact
 from .language import Span, marks
 from .types import Findings, Source
 
@@ -33,7 +33,8 @@ def content(
     lines = []
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
-    numbers, query = set(cited), findings.query
+    numbers = set(cited)
+    query = redact.unmasked(findings.query)
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
     lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:

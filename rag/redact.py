@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import regex
 
+from .language import Span
 from .types import Findings, Redacted, Source
 
-Span = tuple[int, int]
 _Finder = Callable[[str], Iterable[Span]]  # spans in order, without overlap
 T = TypeVar("T")
+
+_MASK = regex.compile("|".join(rf"\[{kind}\]" for kind in get_args(Redacted)))
 
 _SHORTEST = len("a@b.vn")
 
@@ -84,6 +86,11 @@ _VIETNAMESE = [
 # town. And no decimal fraction.
 _POINT = regex.compile(r"\d\.")
 _VIETNAMESE_START = regex.compile(r"\(?(?:[+＋]|0(?!\.\d+$)|84)")
+
+
+def unmasked(text: str) -> str:
+    """What is left of a redacted text without the masks, whose words nobody wrote."""
+    return str(_MASK.sub(" ", text))
 
 
 class Redactor:

@@ -159,7 +159,7 @@ class Retriever:
                 "mục data rồi nạp vào (python -m ingest).",
             )
         among = None if collection is None else self._chunks_of(collection)
-        embedding = self._embedder.begin(question)  # meanwhile what has its words is looked up
+        embedding = self._embedder.begin(question)  # its words are looked up meanwhile
         query = self.prepare(question)
         matching = library.keyword_search(query.rare_terms(), query.column, CANDIDATES, among)
         found = self._scored(query, matching)

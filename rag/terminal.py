@@ -30,6 +30,7 @@ from .events import (
     WithoutDocuments,
 )
 from .language import marks
+from .redact import unmasked
 from .types import Findings
 
 if TYPE_CHECKING:
@@ -137,12 +138,11 @@ class Terminal:
 
 def _print_sources(findings: Findings) -> None:
     grid = Table.grid(padding=(0, 1))
+    query = unmasked(findings.query)
     for s in findings.sources:
         place = f"{s.document}, page {s.page} · {s.score:.2f}"
         heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
-        grid.add_row(
-            Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s.text, findings.query))
-        )
+        grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s.text, query)))
     console = Console()
     console.print(grid)
     if findings.verdict != "answer":
@@ -152,11 +152,11 @@ def _print_sources(findings: Findings) -> None:
 
 def findings_table(findings: Findings) -> Table:
     table = Table("", "Document", "Page", "Score", "Passage", box=box.SIMPLE_HEAD)
+    query = unmasked(findings.query)
     for s in findings.sources:
         name = Text(printable(s.document), overflow="fold")
-        table.add_row(
-            str(s.number), name, str(s.page), f"{s.score:.2f}", _excerpt(s.text, findings.query)
-        )
+        excerpt = _excerpt(s.text, query)
+        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", excerpt)
     return table
 
 

@@ -2,8 +2,8 @@
 itself, and how late they make each token.
 
 Part of `python -m tests.load`. The model's server writes into each token when it was sent; a reader
-of raw bytes, the same for all, subtracts that from when it came. The first token is also read with
-the SDK at `/v1`.
+of raw bytes, the same for all, subtracts that from when it came. The first token is read with the
+SDK at `/v1` as well, and counts either way.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Tokens:
 
 
 def doors(model: str, app: str) -> list[Door]:
-    """The model's server itself comes first."""
+    """The model's server itself, then `/v1`, then `/api/chat`."""
     return [
         Door("model", model + _PATH),
         Door("/v1", f"{app}/v1/chat/completions"),

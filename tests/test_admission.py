@@ -196,6 +196,7 @@ def comes_back_in(error: TooManyQuestions | Busy) -> int:
     """The seconds that both sentences say."""
     en, vi = re.search(r"in (\d+) second", error.en), re.search(r"sau (\d+) giây", error.vi)
     assert en and vi and en[1] == vi[1]
+    assert isinstance(error, Busy) or error.retry_after == int(en[1])
     return int(en[1])
 
 

@@ -16,7 +16,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 
-from rag.embedder import BATCH, Embedder, _features, _packed, _traced
+from rag.embedder import BATCH, Embedder, _features, _packed, _recorded, _traced
 from rag.errors import EmbedderError
 from rag.settings import PROJECT
 
@@ -124,7 +124,7 @@ def test_a_question_that_cannot_be_embedded_spoils_it_for_no_other(embedder: Emb
     with ThreadPoolExecutor(9) as pool, embedder._lock:
         bad = pool.submit(embedder.embed, ["half a pair \ud800"])
         others = [pool.submit(embedder.embed, [question]) for question in good]
-        while len(embedder._asked) < 9:
+        while len(embedder._waiting) < 9:
             time.sleep(0.001)
     assert isinstance(bad.exception(), Exception)
     for question, other in zip(good, others, strict=True):
@@ -194,28 +194,45 @@ def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedde
     assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
 
 
-@pytest.mark.parametrize("has_one_dnn", [True, False])
-def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(
-    embedder: Embedder,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    has_one_dnn: bool,
-) -> None:
-    if has_one_dnn and not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedder) -> None:
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_one_dnn)
     model, packed = embedder._model, _packed(embedder._model)
 
-    def linear(model: torch.nn.Module) -> int:
-        return sum(type(part) is torch.nn.Linear for part in model.modules())
+    def linear(model: torch.nn.Module) -> bool:
+        return any(type(part) is torch.nn.Linear for part in model.modules())
 
-    assert linear(model) > 0, "the model itself stays as it was"
-    assert linear(packed) == (0 if has_one_dnn else linear(model))
+    assert (linear(model), linear(packed)) == (True, False)
     for texts in (["Why"], ["Khi nào triều lên?", "tide " * 200], ["When is high tide?"] * BATCH):
         features = _features(model, texts)
         with torch.inference_mode():
             wanted, given = (m(features)["sentence_embedding"].float() for m in (model, packed))
         assert torch.cosine_similarity(wanted, given).min() > 0.9999
-    with caplog.at_level("INFO", "rag.embedder"):
-        _traced(model)
-    assert not caplog.messages, "it can be recorded"
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_model_is_recorded_with_its_weights_in_that_order_or_as_it_is(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, works: bool
+) -> None:
+    recorded = []
+
+    def packed(model: SentenceTransformer) -> SentenceTransformer:
+        if not works:
+            raise NotImplementedError
+        return _packed(model)
+
+    def watched(model: SentenceTransformer, parts: SentenceTransformer) -> Any:
+        recorded.append(parts is not model)
+        return _recorded(model, parts)
+
+    monkeypatch.setattr("rag.embedder._packed", packed)
+    monkeypatch.setattr("rag.embedder._recorded", watched)
+    _traced(embedder._model)
+    assert recorded == [works]
+
+
+def test_without_one_dnn_a_model_stays_as_it_is(
+    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert _packed(embedder._model) is embedder._model

@@ -270,6 +270,8 @@ def test_a_failure_of_the_model_has_its_status(
         upstream._queue.clear()
     assert caught.value.code == code or code in (None, "network_error")
     assert "OPENAI_API_KEY" in caught.value.message or code is not None
+    again = "true" if code in ("rate_limit_exceeded", "network_error") else "false"
+    assert caught.value.response.headers["x-should-retry"] == again
 
 
 def test_half_a_surrogate_pair_is_a_character_like_any_other(url: str, upstream: Upstream) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag import panel
 from rag.redact import Redactor
 from rag.settings import PROJECT
 from rag.types import Findings, Redacted, Source
@@ -328,6 +329,13 @@ def test_findings_are_redacted() -> None:
     assert findings.query == "who is [email]"
     assert (redacted.document, redacted.title) == ("a@b.vn.pdf", "Of [email]")
     assert redacted.text == "mail [email] or call [phone] for the budget"
+
+
+def test_a_mask_is_no_word_of_the_question() -> None:
+    source = Source(1, "a.pdf", "A", 1, 0.5, "write to a@b.vn by email, before the budget")
+    findings = REDACTOR.findings(_findings("may c@d.vn write about the budget?", source))
+    shown = panel.content(findings, False, rewritten=False, cited=(), complete=False)
+    assert "<mark>write</mark> to [email] by email, before the <mark>budget</mark>" in shown
 
 
 def test_findings_are_the_same_object_where_nothing_is_to_be_hidden() -> None:
