@@ -58,7 +58,8 @@ def _line(text: str) -> str:
 
 def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     place = f"{'trang' if vi else 'p.'} {source.page}"
-    text, spans = source.text, marks(source.text, query)
+    text = source.text
+    spans = marks(redact.unmasked(text), query)
     start, end = _excerpt(text, spans)
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))

@@ -89,8 +89,9 @@ _VIETNAMESE_START = regex.compile(r"\(?(?:[+＋]|0(?!\.\d+$)|84)")
 
 
 def unmasked(text: str) -> str:
-    """What is left of a redacted text without the masks, whose words nobody wrote."""
-    return str(_MASK.sub(" ", text))
+    """A redacted text with blanks for its masks, whose words nobody wrote; all else keeps its
+    place."""
+    return str(_MASK.sub(lambda mask: " " * len(mask[0]), text))
 
 
 class Redactor:

@@ -173,7 +173,7 @@ def verdict_line(findings: Findings) -> Text:
 
 def _excerpt(text: str, query: str) -> Text:
     """A part of a passage around the first word that the question also has, such words bold."""
-    spans = marks(text, query)
+    spans = marks(unmasked(text), query)
     start = max(spans[0][0] - LEAD, 0) if spans else 0
     if start:
         start = text.find(" ", start, spans[0][0]) + 1 or start

@@ -87,18 +87,6 @@ def test_marks_are_the_places_of_the_keywords() -> None:
     assert [text[start:end] for start, end in found] == ["Nginx", "NGINX", "buffer"]
 
 
-@pytest.mark.parametrize("query", ["X-Accel-Buffering dùng để làm gì?", "tat bo dem cua nginx"])
-def test_marks_are_words_of_the_question_in_the_order_of_the_text(query: str) -> None:
-    text = (PROJECT / "data" / "vi-proxy-va-bo-dem.md").read_text(encoding="utf-8")
-    found = marks(text, query)
-    assert len(found) > 10
-    ends = 0
-    for start, end in found:
-        assert ends <= start < end <= len(text)
-        assert fold(text[start:end]).split("-")[0] in fold(query)
-        ends = end
-
-
 def test_an_unaccented_question_marks_accented_words_and_an_accented_one_only_its_own() -> None:
     text = "Bộ đệm và bò"
     assert [text[a:b] for a, b in marks(text, "bo dem")] == ["Bộ", "đệm", "bò"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -331,11 +332,20 @@ def test_findings_are_redacted() -> None:
     assert redacted.text == "mail [email] or call [phone] for the budget"
 
 
-def test_a_mask_is_no_word_of_the_question() -> None:
-    source = Source(1, "a.pdf", "A", 1, 0.5, "write to a@b.vn by email, before the budget")
-    findings = REDACTOR.findings(_findings("may c@d.vn write about the budget?", source))
+@pytest.mark.parametrize(
+    ("question", "marked"),
+    [
+        ("who is a@b.vn", []),
+        ("mail or call a@b.vn for the budget", ["mail", "call", "budget"]),
+        ("which email or phone has the budget?", ["budget"]),
+    ],
+)
+def test_a_mask_has_no_word_of_the_question(question: str, marked: list[str]) -> None:
+    text = "mail a@b.vn or call 0912 345 678 for the budget"
+    findings = REDACTOR.findings(_findings(question, Source(1, "a.pdf", "A", 1, 0.5, text)))
     shown = panel.content(findings, False, rewritten=False, cited=(), complete=False)
-    assert "<mark>write</mark> to [email] by email, before the <mark>budget</mark>" in shown
+    assert "[email]" in shown and "[phone]" in shown
+    assert re.findall("<mark>(.*?)</mark>", shown) == marked * 2  # in the excerpt and the passage
 
 
 def test_findings_are_the_same_object_where_nothing_is_to_be_hidden() -> None:

@@ -13,6 +13,7 @@ import pytest
 from rag.embedder import Embedder
 from rag.errors import LibraryEmpty
 from rag.index import Index
+from rag.language import fold, marks
 from rag.library import Library
 from rag.retriever import CANDIDATES, Retriever, keyword_scores
 from rag.settings import PROJECT
@@ -132,6 +133,19 @@ def test_a_source_says_where_it_stands(retriever: Retriever) -> None:
         "What is the difference between recall@k and MRR?",
         "en",
     )
+
+
+@pytest.mark.parametrize("question", [EN, VI, "tat bo dem cua nginx"])
+def test_marks_point_at_words_of_the_question(retriever: Retriever, question: str) -> None:
+    folded = fold(question)
+    sources = retriever.search(question, 5).sources
+    assert marks(sources[0].text, question)
+    for source in sources:
+        ends = 0
+        for start, end in marks(source.text, question):
+            assert ends <= start < end <= len(source.text)
+            assert fold(source.text[start:end]).split("-")[0] in folded
+            ends = end
 
 
 def test_the_same_question_finds_the_same_twice(retriever: Retriever) -> None:
