@@ -148,8 +148,8 @@ def require(documents: Set[str], index: Index) -> None:
 
 
 class _Prepared(Embedder):
-    """An embedder that has embedded the questions beforehand: in batches that is
-    several times as fast, and each may be asked twice. It knows no other text."""
+    """An embedder that has embedded the questions beforehand: in batches that is several times as
+    fast, and each may be asked twice. It knows no other text."""
 
     def __init__(self, embedder: Embedder, asked: Sequence[Question]) -> None:
         self.name, self.dimension = embedder.name, embedder.dimension

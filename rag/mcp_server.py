@@ -93,7 +93,9 @@ class SearchArguments(BaseModel, extra="forbid"):
 
 
 class AskArguments(BaseModel, extra="forbid"):
-    question: str = Field(min_length=1, max_length=MAX_QUESTION, description="It stands alone.")
+    question: str = Field(
+        min_length=1, max_length=MAX_QUESTION, description="A question that stands alone."
+    )
     language: Literal["auto", "en", "vi"] = Field(
         "auto", description="The language of the answer; auto is that of the question."
     )
