@@ -3,7 +3,7 @@ No model is called."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -12,9 +12,8 @@ from .access import user_of
 from .answer import Answerer
 from .api import Route, documented
 from .documents import address
-from .events import findings_as_json
 from .question import MAX_QUESTION
-from .types import Options, Verdict
+from .types import Findings, Options, Source, Verdict
 
 
 class FoundSource(BaseModel):
@@ -66,13 +65,32 @@ def router(answerer: Answerer) -> APIRouter:
             str | None,
             Query(max_length=500, description="search only this folder of the documents"),
         ] = None,
-    ) -> dict[str, Any]:
+    ) -> Found:
         options = Options(top_k=k, collection=collection)
-        findings = await answerer.search(q, options, user_of(request.scope))
-        found = findings_as_json(findings)
-        sources: Any = found["sources"]
-        for shown, source in zip(sources, findings.sources, strict=True):
-            shown |= {"title": source.title, "url": address(source)}
-        return found
+        return found(await answerer.search(q, options, user_of(request.scope)))
 
     return routes
+
+
+def found(findings: Findings) -> Found:
+    """`findings` as the doors for programs show them, scores to four places."""
+    return Found(
+        query=findings.query,
+        verdict=findings.verdict,
+        threshold=findings.threshold,
+        best_score=round(findings.best_score, 4),
+        sources=[found_source(source) for source in findings.sources],
+    )
+
+
+def found_source(source: Source) -> FoundSource:
+    """`source` as the doors for programs show it."""
+    return FoundSource(
+        number=source.number,
+        document=source.document,
+        title=source.title,
+        page=source.page,
+        score=round(source.score, 4),
+        text=source.text,
+        url=address(source),
+    )
