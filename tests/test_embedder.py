@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense
 
-from rag.embedder import BATCH, Embedder, _features, _packed, _recorded, _traced
+from rag.embedder import BATCH, Embedder
 from rag.errors import EmbedderError
 from rag.settings import PROJECT
 
@@ -171,68 +170,3 @@ def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     assert vectors.shape == (2, 64) == given.shape
     assert np.all(np.sum(vectors * given, axis=1) > 0.99)
     assert float(vectors[0] @ embedder.embed(texts[:1])[0][:64]) < 0.9
-
-
-class Whimsical(Dense):
-    """Does to long texts what a recording of short ones does not show."""
-
-    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if features["attention_mask"].shape[1] > 100:
-            features["sentence_embedding"] = features["sentence_embedding"].flip(1)
-        return features
-
-
-def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedder) -> None:
-    model = embedder._model
-    whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
-    texts = ["When is high tide at the harbour?", "tide " * 150]
-    with torch.inference_mode():
-        wanted = model(_features(model, texts))["sentence_embedding"].float()
-        recorded = _traced(model)(_features(model, texts)).float()
-        refused = _traced(whimsical)(_features(whimsical, texts)).float()
-    assert torch.cosine_similarity(recorded, wanted).min() > 0.999
-    assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
-
-
-def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedder) -> None:
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        pytest.skip("this torch has no oneDNN")
-    model, packed = embedder._model, _packed(embedder._model)
-
-    def linear(model: torch.nn.Module) -> bool:
-        return any(type(part) is torch.nn.Linear for part in model.modules())
-
-    assert (linear(model), linear(packed)) == (True, False)
-    for texts in (["Why"], ["Khi nào triều lên?", "tide " * 200], ["When is high tide?"] * BATCH):
-        features = _features(model, texts)
-        with torch.inference_mode():
-            wanted, given = (m(features)["sentence_embedding"].float() for m in (model, packed))
-        assert torch.cosine_similarity(wanted, given).min() > 0.9999
-
-
-@pytest.mark.parametrize("works", [True, False])
-def test_a_model_is_recorded_with_its_weights_in_that_order_or_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, works: bool
-) -> None:
-    recorded = []
-
-    def packed(model: SentenceTransformer) -> SentenceTransformer:
-        if not works:
-            raise NotImplementedError
-        return _packed(model)
-
-    def watched(model: SentenceTransformer, parts: SentenceTransformer) -> Any:
-        recorded.append(parts is not model)
-        return _recorded(model, parts)
-
-    monkeypatch.setattr("rag.embedder._packed", packed)
-    monkeypatch.setattr("rag.embedder._recorded", watched)
-    _traced(embedder._model)
-    assert recorded == [works]
-
-
-def test_without_one_dnn_a_model_stays_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert _packed(embedder._model) is embedder._model
