@@ -1,5 +1,4 @@
-// Headwater's chat on any page, from one script tag: a bubble and a panel, all of it in a shadow.
-// It knows the stream of POST api/chat, and nothing of its page.
+// Headwater's chat on any page, from one script tag: a bubble and a panel, all in a shadow.
 (() => {
 const script = document.currentScript;
 if (!script || document.headwater) return;
@@ -23,7 +22,7 @@ const link = (href, inside) => make("a", inside, { href, target: "_blank", rel: 
 const LINE = String.raw`\n(?! *(?:[-*+•]|\d+[.)]) | *(?:\`\`\`|~~~)|#{1,6} ).*\S.*`;
 const BLOCK = new RegExp(
   String.raw`^ *(?<fence>\`\`\`+|~~~+).*(?<code>(?:\n.*)*?)(?:\n *\k<fence>.*|(?![^]))|` +
-    String.raw`^#{1,6} +(?<head>.*)|^(?<indent> *)(?:[-*+•]|(?<start>\d+)[.)]) +` +
+    String.raw`^#{1,6} +(?<head>.*)|^(?<indent> *)(?:[-*+•]|(?<start>\d+)[.)]) +(?! *(?:[-*+•]|\d+[.)]) )` +
     String.raw`(?<item>.*(?:${LINE}|\n(?:\s*\n)?\k<indent> {2,}\S.*)*)|^(?<words>.*\S.*(?:${LINE})*)`,
   "gm",
 );
@@ -80,7 +79,8 @@ const patch = (old, fresh) => {
   const nodes = [...fresh.childNodes];
   nodes.forEach((node, i) => {
     const was = old.childNodes[i];
-    const alike = was?.localName === node.localName && was?.ariaLive === node.ariaLive;
+    const same = was?.ariaLive === node.ariaLive || was?.matches?.(":focus-within, :active");
+    const alike = same && was?.localName === node.localName;
     if (!was) old.append(node);
     else if (was.isEqualNode(node)) return;
     else if (node.data?.startsWith(was.data)) was.appendData(node.data.slice(was.length));
@@ -96,18 +96,17 @@ const doubt = say(
   "Chưa xác nhận được: đoạn trích không nói rõ điều này.",
   "Not confirmed: the passage does not clearly say this.",
 );
-const bubble = make("button.bubble", [], { ariaLabel: name });
+const bubble = make("button.bubble", [], { ariaLabel: name, ariaExpanded: false });
 const clear = make("button", [say("Xóa", "Clear")]);
 const close = make("button.close", ["×"], { ariaLabel: say("Đóng", "Close") });
 const send = make("button.send");
 const box = make("textarea", [], { rows: 1, placeholder: hint, ariaLabel: hint });
 const log = make("div.log", [], { role: "log", ariaLabel: name, ariaLive: "polite" });
 const status = make("p.status", [], { role: "status" });
-const greeting = [say("Nguồn trước, câu trả lời sau.", "Sources first, then the answer.")];
-const view = make("div.view", [log, make("p.greeting", greeting), status], { tabIndex: 0 });
-const header = make("header", [make("h2", [name]), clear, close]);
-const parts = [header, view, make("footer", [box, send])];
-const panel = make("dialog", parts, { ariaLabel: name, role: "dialog" });
+const hello = say("Nguồn trước, câu trả lời sau.", "Sources first, then the answer.");
+const view = make("div.view", [log, make("p.greeting", [hello]), status], { tabIndex: 0 });
+const head = make("div.head", [make("h2", [name]), clear, close]);
+const panel = make("dialog", [head, view, make("div.foot", [box, send])], { ariaLabel: name });
 const host = make("headwater-chat");
 const root = make(`div.root ${theme}`, [bubble, panel], { lang: say("vi", "en"), dir: "ltr" });
 const shadow = host.attachShadow({ mode: "open" });
@@ -128,9 +127,9 @@ const tell = (words) => {
 
 const citation = ({ number, supported }) => {
   const title = supported ? "" : doubt;
-  const ariaLabel = `${say("Nguồn", "Source")} ${number} ${title}`;
-  const shown = `[${number}]${title && " ⚠"}`;
-  return make("a.cite", [shown], { href: "#", name: number, title, ariaLabel });
+  const ariaLabel = say("Nguồn", "Source") + ` ${number} ${title}`;
+  const said = `[${number}]${title && " ⚠"}`;
+  return make("a.cite", [said], { href: "#", name: number, title, ariaLabel });
 };
 
 // The text with its citations marked; one may be told of before it has come.
@@ -190,7 +189,7 @@ const draw = (turn, live) => {
   patch(all.querySelector(".text"), fresh);
   if (!live) {
     for (const { number } of turn.citations) all.querySelector(`.n${number}`)?.classList.add("cited");
-    all.lastChild.replaceChildren(...ending(turn));
+    patch(all.lastChild, make("div", ending(turn)));
   }
   follow();
 };
@@ -203,6 +202,7 @@ const save = () => {
   } catch {} // full or forbidden: it lasts as long as the page
 };
 const load = () => {
+  log.replaceChildren();
   try {
     turns = JSON.parse(localStorage[kept] ?? "[]");
     for (const turn of turns) draw(turn);
@@ -221,6 +221,7 @@ const progress = ({ state = "searching", done, total, place }) => {
 let drawing;
 const take = (turn, part) => {
   const { type, data } = part;
+  turn.heard = true;
   if (type === "data-status") {
     if (data.verdict) turn.verdict = data.verdict;
     if (data.state === "failed") turn.retryable = data.retryable;
@@ -246,9 +247,9 @@ const refused = async (turn, response) => {
     401: say("Khung chat không có khóa hợp lệ.", "This chat has no valid key."),
     429: say("Quá nhiều câu hỏi. Hãy đợi một lát.", "Too many questions. Wait a moment."),
   };
+  const said = (await response.json().catch(() => {}))?.error?.message;
   const failed = say(`Máy chủ gặp lỗi (${status}).`, `The server failed (${status}).`);
-  const said = await response.json().catch(() => {});
-  turn.error = known[status] ?? said?.error?.message ?? failed;
+  turn.error = known[status] ?? said ?? failed;
   turn.retryable = status === 429 || status > 499;
 };
 
@@ -295,17 +296,17 @@ const ask = async (question) => {
   await stream(turn, mine.end.signal).catch(() => {});
   if (!turn.done && !turn.error && !mine.end.signal.aborted) {
     turn.retryable = true;
-    turn.error = turn.verdict
+    turn.error = turn.heard
       ? say("Câu trả lời bị ngắt.", "The answer broke off.")
       : say(
           "Không kết nối được máy chủ, hoặc máy chủ không cho phép trang này.",
           "The server cannot be reached, or does not allow this page.",
         );
   }
-  draw(turn);
-  if (running !== mine) return; // cleared meanwhile
+  if (running !== mine) return;
   run();
   save();
+  draw(turn);
 };
 
 const grow = () => {
@@ -338,9 +339,9 @@ on(close, "click", () => panel.close());
 on(clear, "click", () => {
   running?.end.abort();
   turns = [];
-  log.replaceChildren();
-  run();
   save();
+  load();
+  run();
   box.focus();
 });
 on(log, "click", (click) => {
@@ -377,6 +378,7 @@ on(box, "keydown", (press) => {
 on(root, "keydown", (press) => press.key === "Escape" && !press.isComposing && panel.close());
 // The page's own shortcuts must not take what is typed here.
 for (const type of ["keydown", "keypress", "keyup"]) on(root, type, (press) => press.stopPropagation());
+on(window, "storage", ({ key }) => key === kept && !running && load());
 on(window, "pagehide", () => running && save());
 
 const sheet = new CSSStyleSheet();
@@ -402,11 +404,11 @@ button, summary { cursor: pointer; }
 dialog { bottom: 88px; flex-direction: column; width: min(400px, 100vw - 40px); max-width: none;
   height: min(660px, 100dvh - 108px); max-height: none; padding: 0; overflow: hidden;
   border: 1px solid var(--line); border-radius: 16px; background: var(--back); color: inherit; }
-dialog[open], header, footer, .source summary { display: flex; }
+dialog[open], .head, .foot, .source summary { display: flex; }
 h2, h3 { font-size: 1em; }
-header { align-items: baseline; padding: 6px 8px 6px 16px; border-bottom: 1px solid var(--line); }
+.head { align-items: baseline; padding: 6px 8px 6px 16px; border-bottom: 1px solid var(--line); }
 h2, .source span { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-header button { min-width: 36px; padding: 6px 8px; color: var(--quiet); }
+.head button { min-width: 36px; padding: 6px 8px; color: var(--quiet); }
 .close { font-size: 20px; line-height: 1; }
 .view { flex: 1; padding: 16px; overflow: hidden auto; overscroll-behavior: contain; }
 .greeting, pre { padding: 10px 14px; border-radius: 10px; background: var(--soft); }
@@ -432,11 +434,11 @@ small, .sources > summary, .quiet, .status { color: var(--quiet); font-size: 13p
 .shown { background: var(--mine); box-shadow: 0 0 0 6px var(--mine); }
 .failed { padding-left: 10px; border-left: 3px solid #dc2626; }
 .retry { padding: 4px 14px; border: 1px solid var(--line); border-radius: 8px; }
-footer { align-items: end; margin: 8px 12px 12px; padding: 5px 5px 5px 14px;
+.foot { align-items: end; margin: 8px 12px 12px; padding: 5px 5px 5px 14px;
   border: 1px solid var(--line); border-radius: 22px; }
-footer:focus-within { border-color: var(--accent); }
+.foot:focus-within { border-color: var(--accent); }
 ::placeholder { color: var(--quiet); }
-textarea { flex: 1; max-height: 140px; padding: 4px 0; resize: none; outline: none !important;
+textarea { flex: 1; max-height: 20vh; padding: 4px 0; resize: none; outline-color: #0000 !important;
   font-size: 16px; line-height: 24px; }
 .send { width: 32px; height: 32px; }
 @media (max-width: 480px), (max-height: 480px) {
@@ -449,6 +451,5 @@ textarea { flex: 1; max-height: 140px; padding: 4px 0; resize: none; outline: no
 `);
 shadow.adoptedStyleSheets = [sheet];
 run();
-if (document.body) document.body.append(host);
-else on(document, "DOMContentLoaded", () => document.body.append(host));
+document.documentElement.append(host);
 })();

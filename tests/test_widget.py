@@ -258,6 +258,34 @@ def test_a_citation_can_be_pressed_while_the_answer_grows(tab: Page, site: str, 
     expect(turn(tab).locator(".source.shown")).to_contain_text("One")
 
 
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+def test_a_citation_can_be_used_while_its_paragraph_ends(
+    tab: Page, site: str, door: Door, by: str
+) -> None:
+    said = "So it is [1]."
+    door.parts = [*BEGIN, *text(said), cited(1, said, "[1]"), None, *text("\n\nAnd so."), *END]
+    open_chat(tab, f"{site}/page")
+    ask(tab, EN)
+    citation = turn(tab).locator(".cite")
+    expect(citation).to_be_visible()
+    citation.focus()
+    place = citation.bounding_box()
+    assert place
+    tab.mouse.move(place["x"] + 5, place["y"] + 5)
+    if by == "mouse":
+        tab.mouse.down()
+    door.go.set()
+    finished(tab)
+    expect(turn(tab).locator(".text > p")).to_have_count(2)
+    expect(citation).to_be_focused()
+    if by == "mouse":
+        tab.mouse.up()
+        expect(turn(tab).locator(".source.shown")).to_contain_text("One")
+    else:
+        tab.keyboard.press("Escape")
+        expect(tab.get_by_role("dialog")).to_have_count(0)
+
+
 def test_what_a_document_says_stays_text(tab: Page, site: str, door: Door) -> None:
     door.parts = [
         *BEGIN[:2],
@@ -290,6 +318,7 @@ MARKDOWN = {
     "[a](https://b.example/c_(d))": '<p><a href="https://b.example/c_(d)" target="_blank" '
     'rel="noopener">a</a></p>',
     "a < b & c\n\n\n\nd": "<p>a &lt; b &amp; c</p><p>d</p>",
+    "a\n\n- - -\n\n- b": "<p>a</p><p>- - -</p><ul><li><p>b</p></li></ul>",
 }
 
 
@@ -303,14 +332,19 @@ def test_markdown(tab: Page, site: str, door: Door, said: str, html: str) -> Non
     assert re.sub(r' (class|tabindex|aria-live)="[^"]*"', "", shown) == html
 
 
-def test_a_long_text_of_open_marks_does_not_hold_the_page_up(
-    tab: Page, site: str, door: Door
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("**a _b [c `d ", "[c"), ("- ", "- -"), ("* ", "* *"), ("1. ", "1. 1.")],
+    ids=["open", "bullets", "stars", "numbers"],
+)
+def test_a_long_text_of_marks_does_not_hold_the_page_up(
+    tab: Page, site: str, door: Door, said: str, shown: str
 ) -> None:
-    door.parts = [*BEGIN, {"type": "text-delta", "delta": "**a _b [c `d " * 1500}, *END]
+    door.parts = [*BEGIN, {"type": "text-delta", "delta": said * (18_000 // len(said))}, *END]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     finished(tab)
-    expect(turn(tab).locator(".text")).to_contain_text("[c")
+    expect(turn(tab).locator(".text")).to_contain_text(shown)
 
 
 def test_the_view_follows_the_last_line_until_its_reader_scrolls_up(
@@ -478,6 +512,24 @@ def test_the_conversation_survives_a_reload_and_clear_clears_it(
     assert len(door.asked) == 2
 
 
+def test_two_tabs_have_one_conversation(tab: Page, site: str, door: Door) -> None:
+    other = tab.context.new_page()
+    for each in (tab, other):
+        open_chat(each, f"{site}/page")
+    for each, question in ((tab, "In the one"), (other, "In the other")):
+        ask(each, question)
+        finished(each)
+    for each in (tab, other):
+        questions = each.locator("headwater-chat .question")
+        expect(questions).to_have_text(["In the one", "In the other"])
+    tab.get_by_role("button", name="Clear").click()
+    expect(other.locator("headwater-chat .turn")).to_have_count(0)
+    ask(other, "Anew")
+    finished(other)
+    assert len(door.asked[-1][0]["messages"]) == 1
+    expect(tab.locator("headwater-chat .question")).to_have_text(["Anew"])
+
+
 def test_clear_ends_the_answer_that_is_being_written(tab: Page, site: str, door: Door) -> None:
     door.parts = [*BEGIN, *text("It begins."), None]
     open_chat(tab, f"{site}/page")
@@ -610,6 +662,33 @@ def test_a_screen_reader_gets_each_block_once_and_not_every_token(
     assert tab.evaluate("window.read") == ["The first one.", "The second one."]
 
 
+def test_how_an_answer_ended_is_read_out_once(tab: Page, site: str, door: Door) -> None:
+    said = "So it is [1]."
+    door.parts = [*BEGIN, *text(said), cited(1, said, "[1]", supported=False), *END]
+    open_chat(tab, f"{site}/page")
+    tab.get_by_role("log").evaluate(
+        """(log) => {
+          window.read = [];
+          new MutationObserver((changes) => {
+            for (const { addedNodes } of changes)
+              window.read.push(...[...addedNodes].map((node) => node.textContent));
+          }).observe(log, { childList: true, subtree: true });
+        }"""
+    )
+    ask(tab, EN)
+    finished(tab)
+    tab.wait_for_timeout(200)  # what was still to be drawn
+    read = tab.evaluate("window.read")
+    assert len([words for words in read if words.startswith("⚠ Not confirmed")]) == 1
+
+
+def test_the_page_keeps_its_own_landmarks(tab: Page, site: str) -> None:
+    open_chat(tab, f"{site}/page")
+    expect(tab.get_by_role("dialog", name="Ask the documents")).to_be_visible()
+    for role in ("banner", "contentinfo"):
+        expect(tab.locator("headwater-chat").get_by_role(role)).to_have_count(0)
+
+
 HARSH = """<style>* { letter-spacing: 9px; opacity: .9 } html { font-size: 40px }
 p, div, button, a, textarea, dialog, headwater-chat {
   display: none !important; color: red !important }
@@ -706,7 +785,18 @@ def test_two_tags_make_one_chat(tab: Page, site: str) -> None:
     tag = "<script src='/docs/widget.js'></script>"
     tab.goto(str(httpx.URL(f"{site}/page", params={"more": tag})))
     expect(tab.locator("headwater-chat")).to_have_count(1)
-    expect(tab.locator("body > headwater-chat .bubble")).to_be_visible()
+    expect(tab.locator("html > headwater-chat .bubble")).to_be_visible()
+
+
+def test_it_stays_where_a_page_changes_its_body(tab: Page, site: str) -> None:
+    open_chat(tab, f"{site}/page")
+    ask(tab, EN)
+    finished(tab)
+    tab.evaluate("document.body.replaceWith(document.createElement('body'))")
+    expect(turn(tab).locator(".text")).to_have_text("Ready.")
+    tab.evaluate("document.body.style.cssText = 'transform: scale(1); height: 5000px'")
+    place = tab.locator("headwater-chat .bubble").bounding_box()
+    assert place and place["y"] < 800
 
 
 # The real app
