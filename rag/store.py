@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .terminal import loading
+
 if TYPE_CHECKING:
     from .embedder import Embedder
     from .index import Index
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
     """The store and the embedding model of `settings`; the store is given back at the end."""
-    from .embedder import Embedder
-    from .index import Index
+    with loading():
+        from .embedder import Embedder
+        from .index import Index
 
-    embedder = Embedder(settings.embedding_model)
+        embedder = Embedder(settings.embedding_model)
     url = str(settings.chroma_url) if settings.chroma_url else None
     with Index(settings.store_dir, embedder.name, embedder.dimension, url) as index:
         yield index, embedder
@@ -28,9 +31,9 @@ def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
 @contextmanager
 def retrieving(settings: Settings) -> Iterator[Retriever]:
     """The search of that store, with the profiles measured for it."""
-    from . import profiles
-    from .retriever import Retriever
-
-    measured = profiles.load(settings.store_dir)
     with opened(settings) as (index, embedder):
+        from . import profiles
+        from .retriever import Retriever
+
+        measured = profiles.load(settings.store_dir)
         yield Retriever(index, embedder, measured)

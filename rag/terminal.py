@@ -6,13 +6,19 @@ Knows no command and asks nothing; only draws.
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich import box
 from rich.console import Console, Group
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -59,6 +65,23 @@ def printable(text: str) -> str:
 def print_json(values: dict[str, object]) -> None:
     """One object on one line."""
     print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While libraries are loaded, an interrupt ends the process at once: of the exception that it
+    is elsewhere, some of them think nothing, and others break. Nothing has been written yet."""
+
+    def end(*_: object) -> None:
+        codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
+        Console(stderr=True).control(Control(*codes, (ControlType.SHOW_CURSOR,)))
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Terminal:
