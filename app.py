@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -30,7 +29,7 @@ from rag.access import user_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents import Originals, documents
-from rag.doors import doors, gate, unrouted
+from rag.doors import doors, gate, misunderstood
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.http import HangUp, probes
@@ -55,6 +54,9 @@ if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
+# Tabs with turns of their own at the server, the longest unused forgotten first: a caller may name
+# as many as it likes, and have megabytes kept for each.
+SESSIONS = 250
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
@@ -314,7 +316,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *assistants.routes,
             ],
             "lifespan": _lifespan(assistants, reading),
-            "exception_handlers": {HTTPException: unrouted},
+            "exception_handlers": misunderstood,
         },
         root_path=settings.root_path,
         theme=THEME,
@@ -323,7 +325,8 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
-        max_file_size=1,  # nothing is uploaded here
+        enable_monitoring=False,  # /metrics is ours; Gradio's would show itself to everybody
+        state_session_capacity=SESSIONS,
         prevent_thread_lock=not block,
     )
     return page.demo

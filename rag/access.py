@@ -10,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import bcrypt
 from limits import parse
@@ -23,10 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .api import MAX_BODY, problem
 from .http import is_door, path_of
+from .settings import BCRYPT
 
-MAX_PAGE_BODY = 16_000_000  # bytes; a long conversation comes back whole
-ATTEMPTS = parse("20/minute")  # passwords from one address that were not right before
-CHECKS = 2  # of passwords at once; searches share their threads
+MAX_PAGE_BODY = 8_000_000  # bytes; what a browser keeps of conversations, 5 MB, comes back whole
+ATTEMPTS = parse("20/minute")  # wrong passwords from one address
 BODY_SECONDS = 60.0  # in which a body must have come
 REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
 _USER = "headwater.user"
@@ -52,22 +52,26 @@ class Access:
         self._keys = [_digest(key) for key in keys]
         self._known: dict[bytes, str] = {}  # the digests of credentials that were right
         self._attempts = MovingWindowRateLimiter(MemoryStorage())
-        self._checking = asyncio.Semaphore(CHECKS)
+        self._logging_in: dict[tuple[bytes, str], asyncio.Task[str | None]] = {}
+        self._checking = asyncio.Lock()  # searches share the threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket") or path_of(scope) == _STARTED:
             await self._app(scope, receive, send)
             return
         for_programs = is_door(scope)
-        given = Headers(scope=scope).get("authorization", "")
-        user = self._known_user(given)
+        headers = Headers(scope=scope)
+        given = headers.get("authorization", "")
+        user = self._known.get(_digest(given))
+        if key := self._key(given):  # a page of another site gives all its visitors the same
+            user = f"{key} {_address(scope)}" if "origin" in headers else key
         if user is None and self._logins and given[:6].lower() == "basic ":
-            address = _address(scope)
-            if not await self._attempts.hit(ATTEMPTS, address):
+            try:
+                user = await self._login(given, _address(scope))
+            except _TooMany:
                 said = "Too many passwords were tried. Try again in a minute."
                 await _refusal(said, 429, for_programs)(scope, receive, send)
                 return
-            user = await self._login(given)
         if user is not None:
             scope[_USER] = user
         elif self._logins or (self._keys and for_programs):
@@ -78,29 +82,42 @@ class Access:
             return
         await self._app(scope, receive, send)
 
-    def _known_user(self, given: str) -> str | None:
-        """Whose credentials these are, if that takes no time to see: a key's, or a login's that was
-        right before."""
+    def _key(self, given: str) -> str | None:
+        """A name for the key that these credentials are; None if they are none of ours."""
         scheme, _, key = given.partition(" ")
-        if scheme.lower() != "bearer":
-            return self._known.get(_digest(given))
         digest = _digest(key.strip())
         matches = [hmac.compare_digest(digest, key) for key in self._keys]  # always all of them
-        return f"key {digest.hex()[:12]}" if any(matches) else None
+        return f"key {digest.hex()[:12]}" if scheme.lower() == "bearer" and any(matches) else None
 
-    async def _login(self, given: str) -> str | None:
-        """Whose name and password these are; None if nobody's."""
+    async def _login(self, given: str, address: str) -> str | None:
+        """Whose name and password these are; None if nobody's. A browser asks for a page's files
+        all at once: they are looked at once. Raises _TooMany."""
+        login = (_digest(given), address)
+        if (checked := self._logging_in.get(login)) is None:
+            checked = asyncio.create_task(self._checked(given, address))
+            self._logging_in[login] = checked
+            checked.add_done_callback(lambda _: self._logging_in.pop(login))
+        return await asyncio.shield(checked)
+
+    async def _checked(self, given: str, address: str) -> str | None:
         name, password = _decoded(given[6:].strip())
         # Also for an unknown name: how long it takes must not tell which names there are.
-        expected = self._logins.get(name) or next(iter(self._logins.values()))
+        expected = self._logins.get(name) or max(self._logins.values(), key=_cost)
         async with self._checking:
+            if not await self._attempts.test(ATTEMPTS, address):
+                raise _TooMany
             right = await asyncio.to_thread(bcrypt.checkpw, password.encode()[:72], expected)
-        if not right or name not in self._logins:
-            return None
+            if not right or name not in self._logins:
+                await self._attempts.hit(ATTEMPTS, address)
+                return None
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[_digest(given)] = name
         return name
+
+
+class _TooMany(Exception):
+    """Too many wrong passwords came from this address."""
 
 
 class Limited:
@@ -151,14 +168,27 @@ def user_of(scope: Scope) -> str:
 def hashed(password: str) -> bytes:
     """The bcrypt hash of a password; one that is a hash already, as htpasswd -B makes it, as it
     is."""
-    if re.fullmatch(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", password):
+    if BCRYPT.fullmatch(password):
         return password.encode()
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt())
 
 
 def _address(scope: Scope) -> str:
+    """Where a request comes from; of IPv6 the network, of which a visitor has every address."""
     client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    if not client:
+        return "unknown"
+    try:
+        address = ip_address(client[0])
+    except ValueError:
+        return str(client[0])
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
+    return str(address)
+
+
+def _cost(hash_: bytes) -> bytes:
+    return hash_[4:6]
 
 
 def _digest(text: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from fastapi import Depends, Request, Response
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -16,11 +17,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import openai_api, search_api, ui_stream, widget
+from . import __version__, openai_api, search_api, ui_stream, widget
 from .access import Access, Limited, hashed
 from .answer import Answerer
 from .api import problem
-from .http import Guard, is_door, path_of
+from .http import Guard, is_door, is_local, path_of
 from .settings import Settings
 
 _ABOUT = """\
@@ -52,16 +53,16 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
     """Their routes."""
     described = FastAPIOffline(
         title="Headwater",
-        version="0.1.0",
+        version=__version__,
         description=_ABOUT,
         redoc_url=None,
         static_url="/docs/static",
         favicon_url="docs/static/favicon.png",
     )
-    offered = settings.models if settings.has_model else ()
+    models = [settings.openai_model, *settings.models] if settings.has_model else []
     key = Depends(HTTPBearer(auto_error=False))  # only described by it; the gate asks for it
     for router in (
-        openai_api.router(answerer, settings.openai_model, offered),
+        openai_api.router(answerer, models),
         ui_stream.router(answerer),
         search_api.router(answerer),
     ):
@@ -76,7 +77,7 @@ def gate(settings: Settings) -> list[Middleware]:
         Middleware(
             Guard,
             public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
-            local_only=settings.server_name in ("127.0.0.1", "localhost", "::1"),
+            local_only=is_local(settings.server_name),
             allowed_origins=settings.allowed_origins,
             root_path=settings.root_path,
         ),
@@ -88,11 +89,18 @@ def gate(settings: Settings) -> list[Middleware]:
     ]
 
 
-async def unrouted(request: Request, exc: Exception) -> Response:
-    """The answer where a request has no route or another method: at a door in its words, elsewhere
-    FastAPI's."""
+async def _unrouted(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     if not is_door(request.scope):
         return await http_exception_handler(request, exc)
     said = f"{request.method} {path_of(request.scope)}: {exc.detail}. /docs lists what there is."
     return problem(exc.status_code, said, "unknown_route", headers=exc.headers)
+
+
+async def _malformed(_: Request, __: Exception) -> Response:
+    return problem(422, "The request is malformed.", "invalid_request")
+
+
+# The answers where a request has no route or another method (at a door in its words, elsewhere
+# FastAPI's), and to what Gradio cannot read: FastAPI's own would repeat it, and fail over a NaN.
+misunderstood = {HTTPException: _unrouted, RequestValidationError: _malformed}

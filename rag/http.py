@@ -6,6 +6,7 @@ Pure ASGI, so that nothing buffers a stream. Knows nothing of what it serves.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -20,8 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .api import problem
 
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
-# away. Gradio's page itself needs inline scripts and styles,
-# and builds functions from text.
+# away. Gradio's page itself needs inline scripts and styles, and builds functions from text.
 _CONTENT = {
     "default-src": "'self' data: blob:",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -35,11 +35,21 @@ _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
 _CALL = re.compile(r"/call/chat/(\w+)/?$")
 _SAFE_METHODS = {"GET", "HEAD"}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+_UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
+_ELSEWHERE = "This server takes no requests from that site."
 
 
 def path_of(scope: Scope) -> str:
     """The path of a request below the prefix of this server."""
     return str(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
+def is_local(host: str) -> bool:
+    """Whether who listens there is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_door(scope: Scope) -> bool:
@@ -108,17 +118,22 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        known = {*_LOCAL, self._public_host} - {""}
+        known = {*_LOCAL, urlsplit(f"//{self._public_host}").hostname} - {None}
         if self._local_only and urlsplit(f"//{host}").hostname not in known:
             return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
-        # Without an origin it is no browser, or a plain visit.
+        if path_of(scope).endswith(_UPLOAD):
+            return "Nothing is uploaded here."
+        # Without an origin it is no browser, a plain visit, or what another site's page shows: an
+        # image asks nothing that changes anything, and would still use up its visitor's limit.
+        if origin is None and is_door(scope) and headers.get("sec-fetch-site") == "cross-site":
+            return None if headers.get("sec-fetch-dest") == "document" else _ELSEWHERE
         if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None
         if is_door(scope):
             allowed = origin.lower() in self._allowed_origins
         else:
             allowed = scope["method"] in _SAFE_METHODS
-        return None if allowed else "This server takes no requests from that site."
+        return None if allowed else _ELSEWHERE
 
 
 class HangUp:

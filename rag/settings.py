@@ -19,6 +19,8 @@ from .types import Redacted
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
 _SECRET = re.compile("KEY|AUTH|STORAGE")
+BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}")  # a hash; 17 takes 10 s
+_HASH = re.compile(r"\$(?:\w+)\$|\{\w+\}")
 
 
 def _default_store() -> Path:
@@ -62,6 +64,10 @@ def _logins(value: object) -> object:
         name, _, password = map(str.strip, pair.partition(":"))
         if not name or not password:
             raise ValueError("must be name:password, with commas between several")
+        if name in logins:
+            raise ValueError(f"has {name} twice")
+        if _HASH.match(password) and not BCRYPT.fullmatch(password):
+            raise ValueError(f"the hash of {name} is none of bcrypt; make it with htpasswd -nB")
         logins[name] = SecretStr(password)
     if not logins:  # meant to close something, and would not
         raise ValueError("must be name:password, with commas between several")
@@ -71,10 +77,13 @@ def _logins(value: object) -> object:
 def _keys(value: object) -> object:
     if not isinstance(value, str):
         return value
-    keys = tuple(SecretStr(key) for key in map(str.strip, value.split(",")) if key)
+    keys = [key for key in map(str.strip, value.split(",")) if key]
     if not keys:
         raise ValueError("has no key in it")
-    return keys
+    # What is no ASCII does not come through a header unchanged, and would never be right.
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        raise ValueError("has characters that no header can carry; take ASCII letters and digits")
+    return tuple(map(SecretStr, keys))
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -164,7 +173,16 @@ class Settings(BaseSettings):
                     f"{origin} is no origin; write https://site.example, without a path, with "
                     "commas between several"
                 )
-        return tuple(origin.lower() for origin in value)
+        # As a browser writes them, without the scheme's own port.
+        return tuple(re.sub(r"^(http:.*):80$|^(https:.*):443$", r"\1\2", o.lower()) for o in value)
+
+    @field_validator("public_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        host = value.strip().lower()
+        if host and not re.fullmatch(r"([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?", host):
+            raise ValueError("must be a host name such as docs.example, without a scheme")
+        return host
 
     @field_validator("root_path")
     @classmethod

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import bcrypt
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from ingest.reading import Reading
-from rag.access import hashed
+from rag.access import Access, hashed, user_of
 from tests.browser import served
 from tests.upstream import Script, Upstream, words
 from tests.wire import asked, said
@@ -136,6 +140,48 @@ def test_guessing_many_passwords_at_once_is_slowed_down_too(at: At) -> None:
     with ThreadPoolExecutor(30) as pool:
         statuses = list(pool.map(guess, range(30)))
     assert sorted(set(statuses)) == [401, 429] and statuses.count(401) <= 20
+
+
+def test_a_right_password_that_comes_many_times_at_once_is_no_guess(at: At) -> None:
+    client = at(auth={"minh": "s3cret"}, top_k=7)
+
+    def look(_: int) -> int:
+        return client.get("/health", auth=("minh", "s3cret")).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(look, range(30))) == {200}
+    guesses = [client.get("/health", auth=("minh", f"guess {n}")).status_code for n in range(19)]
+    assert set(guesses) == {401}
+
+
+def test_no_name_is_told_by_the_time_that_its_password_takes() -> None:
+    quick, slow = (bcrypt.hashpw(b"s3cret", bcrypt.gensalt(cost)) for cost in (4, 11))
+    access = Access(PlainTextResponse("in"), {"lan": quick, "minh": slow}, ())
+    client = TestClient(access)
+
+    def seconds(name: str) -> float:
+        start = time.perf_counter()
+        assert client.get("/", auth=(name, "wrong")).status_code == 401
+        return time.perf_counter() - start
+
+    known = median(seconds("minh") for _ in range(5))
+    assert 0.5 < median(seconds("nobody") for _ in range(5)) / known < 2
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_visitor_is_counted_by_the_address_or_the_network_of_ipv6(
+    address: str, counted: str
+) -> None:
+    assert user_of({"type": "http", "client": (address, 1234)}) == counted
 
 
 def test_with_keys_the_doors_for_programs_need_one_and_the_page_does_not(at: At) -> None:
@@ -278,6 +324,39 @@ def test_each_key_and_each_login_has_a_limit_of_its_own(at: At) -> None:
     assert ask(client, **bearer(KEY)).status_code == 429
     assert ask(client, **bearer(OTHER_KEY)).status_code == 200
     assert client.post("/v1/chat/completions", json=QUESTION, auth=LOGIN).status_code == 200
+
+
+def test_each_visitor_of_a_page_that_gives_a_key_has_its_own_limit(at: At) -> None:
+    client = at(
+        rate_limit="1/minute",
+        api_keys=(KEY,),
+        allowed_origins=(SITE,),
+        trusted_proxies=("127.0.0.1",),
+    )
+    for address in ("192.0.2.1", "192.0.2.2"):
+        headers = bearer(KEY) | {"Origin": SITE, "X-Forwarded-For": address}
+        assert ask(client, **headers).status_code == 200
+        assert ask(client, **headers).status_code == 429
+
+
+def test_what_another_sites_page_shows_as_a_picture_asks_nothing(at: At) -> None:
+    picture = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    refused = at().get("/api/search?q=Why", headers=picture | {"Sec-Fetch-Dest": "image"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "refused")
+    visit = {**picture, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert at().get("/api/search?q=Why", headers=visit).status_code == 200
+    assert at().get("/", headers=picture).status_code == 200
+
+
+def test_what_gradio_cannot_read_is_no_failure_and_not_repeated(at: At) -> None:
+    refused = at().post("/gradio_api/queue/join", content=b'{"data": NaN, "x": "private"}')
+    assert refused.status_code == 422 and "private" not in refused.text
+    assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+def test_gradios_own_monitoring_is_closed(at: At) -> None:
+    for path in ("/monitoring", "/monitoring/summary"):
+        assert at().get(path).status_code in (403, 404), path
 
 
 def test_every_answer_has_the_security_headers(at: At) -> None:

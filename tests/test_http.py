@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from rag.http import Guard, probes
+from rag.http import Guard, is_local, probes
 
 
 async def _hello(_: Request) -> PlainTextResponse:
@@ -62,6 +62,30 @@ def test_a_space_may_be_framed_by_hugging_face_and_is_its_own_origin(
 def test_a_page_on_this_machine_alone_answers_to_its_names_and_its_proxys(host: str) -> None:
     client = _client(public_host="chat.example.org", local_only=True)
     assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_a_public_host_may_have_a_port() -> None:
+    client = _client(public_host="chat.example.org:8443", local_only=True)
+    assert client.get("/", headers={"Host": "chat.example.org:8443"}).status_code == 200
+    origin = {"Host": "127.0.0.1:7860", "Origin": "https://chat.example.org:8443"}
+    assert client.post("/", headers=origin).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *[(host, True) for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2")],
+        *[(host, False) for host in ("0.0.0.0", "::", "192.168.1.7", "docs.example")],
+    ],
+)
+def test_where_only_this_machine_can_reach_it(host: str, local: bool) -> None:
+    assert is_local(host) == local
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/headwater/gradio_api/upload"])
+def test_nothing_is_uploaded(path: str) -> None:
+    client = _client(root_path="/headwater")
+    assert client.post(path, files={"files": b"x"}).status_code == 403
 
 
 def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:

@@ -136,6 +136,11 @@ def test_logins_are_pairs_and_shown_nowhere(configured: Configured) -> None:
     assert "khẩu" not in repr(settings) and "s3cret" not in repr(settings)
 
 
+def test_the_hash_of_a_password_is_taken_as_it_is(configured: Configured) -> None:
+    known = "$2y$12$" + "a" * 53
+    assert configured(HEADWATER_AUTH=f"lan:{known}").auth["lan"].get_secret_value() == known
+
+
 @pytest.mark.parametrize("bad", ["*", "site.example", "https://site.example/", "https://*.example"])
 def test_an_origin_that_is_none_is_refused_with_what_is_allowed(
     configured: Configured, bad: str
@@ -146,6 +151,23 @@ def test_an_origin_that_is_none_is_refused_with_what_is_allowed(
 def test_an_origin_is_compared_in_lower_case(configured: Configured) -> None:
     origins = configured(HEADWATER_ALLOWED_ORIGINS="https://Site.Example:8443").allowed_origins
     assert origins == ("https://site.example:8443",)
+
+
+def test_an_origin_is_compared_without_its_own_port(configured: Configured) -> None:
+    given = "https://a.example:443,http://b.example:80,http://c.example:443"
+    origins = configured(HEADWATER_ALLOWED_ORIGINS=given).allowed_origins
+    assert origins == ("https://a.example", "http://b.example", "http://c.example:443")
+
+
+@pytest.mark.parametrize("bad", ["https://docs.example", "docs.example/chat", "a b"])
+def test_a_host_that_is_none_is_refused_with_what_is_allowed(
+    configured: Configured, bad: str
+) -> None:
+    refuses(configured, "HEADWATER_PUBLIC_HOST", bad, "docs.example, without a scheme")
+
+
+def test_a_host_is_compared_in_lower_case(configured: Configured) -> None:
+    assert configured(HEADWATER_PUBLIC_HOST="Docs.Example:8443").public_host == "docs.example:8443"
 
 
 @pytest.mark.parametrize(("text", "path"), [("/a/b-c/", "/a/b-c"), ("/", ""), (" /x ", "/x")])
@@ -233,6 +255,12 @@ def test_a_key_is_shown_neither_by_the_settings_nor_by_a_refusal(configured: Con
         ("HEADWATER_AUTH", "lan:sekret,:sekret", "name:password"),
         ("HEADWATER_AUTH", " , ", "name:password"),
         ("HEADWATER_API_KEYS", ",", "no key"),
+        ("HEADWATER_API_KEYS", "khóa-secret", "no header can carry"),
+        ("HEADWATER_AUTH", "lan:sekret,lan:other", "lan twice"),
+        ("HEADWATER_AUTH", "lan:$apr1$sekret$sekret", "htpasswd -nB"),
+        ("HEADWATER_AUTH", "lan:{SHA}sekret", "htpasswd -nB"),
+        ("HEADWATER_AUTH", "lan:$2y$12$sekret", "htpasswd -nB"),
+        ("HEADWATER_AUTH", f"lan:$2y$99${'sekret'.ljust(53, 'a')}", "htpasswd -nB"),
     ],
 )
 def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
