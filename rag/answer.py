@@ -29,7 +29,7 @@ from .events import (
     WithoutDocuments,
 )
 from .language import detect
-from .llm import Ending
+from .llm import Declined, Ending
 from .metrics import Metrics
 from .opening import Opening
 from .question import MAX_QUESTION, check_instructions, checked, sendable
@@ -184,6 +184,7 @@ class Answerer:
         else:
             yield WithoutDocuments()
 
+        refused = declined = findings.verdict == "refuse"
         verifier = Verifier(findings.sources, retriever.support)
         pieces = self._redactor.stream(self._pieces(asked, retriever, findings))
         if not asked.options.as_json:  # there [2] is a list of numbers
@@ -193,13 +194,14 @@ class Answerer:
                 match piece:
                     case Ending():
                         ending = piece
+                    case Declined():
+                        declined = True
                     case Queued() | CitationChecked():
                         yield piece
                     case str():
                         first_token = first_token or time.perf_counter() - asked.at
-                        yield TextDelta(piece)
+                        yield TextDelta(piece, declined)
 
-        refused = findings.verdict == "refuse"
         writer = None if refused else self._writer
         yield Finished(
             reason="refused" if refused else _reason(ending.reason),

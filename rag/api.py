@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from . import request_id
 from .errors import HeadwaterError
 from .events import Failed
 from .types import Turn
@@ -54,6 +55,7 @@ _TYPE = {
     404: "not_found_error",
     405: "invalid_request_error",
     413: "invalid_request_error",
+    422: "invalid_request_error",
     429: "rate_limit_error",
 }
 _SAID = {
@@ -106,6 +108,9 @@ def _malformed(exc: RequestValidationError) -> JSONResponse:
     first = exc.errors()[0]
     if first["type"] == "json_invalid":
         return problem(400, "The body is not valid JSON.", "invalid_request")
+    if first["loc"] == ("body",):
+        said = "Send a JSON object, with Content-Type: application/json."
+        return problem(400, said, "invalid_request")
     where = _short(".".join(str(part) for part in first["loc"] if part not in ("body", "query")))
     said = f"{where}: {first['msg']}" if where else str(first["msg"])
     return problem(400, said, "invalid_request", where or None)
@@ -135,7 +140,8 @@ def _error(status: int, message: str, code: str, param: str | None) -> dict[str,
 def failure(code: str, sentence: str, retryable: bool, retry_after: int | None) -> JSONResponse:
     """The answer in place of one that failed before its first word; `retry_after` is in seconds."""
     at_once = retryable and retry_after is None
-    headers = {"x-should-retry": "true" if at_once else "false"}  # as OpenAI's SDKs read it
+    # As OpenAI's SDKs read it.
+    headers = {"x-should-retry": "true" if at_once else "false", **request_id.headers()}
     if retry_after is not None:
         headers["retry-after"] = str(retry_after)
     return problem(_STATUS.get(code, 500), sentence, code, headers=headers)
@@ -152,6 +158,7 @@ def documented(*statuses: int, stream: str | None = None) -> dict[int | str, dic
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": _SAID[status]} for status in statuses
     }
+    answers["4XX"] = {"model": Problem, "description": "What else is wrong with the request"}
     if stream:
         event = {"type": "object", "properties": {"data": {"type": "string"}}}
         events = {"itemSchema": event, "example": f"data: {stream}\n\ndata: [DONE]\n\n"}
@@ -172,4 +179,4 @@ def conversation(
             turns[-1] = Turn(turns[-1].question, (turns[-1].answer + "\n\n" + text).strip())
     instructions = "\n\n".join(text for role, text in said if role == "system")
     question = turns.pop().question if turns else ""
-    return question, [turn for turn in turns if turn.answer], instructions
+    return question, turns, instructions

@@ -14,9 +14,9 @@ from dataclasses import replace
 from cachetools import TTLCache
 
 from .events import Queued
-from .llm import Ending
+from .llm import Declined, Ending
 
-Piece = str | Queued | Ending
+Piece = str | Queued | Declined | Ending
 
 CHARACTERS = 4_000_000  # of answers that are kept, about 2000 long ones
 

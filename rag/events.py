@@ -55,9 +55,11 @@ class WithoutDocuments:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """New text only, as Markdown; whoever displays it accumulates."""
+    """New text only, as Markdown; whoever displays it accumulates. A `refusal` says why there is no
+    answer, in our words or the model's."""
 
     text: str
+    refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ def as_json(event: Event) -> dict[str, object]:
                 "supported": supported,
                 "reason": reason,
             }
-        case TextDelta(text):
-            return {"event": "text_delta", "text": text}
+        case TextDelta(text, refusal):
+            return {"event": "text_delta", "text": text, "refusal": refusal}
         case Finished(usage=usage, first_token_seconds=first_token):
             return {
                 "event": "finished",

@@ -7,6 +7,7 @@ translated. Knows nothing of documents: it is given messages.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Ending:
     cached: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The model will not answer; the text after this says so."""
+
+
 class Model:
     """The configured server. One for the process; safe for many answers at once."""
 
@@ -65,14 +71,16 @@ class Model:
 
     async def stream(
         self, messages: Sequence[Message], options: Options
-    ) -> AsyncGenerator[str | Ending]:
+    ) -> AsyncGenerator[str | Declined | Ending]:
         """The answer's text in pieces as they come, then one Ending.
 
         Raises ModelError. The connection is closed when the iteration ends, is cancelled, or the
         generator is closed.
         """
         name = options.model or self.name
-        reason, usage, written = "stop", None, 0
+        reason, usage, written, declined = "stop", None, 0, False
+        # Some servers send the two halves of an emoji's surrogate pair in two pieces.
+        decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
         deadline = asyncio.get_running_loop().time() + self._max_seconds
         limit = _limit(self._first_word_seconds, deadline)
         try:
@@ -88,7 +96,11 @@ class Model:
                         break
                     usage = _usage(chunk) or usage
                     reason = _first_choice(chunk).get("finish_reason") or reason
-                    if text := _text(chunk):
+                    text, is_refusal = _text(chunk)
+                    if is_refusal and not declined:
+                        declined = True
+                        yield Declined()
+                    if text := decoder.decode(text.encode("utf-16-le", "surrogatepass")):
                         written += pricing.size(text)
                         yield text
         except (openai.OpenAIError, *_UNREADABLE, TimeoutError) as exc:
@@ -97,6 +109,9 @@ class Model:
             kind = "too_long_answer" if late else _kind(exc, begun=written > 0)
             told = {"server": self._host, "model": name, "seconds": self._max_seconds}
             raise model_error(kind, **told) from exc
+        if half := decoder.decode(b"", final=True):
+            written += pricing.size(half)
+            yield half
         if not written and reason == "stop":
             raise model_error("empty_answer")
         usage = usage or pricing.estimate(messages, written)
@@ -153,14 +168,15 @@ def _first_choice(chunk: object) -> dict[str, Any]:
             return {}
 
 
-def _text(chunk: object) -> str:
+def _text(chunk: object) -> tuple[str, bool]:
+    """The text of a chunk, and whether it is of a refusal."""
     match _first_choice(chunk):
         case {"delta": {"content": str(text)}} if text:
-            return text
-        case {"delta": {"refusal": str(text)}}:
-            return text
+            return text, False
+        case {"delta": {"refusal": str(text)}} if text:
+            return text, True
         case _:
-            return ""
+            return "", False
 
 
 # How servers name these: OpenAI, Azure, vLLM, llama.cpp, and routers in front of them.

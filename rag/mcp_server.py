@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from . import markdown
+from . import __version__, markdown
 from .answer import Answerer
 from .errors import HeadwaterError, QuestionError
 from .events import (
@@ -112,8 +112,8 @@ class Citation(BaseModel):
 
 class Answer(BaseModel):
     """An answer, as Markdown with [n] citations, and its numbered sources. `outcome` is stop for a
-    complete one, refused where the documents do not answer, length or content_filter where the
-    model's server cut it. Without a `model` the documents are quoted."""
+    complete one, refused where the documents do not answer, small_talk for a greeting, length or
+    content_filter where the model's server cut it. `model` is null where none wrote it."""
 
     answer: str
     outcome: FinishReason
@@ -137,6 +137,7 @@ class McpDoor:
         self._user = user
         server: Server[Any] = Server(
             "headwater",
+            version=__version__,
             title="Headwater",
             instructions=_INSTRUCTIONS,
             on_list_tools=_list_tools,

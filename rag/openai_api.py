@@ -50,10 +50,10 @@ _PASSED_ON = (
 _FINISH = {"length": "length", "content_filter": "content_filter"}
 
 
-def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
-    """The routes; `model` is the settings' own, `offered` the others that may be chosen."""
+def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
+    """The routes; `models` may be chosen, none where the documents are quoted."""
     routes = APIRouter(route_class=Route)
-    names = list(dict.fromkeys([HEADWATER, model, *offered]))
+    names = list(dict.fromkeys([HEADWATER, *models]))
 
     @routes.get(
         "/v1/models",
@@ -61,7 +61,7 @@ def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
         response_model=ModelList,
         responses=documented(401),
     )
-    def models() -> dict[str, Any]:
+    def listed() -> dict[str, Any]:
         """`headwater` is the model of the server's settings. `model/collection` searches only that
         collection."""
         inside = [f"{name}/{collection}" for collection in answerer.collections for name in names]
@@ -77,8 +77,9 @@ def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
         ),
     )
     async def completions(asked: ChatCompletion, request: Request) -> Response:
-        """`citations` (addresses) and `search_results` (with the passages) come in the first chunk
-        and the last, and in the message; `annotations` say where the text cites them."""
+        """`citations` (addresses) and `search_results` (with the passages) come beside the message,
+        and beside the first and the last chunk of a stream. `annotations` say where the text cites
+        them; those of a stream's first chunk, before there is a text, name all of them."""
         name, collection = _chosen(asked.model, names)
         if name is None:
             said = f"The model `{asked.model}` is not offered here; choose one of: "
@@ -101,9 +102,8 @@ def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
         base = str(request.base_url)
         answer = Completion(asked.model, options, lambda source: _link(base, source))
         if asked.stream:
-            answer.tells_usage = (
-                asked.stream_options is not None and asked.stream_options.include_usage
-            )
+            wished = asked.stream_options
+            answer.tells_usage = bool(wished and wished.include_usage)
             return EventStream(events, answer, refusal=_refused)
 
         async def whole() -> Response:
@@ -113,7 +113,7 @@ def router(answerer: Answerer, model: str, offered: Sequence[str]) -> APIRouter:
                         return _refused(event)
                     for _ in answer.feed(event):
                         pass
-            return JSONResponse(answer.whole(), headers={"x-request-id": request_id.current()})
+            return JSONResponse(answer.whole(), headers=request_id.headers())
 
         return await until_gone(request.receive, whole()) or Response(status_code=499)
 
@@ -131,13 +131,12 @@ class Completion:
         self._link = link
         self._created = int(time.time())
         self._id = ""
-        self._text = ""
+        self._said: dict[str, str] = {}  # as content or as refusal
         self._sources: Sequence[Source] = ()
         self._links: dict[int, str] = {}
         self._citations: list[CitationChecked] = []
         self._finished: Finished | None = None
         self._over = False
-        self._key = "content"  # where the text goes
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
         match event:
@@ -146,20 +145,23 @@ class Completion:
             case SourcesFound(findings):
                 self._sources = findings.sources
                 self._links = {source.number: self._link(source) for source in findings.sources}
-                if self._as_json and findings.verdict == "refuse":
-                    self._key = "refusal"  # what is ours is no JSON
                 yield from self._begin()
-            case TextDelta(text):
+            case TextDelta(text, refusal):
                 yield from self._begin()
-                self._text += text
-                yield self._chunk({self._key: text})
+                key = "refusal" if refusal and self._as_json else "content"  # it is no JSON
+                self._said[key] = self._said.get(key, "") + text
+                yield self._chunk({key: text})
             case CitationChecked():
                 self._citations.append(event)
             case Finished(reason=reason):
                 yield from self._begin()
                 self._finished, self._over = event, True
-                annotated = {"role": "assistant", "annotations": self._annotations()}
-                last = self._chunk({}, _FINISH.get(reason, "stop"), message=annotated)
+                # Clients put the items of a list together by their index.
+                cited = [
+                    {"index": at, **annotation}
+                    for at, annotation in enumerate(self._annotations(), len(self._sources))
+                ]
+                last = self._chunk({"annotations": cited}, _FINISH.get(reason, "stop"))
                 yield last | self._found() | {"headwater": _measured(event)}
                 if self.tells_usage:
                     yield self._chunk(None) | {"usage": _usage(event)}
@@ -177,7 +179,7 @@ class Completion:
         """The answer that is not streamed, once it is finished."""
         assert self._finished is not None
         message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-        message |= {self._key: self._text, "annotations": self._annotations()}
+        message |= (self._said or {"content": ""}) | {"annotations": self._annotations()}
         choice = {
             "index": 0,
             "message": message,
@@ -206,9 +208,9 @@ class Completion:
             yield self._chunk(delta) | self._found()
 
     def _chunk(
-        self, delta: dict[str, Any] | None, finish_reason: str | None = None, **more: object
+        self, delta: dict[str, Any] | None, finish_reason: str | None = None
     ) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, **more}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return {
             "id": self._id,
             "object": "chat.completion.chunk",

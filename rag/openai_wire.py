@@ -12,12 +12,57 @@ MOST_PASSED_ON = 20_000  # bytes, of one parameter
 HEADWATER = "headwater"  # the model of the settings, or the documents' own words
 
 
+_LINK = "https://docs.example/documents/3/pages/1?chunk=7#passage"
+_CITED: dict[str, JsonValue] = {
+    "start_index": 47,
+    "end_index": 50,
+    "url": _LINK,
+    "title": "Proxies and buffering",
+}
+_ANSWER: dict[str, JsonValue] = {
+    "id": "chatcmpl-5c40bb2f7b26",
+    "object": "chat.completion",
+    "created": 1795305600,
+    "model": HEADWATER,
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "It tells nginx to pass the response on at once [1].",
+                "refusal": None,
+                "annotations": [{"type": "url_citation", "url_citation": _CITED}],
+            },
+            "finish_reason": "stop",
+            "logprobs": None,
+        }
+    ],
+    "usage": {"prompt_tokens": 912, "completion_tokens": 14, "total_tokens": 926},
+    "citations": [_LINK],
+    "search_results": [
+        {
+            "number": 1,
+            "title": "Proxies and buffering",
+            "url": _LINK,
+            "document": "proxies-and-buffering.md",
+            "page": 1,
+            "score": 0.8731,
+            "snippet": "X-Accel-Buffering: no tells nginx to pass this response on unbuffered.",
+        }
+    ],
+    "headwater": {"reason": "stop", "cached": False, "total_seconds": 1.2},
+}
+
+
 def _text(value: object) -> object:
     """A content that is a list of text parts, as one text."""
     if isinstance(value, list) and all(isinstance(part, dict) for part in value):
         if any(part.get("type") not in ("text", "refusal") for part in value):
             raise ValueError("only text can be read here")
-        return "".join(str(part.get("text") or part.get("refusal") or "") for part in value)
+        texts = [part.get("text") or part.get("refusal") or "" for part in value]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("the text of a part is no text")
+        return "\n".join(texts)
     return "" if value is None else value
 
 
@@ -38,7 +83,7 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """What a stream tells beside the text."""
 
-    include_usage: bool = False
+    include_usage: bool | None = False
 
 
 class ChatCompletion(BaseModel):
@@ -99,9 +144,17 @@ class CompletionBody(BaseModel):
     search_results: list[SearchResult]
     headwater: dict[str, JsonValue] = Field(description="times, cost, how it ended")
 
+    model_config = {"json_schema_extra": {"examples": [_ANSWER]}}
+
 
 class ModelList(BaseModel):
     """The names that may be asked for."""
 
     object: Literal["list"]
     data: list[dict[str, JsonValue]]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [{"object": "list", "data": [{"id": HEADWATER, "object": "model"}]}]
+        }
+    }

@@ -24,6 +24,11 @@ def current() -> str:
     return _current.get()
 
 
+def headers() -> dict[str, str]:
+    """What tells the id to an HTTP client; nothing outside of any answer."""
+    return {} if current() == "-" else {"x-request-id": current()}
+
+
 class Stamp(logging.Filter):
     """Gives each record that a handler writes the id, for FORMAT."""
 

@@ -5,15 +5,35 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, JsonValue
 
+from . import request_id
 from .access import user_of
 from .answer import Answerer
 from .api import Route, documented
 from .documents import address
 from .question import MAX_QUESTION
 from .types import Findings, Options, Source, Verdict
+
+_ASKED = "X-Accel-Buffering dùng để làm gì?"
+_EXAMPLE: dict[str, JsonValue] = {
+    "query": _ASKED,
+    "verdict": "answer",
+    "threshold": 0.37,
+    "best_score": 0.6712,
+    "sources": [
+        {
+            "number": 1,
+            "document": "vi-proxy-va-bo-dem.md",
+            "title": "Proxy và bộ đệm",
+            "page": 1,
+            "score": 0.8731,
+            "text": "X-Accel-Buffering: no báo cho nginx không đệm phản hồi này.",
+            "url": "documents/9/pages/1?chunk=214#passage",
+        }
+    ],
+}
 
 
 class FoundSource(BaseModel):
@@ -38,6 +58,8 @@ class Found(BaseModel):
     best_score: float
     sources: list[FoundSource]
 
+    model_config = {"json_schema_extra": {"examples": [_EXAMPLE]}}
+
 
 def router(answerer: Answerer) -> APIRouter:
     """The route."""
@@ -51,13 +73,15 @@ def router(answerer: Answerer) -> APIRouter:
     )
     async def search(
         request: Request,
+        response: Response,
         q: Annotated[
             str,
             Query(
                 description="the question",
                 min_length=1,
                 max_length=MAX_QUESTION,
-                examples=["X-Accel-Buffering dùng để làm gì?"],
+                examples=[_ASKED],
+                openapi_examples={"in Vietnamese": {"value": _ASKED}},  # which /docs fills in
             ),
         ],
         k: Annotated[int | None, Query(description="sources", ge=1, le=20)] = None,
@@ -67,7 +91,9 @@ def router(answerer: Answerer) -> APIRouter:
         ] = None,
     ) -> Found:
         options = Options(top_k=k, collection=collection)
-        return found(await answerer.search(q, options, user_of(request.scope)))
+        findings = await answerer.search(q, options, user_of(request.scope))
+        response.headers.update(request_id.headers())
+        return found(findings)
 
     return routes
 

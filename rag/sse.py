@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from . import request_id
 from .events import Event, Failed, Searching
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ CUT_OFF = Failed(
 )
 DONE = b"data: [DONE]\n\n"
 _COMMENT = b": keep-alive\n\n"
+_LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}
 _HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
 
@@ -104,6 +106,7 @@ class EventStream(StreamingResponse):
                     await body(_COMMENT)
 
         self._last_sent = time.monotonic()
+        self.headers.update(request_id.headers())
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         keeping = asyncio.create_task(keep_alive())
         try:
@@ -145,7 +148,7 @@ def _lines(parts: Iterable[object]) -> bytes:
 
 
 def line(value: object) -> bytes:
-    """One event. What is no text of any language (half a surrogate pair) becomes a question
-    mark."""
+    """One event. What is no text of any language (half a surrogate pair) becomes a question mark;
+    line ends of Unicode are escaped, because some readers end the event there."""
     said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return b"data: %b\n\n" % said.encode("utf-8", "replace")
+    return b"data: %b\n\n" % said.translate(_LINE_ENDS).encode("utf-8", "replace")

@@ -107,7 +107,7 @@ def router(answerer: Answerer) -> APIRouter:
         `data-citation` (its `start` counts as JavaScript does) and the metadata of `finish` tell
         the rest. `[DONE]` always closes it."""
         said = [
-            (m.role, "".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
+            (m.role, "\n".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
         ]
         if said[-1][0] != "user":
             raise QuestionError("The last message must be the user's question.")
@@ -185,11 +185,8 @@ class UiStream:
     def end(self) -> Iterator[Part]:
         if not self._over:
             yield from self._close_text()
-            yield {"type": "abort"}
-            yield {
-                "type": "error",
-                "errorText": CUT_OFF.sentence,
-            }  # useChat itself says nothing of abort
+            yield {"type": "abort"}  # of which useChat itself says nothing
+            yield {"type": "error", "errorText": CUT_OFF.sentence}
 
     def _close_text(self) -> Iterator[Part]:
         if self._writing:

@@ -15,7 +15,7 @@ from .budget import Budget
 from .cache import AnswerCache, Piece
 from .errors import HeadwaterError, QuestionError
 from .events import Queued
-from .llm import Ending, Model
+from .llm import Declined, Ending, Model
 from .prompt import Message
 from .types import Options
 
@@ -74,7 +74,7 @@ class Writer:
     ) -> tuple[str, Ending]:
         """A short text for our own use and what it took; "" if there is none in so many seconds."""
         wanted = Options(model=options.model, temperature=0.0, max_tokens=REPLY_TOKENS)
-        text, ending = "", Ending("stop")
+        text, ending, declined = "", Ending("stop"), False
         try:
             async with (
                 asyncio.timeout(seconds),
@@ -84,12 +84,14 @@ class Writer:
                     match piece:
                         case str():
                             text += piece
+                        case Declined():
+                            declined = True
                         case Ending():
                             ending = piece
         except (TimeoutError, HeadwaterError) as exc:
             log.info("no short reply from the model: %s", exc or "too late")
             return "", ending
-        return text, ending
+        return "" if declined else text, ending
 
     async def _written(
         self, messages: Sequence[Message], options: Options

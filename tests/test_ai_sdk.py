@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,20 +70,6 @@ def text(message: Json | None) -> str:
 def status(message: Json | None) -> Any:
     [part] = parts(message, "data-status")
     return part["data"]
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    missing = None
-    if (node := shutil.which("node")) is None:
-        missing = "no Node.js was found"
-    elif not (HERE / "node_modules").is_dir():
-        missing = "the AI SDK is not installed"
-    if node and not missing:
-        return node
-    if os.environ.get("CI"):
-        pytest.fail(f"{missing}: CI must install Node.js and run `npm ci` in tests/node")
-    pytest.skip(f"{missing}: install Node.js and run `npm ci` in tests/node for these tests")
 
 
 @pytest.fixture(scope="module")

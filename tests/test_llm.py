@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from rag.errors import ModelError
-from rag.llm import RETRIES, Ending, Model
+from rag.llm import RETRIES, Declined, Ending, Model
 from rag.prompt import Message
 from rag.settings import Settings
 from rag.types import Options, Usage
@@ -48,7 +48,7 @@ async def read(
             assert ending is None, "something came after the ending"
             if isinstance(piece, Ending):
                 ending = piece
-            else:
+            elif isinstance(piece, str):
                 pieces.append(piece)
     assert ending is not None
     return "".join(pieces), ending
@@ -77,6 +77,36 @@ async def test_the_text_arrives_piece_by_piece_and_unchanged(
         _, ending = await read(model, into=pieces)
     assert pieces == list(script.tokens)
     assert ending.reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        (("Nice \ud83d", "\ude00 done [1]."), "Nice 😀 done [1]."),
+        (("Nice \ud83d", " done."), "Nice \ufffd done."),
+        (("Nice \ude00",), "Nice \ufffd"),
+        (("Nice \ud83d",), "Nice \ufffd"),
+    ],
+)
+async def test_a_character_cut_in_two_is_whole_again_and_half_a_one_is_told(
+    configured: Configured, upstream: Upstream, tokens: tuple[str, ...], text: str
+) -> None:
+    upstream.script = Script(tokens)
+    async with connected(configured, upstream) as model:
+        assert (await read(model))[0] == text
+
+
+async def test_a_refusal_of_the_model_is_told_before_its_words(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(words("I will not say that."), refuses=True)
+    async with (
+        connected(configured, upstream) as model,
+        aclosing(model.stream(ASKED, Options())) as stream,
+    ):
+        pieces = [piece async for piece in stream]
+    assert pieces[0] == Declined() and pieces.count(Declined()) == 1
+    assert "".join(map(str, pieces[1:-1])) == "I will not say that."
 
 
 async def test_the_ending_tells_what_the_server_counted(
@@ -294,7 +324,7 @@ STREAMING = Script(tokens=["word "] * 2000, delay=0.01)
 SILENT = Script(silent_after=1)
 
 
-async def begun(model: Model) -> AsyncGenerator[str | Ending]:
+async def begun(model: Model) -> AsyncGenerator[str | Declined | Ending]:
     stream = model.stream(ASKED, Options())
     assert isinstance(await anext(stream), str)
     return stream

@@ -19,6 +19,7 @@ from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent
 from starlette.applications import Starlette
 
+from rag import __version__
 from rag.assembly import assemble
 from rag.events import Waiting
 from rag.mcp_server import PATH, McpDoor
@@ -128,6 +129,7 @@ async def test_there_are_two_tools_and_nothing_else(served: Served, mode: str) -
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         offered = client.server_capabilities.model_dump(exclude_none=True)
         assert client.instructions and "data" in client.instructions
+        assert client.server_info and client.server_info.version == __version__
         assert client.protocol_version.startswith("2026" if mode != "legacy" else "2025")
     assert set(tools) == {"search_documents", "ask_documents"}
     assert set(offered) == {"tools"}

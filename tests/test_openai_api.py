@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from ingest.reading import Reading
 from tests.browser import served
 from tests.upstream import Script, Upstream, words
 
+NODE = Path(__file__).parent / "node"
 KEY = "sesame-open-please"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
 EN = "What does X-Accel-Buffering do?"
@@ -93,8 +96,11 @@ def test_a_stream_has_the_sources_in_its_first_chunk_and_in_its_last(client: ope
     assert len(delta["annotations"]) == 5
     assert text_of(chunks) == SHOWN
     assert chunks[-1].choices[0].finish_reason == "stop"
-    message: Any = chunks[-1].choices[0].to_dict()["message"]
-    assert len(message["annotations"]) == 2
+    assert "message" not in chunks[-1].choices[0].to_dict()  # clients take it for all of it
+    last_delta: Any = chunks[-1].choices[0].delta.to_dict()
+    cited = [note["url_citation"] for note in last_delta["annotations"]]
+    assert [SHOWN[c["start_index"] : c["end_index"]] for c in cited] == ["[1]", "[2]"]
+    assert [note["index"] for note in last_delta["annotations"]] == [5, 6]
     assert {chunk.model for chunk in chunks} == {"small"} and len({c.id for c in chunks}) == 1
 
 
@@ -102,7 +108,33 @@ def test_the_sdks_own_accumulation_of_a_stream_works(client: openai.OpenAI) -> N
     with client.chat.completions.stream(model="headwater", messages=user(EN)) as stream:
         final = stream.get_final_completion()
     assert final.choices[0].message.content == SHOWN
-    assert len(final.choices[0].message.annotations or []) == 5
+    message: Any = final.choices[0].message.to_dict()
+    notes = message["annotations"]
+    assert [note["index"] for note in notes] == list(range(7))
+    assert [note["url_citation"]["title"] for note in notes[5:]] == [
+        note["url_citation"]["title"] for note in notes[:2]
+    ]
+    places = [(c["start_index"], c["end_index"]) for c in (n["url_citation"] for n in notes)]
+    assert places[:5] == [(0, 0)] * 5
+    assert [SHOWN[start:end] for start, end in places[5:]] == ["[1]", "[2]"]
+
+
+@pytest.mark.parametrize("formatted", [False, True], ids=["text", "JSON"])
+def test_the_javascript_client_keeps_the_whole_answer(
+    node: str, url: str, upstream: Upstream, formatted: bool
+) -> None:
+    said, more = (json.dumps({"a": [1]}), [json.dumps(SCHEMA)]) if formatted else (SHOWN, [])
+    upstream.next(Script(words(said if formatted else TEXT)))
+    command = [node, str(NODE / "openai.mjs"), f"{url}v1", KEY, EN, *more]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    [choice] = told["final"]["choices"]
+    assert told["text"] == choice["message"]["content"] == said
+    assert choice["finish_reason"] == "stop"
+    notes = [note["url_citation"] for note in choice["message"]["annotations"]]
+    places = [SHOWN[note["start_index"] : note["end_index"]] for note in notes]
+    assert places == ([] if formatted else ["[1]", "[2]"])
 
 
 def test_usage_comes_in_a_last_chunk_if_it_is_wished(client: openai.OpenAI) -> None:
@@ -160,6 +192,25 @@ def test_earlier_turns_are_the_conversation(client: openai.OpenAI, upstream: Ups
     assert sent[2]["content"] == "To free the server [1]."
 
 
+def test_what_no_assistant_answered_is_said_too(client: openai.OpenAI, upstream: Upstream) -> None:
+    client.chat.completions.create(
+        model="headwater", messages=[*user("My server is called Orca."), *user(EN)]
+    )
+    sent = upstream.calls[-1].body["messages"]
+    assert [m["role"] for m in sent] == ["system", "user"]
+    assert sent[-1]["content"].startswith("My server is called Orca.\n\n<passages>")
+
+
+def test_the_parts_of_a_text_do_not_run_into_one_another(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    parts = [{"type": "text", "text": "What does"}, {"type": "text", "text": EN[10:]}]
+    messages: list[Any] = [{"role": "user", "content": parts}]
+    client.chat.completions.create(model="headwater", messages=messages)
+    asked = upstream.calls[-1].body["messages"][-1]["content"]
+    assert asked.endswith(f"Question: What does\n{EN[10:]}")
+
+
 def test_a_question_that_the_documents_do_not_answer_calls_no_model(
     client: openai.OpenAI, upstream: Upstream
 ) -> None:
@@ -214,6 +265,10 @@ def test_a_wrong_key_is_an_authentication_error(url: str) -> None:
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages.0.content",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": {"a": 1}}]}]},
             "messages.0.content",
         ),
     ],
@@ -330,9 +385,63 @@ def test_a_refusal_is_no_json_and_says_so(client: openai.OpenAI, stream: bool) -
     assert "no relevant information" in refusal
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_of_the_model_is_one_where_json_was_wished(
+    client: openai.OpenAI, upstream: Upstream, stream: bool
+) -> None:
+    said = "I will not say that."
+    asked: dict[str, Any] = {"messages": user(EN), "model": "small"}
+    upstream.next(*[Script(words(said), refuses=True)] * 2)
+    for more, key in (({"response_format": SCHEMA}, "refusal"), ({}, "content")):
+        if stream:
+            chunks = list(client.chat.completions.create(stream=True, **asked, **more))
+            deltas = [c.choices[0].delta.to_dict() for c in chunks if c.choices]
+            told = {k: "".join(str(d.get(k) or "") for d in deltas) for k in ("content", "refusal")}
+        else:
+            message = client.chat.completions.create(**asked, **more).choices[0].message
+            told = {"content": message.content or "", "refusal": message.refusal or ""}
+        assert told == {"content": "", "refusal": ""} | {key: said}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_emoji_that_the_server_cuts_in_two_is_whole(
+    client: openai.OpenAI, upstream: Upstream, stream: bool
+) -> None:
+    upstream.next(Script(("Nice \ud83d", "\ude00 it is [1].")))
+    asked: dict[str, Any] = {"messages": user(EN), "model": "small"}
+    if stream:
+        said = text_of(list(client.chat.completions.create(stream=True, **asked)))
+    else:
+        said = client.chat.completions.create(**asked).choices[0].message.content or ""
+    assert said == "Nice 😀 it is [1]."
+
+
+def test_every_answer_and_failure_tells_the_id_that_the_log_has(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    raw = client.chat.completions.with_raw_response
+    for stream in (False, True):
+        answer: Any = raw.create(model="small", messages=user(EN), stream=stream)
+        assert list(answer.parse())  # the question is with the model's server by now
+        sent = upstream.calls[-1].headers["x-client-request-id"]
+        assert answer.headers["x-request-id"] == sent
+    upstream.next(Script(status=400))
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="small", messages=user(EN))
+    assert caught.value.request_id == upstream.calls[-1].headers["x-client-request-id"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"text"'])
+def test_a_body_that_is_no_object_is_told_what_to_send(url: str, body: bytes) -> None:
+    refused = httpx.post(f"{url}v1/chat/completions", content=body, headers=HEADERS)
+    assert refused.status_code == 400
+    assert "Content-Type: application/json" in refused.json()["error"]["message"]
+
+
 def test_without_a_model_the_documents_are_quoted_and_json_is_refused(reading: Reading) -> None:
     url = served(reading)
     with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:
+        assert {model.id.split("/")[0] for model in client.models.list()} == {"headwater"}
         answer = client.chat.completions.create(model="headwater", messages=user(EN))
         assert "[1]" in (answer.choices[0].message.content or "")
         with pytest.raises(openai.BadRequestError, match="No model is configured"):

@@ -14,6 +14,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ingest.reading import Reading
+from rag.openai_wire import ChatCompletion, CompletionBody, ModelList
+from rag.search_api import Found
+from rag.ui_stream import UiChat
 from tests.browser import served
 
 CASES = 2000
@@ -47,10 +50,30 @@ def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None
     }
     for name, route in routes.items():
         assert route["summary"] and "401" in route["responses"], name
+        assert "422" not in route["responses"], name  # FastAPI's own, which is never sent
+        kinds = route["responses"]["200"]["content"]
+        if "application/json" in kinds:
+            shape = kinds["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            assert described["components"]["schemas"][shape]["examples"], name
+        else:
+            assert kinds["text/event-stream"]["example"], name
     assert "examples" in described["components"]["schemas"]["ChatCompletion"]
     assert "examples" in described["components"]["schemas"]["UiChat"]
     [q, *_] = routes["get /api/search"]["parameters"]
-    assert q["schema"]["examples"]
+    assert q["schema"]["examples"] and q["examples"]
+
+
+def test_the_examples_are_what_the_doors_say() -> None:
+    text = "It tells nginx to pass the response on at once [1]."
+    for model in (ChatCompletion, CompletionBody, ModelList, UiChat, Found):
+        extra: Any = model.model_config["json_schema_extra"]
+        for example in extra["examples"]:
+            checked = model.model_validate(example)
+            if isinstance(checked, CompletionBody):
+                message: Any = checked.choices[0]["message"]
+                place = message["annotations"][0]["url_citation"]
+                assert message["content"] == text
+                assert text[place["start_index"] : place["end_index"]] == "[1]"
 
 
 def test_the_description_is_shown_without_a_request_to_another_site(tab: Page, url: str) -> None:

@@ -220,4 +220,11 @@ async def test_an_error_of_the_work_is_raised() -> None:
 
 def test_half_a_surrogate_pair_breaks_no_stream() -> None:
     assert line({"text": "a\ud83d"}) == b'data: {"text":"a?"}\n\n'
-    assert line("xuống\ndòng\u2028") == 'data: "xuống\\ndòng\u2028"\n\n'.encode()
+    assert line("xuống\ndòng") == 'data: "xuống\\ndòng"\n\n'.encode()
+
+
+def test_no_reader_takes_a_line_end_of_unicode_for_the_end_of_an_event() -> None:
+    said = "one\u2028two\u2029three\x85four\x0bfive\x1csix"
+    sent = line({"text": said}).decode()
+    assert sent.splitlines() == [sent.strip(), ""]
+    assert json.loads(sent.removeprefix("data: ")) == {"text": said}

@@ -48,6 +48,7 @@ class Script:
     usage: bool = True  # False ignores a request's include_usage
     refuse_stream_options: bool = False
     finish_reason: str = "stop"
+    refuses: bool = False  # the tokens are those of a refusal
     stamped: bool = False  # each token ends with @ and time.monotonic_ns() as it is sent
     silent_after: int | None = None  # the socket stays open and nothing comes
     cut_after: int | None = None  # the connection closes inside the chunked body
@@ -285,7 +286,7 @@ class Upstream:
             await connection.pause(script.delay if sent else script.first_delay)
             self._count_tokens(index, sent + 1)
             stamp = f"@{time.monotonic_ns()}" if script.stamped else ""
-            await send(event({"content": token + stamp}))
+            await send(event({"refusal" if script.refuses else "content": token + stamp}))
         await send(event({}, script.finish_reason))
         if wants_usage:
             await send(_event({**envelope, "choices": [], "usage": _usage(body, script)}))
@@ -300,7 +301,8 @@ class Upstream:
             await connection.pause(None)
         await connection.pause(script.first_delay + script.delay * (len(script.tokens) - 1))
         self._count_tokens(index, len(script.tokens))
-        message = {"role": "assistant", "content": "".join(script.tokens), "refusal": None}
+        message: Json = {"role": "assistant", "content": None, "refusal": None}
+        message["refusal" if script.refuses else "content"] = "".join(script.tokens)
         choice = _choice(script.finish_reason, message=message)
         envelope = _envelope("chat.completion", body, index)
         return {**envelope, "choices": [choice], "usage": _usage(body, script)}
@@ -389,7 +391,9 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def _event(payload: Json) -> bytes:
-    return b"data: %b\n\n" % json.dumps(payload, ensure_ascii=False).encode()
+    # Half a surrogate pair is sent as servers do that cut a text there: \ud83d.
+    said = json.dumps(payload, ensure_ascii=False)
+    return b"data: %b\n\n" % said.encode("utf-8", "backslashreplace")
 
 
 def _envelope(kind: str, body: Json, index: int) -> Json:
