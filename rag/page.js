@@ -29,6 +29,17 @@
     chat.addEventListener("scroll", scrolled);
   }).observe(document.body, { childList: true, subtree: true });
 
+  // Gradio takes the hint out of the text box with the first question, for good.
+  new MutationObserver((changes) => {
+    for (const { target, oldValue } of changes) {
+      if (oldValue && !target.placeholder) target.placeholder = oldValue;
+    }
+  }).observe(document.body, {
+    attributeFilter: ["placeholder"],
+    attributeOldValue: true,
+    subtree: true,
+  });
+
   // A citation in an answer opens its source in the panel of its turn. Gradio would open a tab.
   const cited = (event) => event.target.closest('#headwater-chat a[href*="#source-"]');
 

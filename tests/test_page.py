@@ -97,6 +97,20 @@ def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) ->
     finished(tab)
 
 
+def test_the_text_box_says_what_it_is_for_also_after_a_question(
+    tab: Page, without_model: str
+) -> None:
+    visit(tab, without_model)
+    hint = "Hỏi về tài liệu… · Ask about the documents…"
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+    ask(tab, "What does X-Accel-Buffering do?")
+    finished(tab)
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+    tab.get_by_role("button", name="Retry").click()
+    finished(tab)
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+
+
 def test_what_the_documents_do_not_answer_is_refused_without_a_model_call(
     tab: Page, with_model: str, upstream: Upstream
 ) -> None:
