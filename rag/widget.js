@@ -74,7 +74,7 @@ const markdown = (text, cite) => {
   return all;
 };
 
-// What has not changed stays: a citation can be pressed, and words selected, while more comes.
+// What has not changed stays: it can be pressed, and selected, while more comes.
 const patch = (old, fresh) => {
   const nodes = [...fresh.childNodes];
   nodes.forEach((node, i) => {
@@ -210,6 +210,9 @@ const load = () => {
     turns = [];
     log.replaceChildren();
   }
+  if (!running) return;
+  turns.push(running.turn);
+  draw(running.turn, true);
 };
 
 const progress = ({ state = "searching", done, total, place }) => {
@@ -245,7 +248,6 @@ const refused = async (turn, response) => {
   const { status } = response;
   const known = {
     401: say("Khung chat không có khóa hợp lệ.", "This chat has no valid key."),
-    429: say("Quá nhiều câu hỏi. Hãy đợi một lát.", "Too many questions. Wait a moment."),
   };
   const said = (await response.json().catch(() => {}))?.error?.message;
   const failed = say(`Máy chủ gặp lỗi (${status}).`, `The server failed (${status}).`);
@@ -257,13 +259,12 @@ const stream = async (turn, signal) => {
   const earlier = turns.filter((other) => other !== turn && other.text).slice(-5);
   const said = earlier.flatMap((other) => [other.question, other.text]);
   const messages = [...said, turn.question].map((text, i) => ({
-    id: `m${i}`,
     role: i % 2 ? "assistant" : "user",
     parts: [{ type: "text", text }],
   }));
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
-  const body = JSON.stringify({ id: "widget", messages, language: language && say("vi", "en"), collection });
-  const asked = { method: "POST", headers, body, signal, credentials: "same-origin" };
+  const body = JSON.stringify({ messages, language: language && say("vi", "en"), collection });
+  const asked = { method: "POST", headers, body, signal };
   const response = await fetch(new URL("api/chat", server), asked);
   if (!response.ok) return refused(turn, response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -292,7 +293,6 @@ const ask = async (question) => {
   follows = true;
   draw(turn, true);
   const mine = run(turn);
-  save();
   await stream(turn, mine.end.signal).catch(() => {});
   if (!turn.done && !turn.error && !mine.end.signal.aborted) {
     turn.retryable = true;
@@ -338,10 +338,10 @@ on(panel, "close", () => {
 on(close, "click", () => panel.close());
 on(clear, "click", () => {
   running?.end.abort();
+  run();
   turns = [];
   save();
   load();
-  run();
   box.focus();
 });
 on(log, "click", (click) => {
@@ -361,7 +361,9 @@ on(log, "click", (click) => {
   if (!target.closest(".retry")) return;
   log.lastChild.remove();
   box.focus();
-  ask(turns.pop().question);
+  const { question } = turns.pop();
+  save();
+  ask(question);
 });
 on(send, "click", (click) => {
   if (!running) submit();
@@ -378,7 +380,7 @@ on(box, "keydown", (press) => {
 on(root, "keydown", (press) => press.key === "Escape" && !press.isComposing && panel.close());
 // The page's own shortcuts must not take what is typed here.
 for (const type of ["keydown", "keypress", "keyup"]) on(root, type, (press) => press.stopPropagation());
-on(window, "storage", ({ key }) => key === kept && !running && load());
+on(window, "storage", ({ key }) => key === kept && load()); // another tab
 on(window, "pagehide", () => running && save());
 
 const sheet = new CSSStyleSheet();
@@ -451,5 +453,6 @@ textarea { flex: 1; max-height: 20vh; padding: 4px 0; resize: none; outline-colo
 `);
 shadow.adoptedStyleSheets = [sheet];
 run();
+// Some sites replace or transform their body.
 document.documentElement.append(host);
 })();

@@ -397,7 +397,7 @@ def test_without_attributes_nothing_is_chosen_and_the_page_gives_the_words(
     ask(tab, VI)
     finished(tab)
     body, headers = door.asked[0]
-    assert set(body) == {"id", "messages"}
+    assert set(body) == {"messages"}
     assert "authorization" not in headers
     assert tab.context.cookies() == []
 
@@ -456,7 +456,7 @@ def test_an_error_that_asking_again_does_not_mend_offers_no_retry(
     [
         (401, "A valid key is needed.", "This chat has no valid key.", 0),
         (413, "The body is too large.", "The body is too large.", 0),
-        (429, "Slow down.", "Too many questions. Wait a moment.", 1),
+        (429, "Slow down.", "Slow down.", 1),
         (503, "There is nothing to search yet.", "There is nothing to search yet.", 1),
     ],
 )
@@ -528,6 +528,39 @@ def test_two_tabs_have_one_conversation(tab: Page, site: str, door: Door) -> Non
     finished(other)
     assert len(door.asked[-1][0]["messages"]) == 1
     expect(tab.locator("headwater-chat .question")).to_have_text(["Anew"])
+
+
+@pytest.mark.parametrize("clears", [False, True], ids=["asks", "clears"])
+def test_what_another_tab_does_meanwhile_is_kept(
+    tab: Page, site: str, door: Door, clears: bool
+) -> None:
+    other = tab.context.new_page()
+    for each in (tab, other):
+        open_chat(each, f"{site}/page")
+    ask(tab, "First")
+    finished(tab)
+    expect(other.locator("headwater-chat .question")).to_have_text(["First"])
+    door.parts = [*BEGIN, *text("It begins."), None, *text(" It ends."), *END]
+    ask(tab, "Slow")
+    expect(turn(tab)).to_contain_text("It begins.")
+    expect(other.locator("headwater-chat .question")).to_have_text(["First"])
+    door.parts = [*BEGIN, *text("Quick."), *END]
+    if clears:
+        other.get_by_role("button", name="Clear").click()
+        expected = ["Slow"]
+        expect(tab.locator("headwater-chat .question")).to_have_text(expected)
+    else:
+        ask(other, "Quick")
+        finished(other)
+        expected = ["First", "Quick", "Slow"]
+    door.go.set()
+    finished(tab)
+    for each in (tab, other):
+        expect(each.locator("headwater-chat .question")).to_have_text(expected)
+        expect(turn(each).locator(".text")).to_have_text("It begins. It ends.")
+        expect(each.locator("headwater-chat .quiet")).to_have_count(0)
+    open_chat(tab, f"{site}/page")
+    expect(tab.locator("headwater-chat .question")).to_have_text(expected)
 
 
 def test_clear_ends_the_answer_that_is_being_written(tab: Page, site: str, door: Door) -> None:
