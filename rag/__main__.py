@@ -247,9 +247,10 @@ async def _answer(
 
 
 def _answerer(settings: Settings, retriever: Retriever, **patience: float) -> Answerer:
-    from .assembly import assemble
-    from .metrics import Metrics
-    from .opening import Opening
+    with terminal.loading():
+        from .assembly import assemble
+        from .metrics import Metrics
+        from .opening import Opening
 
     return assemble(settings, Opening(lambda _: retriever), Metrics(), **patience)
 

@@ -31,9 +31,10 @@ def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
 @contextmanager
 def retrieving(settings: Settings) -> Iterator[Retriever]:
     """The search of that store, with the profiles measured for it."""
-    with opened(settings) as (index, embedder):
+    with loading():
         from . import profiles
         from .retriever import Retriever
 
-        measured = profiles.load(settings.store_dir)
+    measured = profiles.load(settings.store_dir)
+    with opened(settings) as (index, embedder):
         yield Retriever(index, embedder, measured)

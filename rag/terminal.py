@@ -70,14 +70,18 @@ def print_json(values: dict[str, object]) -> None:
 @contextmanager
 def loading() -> Iterator[None]:
     """While libraries are loaded, an interrupt ends the process at once: of the exception that it
-    is elsewhere, some of them think nothing, and others break. Nothing has been written yet."""
+    is elsewhere, some of them think nothing, and others break. Nothing is left half done then."""
 
     def end(*_: object) -> None:
         codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
         Console(stderr=True).control(Control(*codes, (ControlType.SHOW_CURSOR,)))
         os._exit(130)
 
-    before = signal.signal(signal.SIGINT, end)
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # in the background of a script
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
     try:
         yield
     finally:

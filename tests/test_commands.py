@@ -400,10 +400,35 @@ def test_an_interrupted_command_ends_silently(place: Place, reading: Reading) ->
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
 
-    # Python ends by the signal itself if it met a library that was just being loaded. Both are 130
-    # to a shell.
-    code = process.returncode
-    assert (128 - code if code < 0 else code, err) == (130, "")
+    assert (process.returncode, err) == (130, "")
+
+
+SWALLOWS = """
+import time
+from rag.terminal import loading
+with loading():
+    print("loading", flush=True)
+    try:
+        time.sleep(60)
+    except BaseException:
+        print("went on")
+"""
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["at a terminal", "in the background"])
+def test_a_library_that_swallows_the_interrupt_does_not_keep_the_command_alive(
+    ignored: bool,
+) -> None:
+    # A shell starts what runs in a script's background deaf to it.
+    start = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" if ignored else ""
+    script = start + SWALLOWS.replace("60", "0.5" if ignored else "60")
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == ((0, "") if ignored else (130, ""))
 
 
 def test_a_reader_that_has_seen_enough_is_not_answered_with_a_traceback(
