@@ -29,7 +29,7 @@ from rag.access import user_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents import Originals, documents
-from rag.doors import doors, gate, misunderstood
+from rag.doors import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.http import HangUp, probes
@@ -54,9 +54,6 @@ if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
-# Tabs with turns of their own at the server, the longest unused forgotten first: a caller may name
-# as many as it likes, and have megabytes kept for each.
-SESSIONS = 250
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
@@ -316,7 +313,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *assistants.routes,
             ],
             "lifespan": _lifespan(assistants, reading),
-            "exception_handlers": misunderstood,
+            "exception_handlers": exception_handlers,
         },
         root_path=settings.root_path,
         theme=THEME,
@@ -326,7 +323,9 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
         enable_monitoring=False,  # /metrics is ours; Gradio's would show itself to everybody
-        state_session_capacity=SESSIONS,
+        # More tabs than can be answered; a caller may have megabytes kept for each that it invents.
+        state_session_capacity=4 * page.at_once,
+        max_file_size=1,  # nothing is uploaded here
         prevent_thread_lock=not block,
     )
     return page.demo

@@ -184,7 +184,7 @@ class Answerer:
         else:
             yield WithoutDocuments()
 
-        refused = declined = findings.verdict == "refuse"
+        refused = is_refusal = findings.verdict == "refuse"
         verifier = Verifier(findings.sources, retriever.support)
         pieces = self._redactor.stream(self._pieces(asked, retriever, findings))
         if not asked.options.as_json:  # there [2] is a list of numbers
@@ -195,12 +195,12 @@ class Answerer:
                     case Ending():
                         ending = piece
                     case Declined():
-                        declined = True
+                        is_refusal = True
                     case Queued() | CitationChecked():
                         yield piece
                     case str():
                         first_token = first_token or time.perf_counter() - asked.at
-                        yield TextDelta(piece, declined)
+                        yield TextDelta(piece, is_refusal)
 
         writer = None if refused else self._writer
         yield Finished(

@@ -103,4 +103,4 @@ async def _malformed(_: Request, __: Exception) -> Response:
 
 # The answers where a request has no route or another method (at a door in its words, elsewhere
 # FastAPI's), and to what Gradio cannot read: FastAPI's own would repeat it, and fail over a NaN.
-misunderstood = {HTTPException: _unrouted, RequestValidationError: _malformed}
+exception_handlers = {HTTPException: _unrouted, RequestValidationError: _malformed}

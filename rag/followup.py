@@ -117,8 +117,9 @@ def previous(turns: Sequence[Turn]) -> str:
     """The last question that does not lean, after the follow-ups that were asked since."""
     asked: list[str] = []
     for turn in reversed(turns[-MAX_TURNS:]):
-        asked.append(turn.question)
-        if not leans(turn.question, detect(turn.question)):
+        question = turn.question[:MAX_TURN_CHARACTERS]
+        asked.append(question)
+        if not leans(question, detect(question)):
             break
     return " ".join(asked)
 

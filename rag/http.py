@@ -34,7 +34,6 @@ _CONTENT = {
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
 _CALL = re.compile(r"/call/chat/(\w+)/?$")
 _SAFE_METHODS = {"GET", "HEAD"}
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
 _ELSEWHERE = "This server takes no requests from that site."
 
@@ -45,7 +44,7 @@ def path_of(scope: Scope) -> str:
 
 
 def is_local(host: str) -> bool:
-    """Whether who listens there is reached from this machine alone."""
+    """Whether a name or an address is that of this machine alone."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -77,6 +76,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._public_host = public_host
+        self._public_name = urlsplit(f"//{public_host}").hostname
         self._local_only = local_only
         self._allowed_origins = allowed_origins
         self._root_path = root_path
@@ -118,8 +118,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        known = {*_LOCAL, urlsplit(f"//{self._public_host}").hostname} - {None}
-        if self._local_only and urlsplit(f"//{host}").hostname not in known:
+        name = urlsplit(f"//{host}").hostname or ""
+        if self._local_only and name != self._public_name and not is_local(name):
             return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
         if path_of(scope).endswith(_UPLOAD):
             return "Nothing is uploaded here."

@@ -10,14 +10,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValu
 
 MOST_PASSED_ON = 20_000  # bytes, of one parameter
 HEADWATER = "headwater"  # the model of the settings, or the documents' own words
-
-
 _LINK = "https://docs.example/documents/3/pages/1?chunk=7#passage"
 _CITED: dict[str, JsonValue] = {
     "start_index": 47,
     "end_index": 50,
     "url": _LINK,
     "title": "Proxies and buffering",
+    "supported": True,
 }
 _ANSWER: dict[str, JsonValue] = {
     "id": "chatcmpl-5c40bb2f7b26",

@@ -61,14 +61,14 @@ async def paced(
             # A process that is late draws up to half as often, so that no answer ends late.
             late = now - began - wait
             due = now + FRAME_SECONDS + min(FRAME_SECONDS, STRETCH * late)
-            texts, following = [event.text], False
+            texts, refusal, following = [event.text], event.refusal, False
             while not queue.empty() and not following:
                 event = queue.get_nowait()
-                if isinstance(event, TextDelta):
+                if isinstance(event, TextDelta) and event.refusal == refusal:
                     texts.append(event.text)
                 else:
                     following = True
-            yield TextDelta("".join(texts))
+            yield TextDelta("".join(texts), refusal)
             if not following:
                 event = await queue.get()
     finally:

@@ -64,8 +64,8 @@ def messages(
     instructions: str = "",
 ) -> list[Message]:
     """The conversation to send: the rules, the last turns, then the passages and the question.
-    Without `findings` the model is asked for its own knowledge. A turn without an answer is put
-    before what was asked next: many models take no two messages of a user in a row.
+    Without `findings` the model is asked for its own knowledge. A last turn without an answer
+    stands before the question: many models take no two messages of a user in a row.
 
     `instructions` are the user's own wishes; they come after the rules and do not replace them.
     """
@@ -75,17 +75,18 @@ def messages(
     if instructions.strip():
         rules += "\n\nThe user also asks, as far as the rules above allow:\n" + instructions.strip()
     sent: list[Message] = [{"role": "system", "content": rules}]
-    unanswered = ""
+    before = ""
     for turn in turns[-MAX_TURNS:]:
-        asked = unanswered + turn.question[:MAX_TURN_CHARACTERS]
+        asked = turn.question[:MAX_TURN_CHARACTERS]
         if turn.answer:
             sent.append({"role": "user", "content": asked})
             sent.append({"role": "assistant", "content": turn.answer[:MAX_TURN_CHARACTERS]})
-        unanswered = "" if turn.answer else f"{asked}\n\n"
+        else:
+            before = f"{asked}\n\n"
     if findings:
         passages = "\n\n".join(map(_fenced, findings.sources))
         question = f"<passages>\n{passages}\n</passages>\n\nQuestion: {question}"
-    return [*sent, {"role": "user", "content": unanswered + question}]
+    return [*sent, {"role": "user", "content": before + question}]
 
 
 def _fenced(source: Source) -> str:

@@ -32,7 +32,6 @@ _COMPARED = [["Why"], ["Bến cảng mở cửa khi nào?", "a", "word " * 300],
 def quickest(model: Sequential, preprocess: Preprocess) -> Forward:
     """The recording of `packed(model)`, else of `model`, else the model itself: the first that can
     be made and gives the same vectors for other texts than the recorded ones."""
-
     from transformers.utils import logging as transformers_logging
 
     def plain(features: Features) -> Tensor:

@@ -68,7 +68,6 @@ def router(answerer: Answerer) -> APIRouter:
     @routes.get(
         "/api/search",
         summary="The passages that fit a question",
-        response_model=Found,
         responses=documented(400, 401, 404, 429, 503),
     )
     async def search(

@@ -19,8 +19,13 @@ from .types import Redacted
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
 _SECRET = re.compile("KEY|AUTH|STORAGE")
-BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}")  # a hash; 17 takes 10 s
-_HASH = re.compile(r"\$(?:\w+)\$|\{\w+\}")
+# A hash, of at most ten seconds; its salt and its digest end in bits that are not used.
+BCRYPT = re.compile(
+    r"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]"
+)
+# As a browser writes it: what is not ASCII as xn--…
+_HOST = r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:]*:[0-9a-f:.]*\])(?::\d{1,5})?"
+_HASH = re.compile(r"\$\w+\$|\{\w+\}")
 
 
 def _default_store() -> Path:
@@ -168,7 +173,7 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
-            if not re.fullmatch(r"https?://[^\s/?#@*]+", origin):
+            if not re.fullmatch(rf"https?://{_HOST}", origin, re.ASCII | re.IGNORECASE):
                 raise ValueError(
                     f"{origin} is no origin; write https://site.example, without a path, with "
                     "commas between several"
@@ -180,9 +185,9 @@ class Settings(BaseSettings):
     @classmethod
     def _host(cls, value: str) -> str:
         host = value.strip().lower()
-        if host and not re.fullmatch(r"([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?", host):
+        if host and not re.fullmatch(_HOST, host, re.ASCII):
             raise ValueError("must be a host name such as docs.example, without a scheme")
-        return host
+        return re.sub(":(80|443)$", "", host)  # no browser writes them
 
     @field_validator("root_path")
     @classmethod

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+import rag
 from rag.settings import PROJECT
 
 MODULES = sorted([*PROJECT.glob("*.py"), *PROJECT.glob("rag/*.py"), *PROJECT.glob("ingest/*.py")])
@@ -95,6 +97,11 @@ def test_a_module_says_what_it_does(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PROJECT], ids=name)
 def test_a_module_stays_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_the_version_stands_in_two_places_and_is_one() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == rag.__version__
 
 
 def test_no_test_uses_a_mock() -> None:

@@ -15,6 +15,8 @@ import openai
 import pytest
 
 from ingest.reading import Reading
+from rag.api import conversation
+from rag.types import Turn
 from tests.browser import served
 from tests.upstream import Script, Upstream, words
 
@@ -190,6 +192,27 @@ def test_earlier_turns_are_the_conversation(client: openai.OpenAI, upstream: Ups
     sent = upstream.calls[-1].body["messages"]
     assert [m["role"] for m in sent] == ["system", "user", "assistant", "user"]
     assert sent[2]["content"] == "To free the server [1]."
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "turns"),
+    [
+        ("uQ", "Q", []),
+        ("uA aB uQ", "Q", [("A", "B")]),
+        ("uA uB uQ", "Q", [("A\n\nB", "")]),
+        ("uA uB aC uQ", "Q", [("A\n\nB", "C")]),
+        ("uA a uQ", "Q", []),  # stopped, or failed
+        ("uA a aB aC uQ", "Q", [("A", "B\n\nC")]),
+        ("uA aB u uC u uQ", "Q", [("A", "B"), ("C", "")]),
+        ("aHello uQ", "Q", []),
+        ("uA u", "", [("A", "")]),
+    ],
+)
+def test_messages_are_turns(said: str, question: str, turns: list[tuple[str, str]]) -> None:
+    roles = {"u": "user", "a": "assistant"}
+    messages: Any = [(roles[word[0]], word[1:]) for word in said.split()]
+    asked, before, _ = conversation(messages)
+    assert (asked, before) == (question, [Turn(*turn) for turn in turns])
 
 
 def test_what_no_assistant_answered_is_said_too(client: openai.OpenAI, upstream: Upstream) -> None:

@@ -34,6 +34,15 @@ async def test_nothing_is_lost_or_reordered_and_other_events_stay_as_they_are() 
     assert "".join(joined) == "".join(texts)
 
 
+async def test_a_refusal_is_not_joined_with_what_came_before_it() -> None:
+    async def stream() -> AsyncGenerator[Event]:
+        for event in (TextDelta("a"), TextDelta("b"), TextDelta("c", True), TextDelta("d", True)):
+            yield event
+
+    events = [event async for event in paced(stream(), set())]
+    assert events == [TextDelta("ab"), TextDelta("cd", True)]
+
+
 async def test_a_state_is_told_only_if_it_lasts_a_frame() -> None:
     quick = [event async for event in paced(_stream(["x"], 0.0), set())]
     slow = [event async for event in paced(_stream(["x"], 3 * FRAME_SECONDS), set())]

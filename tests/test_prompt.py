@@ -28,11 +28,11 @@ def test_the_rules_come_first_and_the_passages_with_the_question_last() -> None:
     assert last.index('<passage number="1"') < last.index("one") < last.index("two")
 
 
-def test_what_was_not_answered_is_said_with_what_was_asked_next() -> None:
-    turns = [Turn("My server is Orca.", ""), Turn("Is it up?", "It is."), Turn("It has nginx.", "")]
+def test_what_was_said_before_the_question_stands_before_it() -> None:
+    turns = [Turn("Is it up?", "It is."), Turn("It has nginx.", "")]
     sent = messages(QUESTION, found("one"), turns, "en")
     assert [message["role"] for message in sent] == ["system", "user", "assistant", "user"]
-    assert sent[1]["content"] == "My server is Orca.\n\nIs it up?"
+    assert sent[1]["content"] == "Is it up?"
     assert sent[-1]["content"].startswith("It has nginx.\n\n<passages>")
 
 

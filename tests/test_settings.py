@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from rag.errors import SettingsError
@@ -137,11 +138,18 @@ def test_logins_are_pairs_and_shown_nowhere(configured: Configured) -> None:
 
 
 def test_the_hash_of_a_password_is_taken_as_it_is(configured: Configured) -> None:
-    known = "$2y$12$" + "a" * 53
+    known = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
     assert configured(HEADWATER_AUTH=f"lan:{known}").auth["lan"].get_secret_value() == known
 
 
-@pytest.mark.parametrize("bad", ["*", "site.example", "https://site.example/", "https://*.example"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *["*", "site.example", "https://site.example/", "https://*.example"],
+        *["https://tài-liệu.vn", "https://site.example:", "https://site.example:abc"],
+        *["https://[::1", "https://.example"],
+    ],
+)
 def test_an_origin_that_is_none_is_refused_with_what_is_allowed(
     configured: Configured, bad: str
 ) -> None:
@@ -159,7 +167,10 @@ def test_an_origin_is_compared_without_its_own_port(configured: Configured) -> N
     assert origins == ("https://a.example", "http://b.example", "http://c.example:443")
 
 
-@pytest.mark.parametrize("bad", ["https://docs.example", "docs.example/chat", "a b"])
+@pytest.mark.parametrize(
+    "bad",
+    ["https://docs.example", "docs.example/chat", "a b", "tài-liệu.vn", "[1]", "docs.example:"],
+)
 def test_a_host_that_is_none_is_refused_with_what_is_allowed(
     configured: Configured, bad: str
 ) -> None:
@@ -168,6 +179,8 @@ def test_a_host_that_is_none_is_refused_with_what_is_allowed(
 
 def test_a_host_is_compared_in_lower_case(configured: Configured) -> None:
     assert configured(HEADWATER_PUBLIC_HOST="Docs.Example:8443").public_host == "docs.example:8443"
+    assert configured(HEADWATER_PUBLIC_HOST="docs.example:443").public_host == "docs.example"
+    assert configured(HEADWATER_PUBLIC_HOST="[2001:DB8::1]").public_host == "[2001:db8::1]"
 
 
 @pytest.mark.parametrize(("text", "path"), [("/a/b-c/", "/a/b-c"), ("/", ""), (" /x ", "/x")])
@@ -261,6 +274,7 @@ def test_a_key_is_shown_neither_by_the_settings_nor_by_a_refusal(configured: Con
         ("HEADWATER_AUTH", "lan:{SHA}sekret", "htpasswd -nB"),
         ("HEADWATER_AUTH", "lan:$2y$12$sekret", "htpasswd -nB"),
         ("HEADWATER_AUTH", f"lan:$2y$99${'sekret'.ljust(53, 'a')}", "htpasswd -nB"),
+        ("HEADWATER_AUTH", f"lan:$2y$12${'sekret'.ljust(53, 'a')}", "htpasswd -nB"),
     ],
 )
 def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
