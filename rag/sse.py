@@ -32,7 +32,7 @@ CUT_OFF = Failed(
 )
 DONE = b"data: [DONE]\n\n"
 _COMMENT = b": keep-alive\n\n"
-_LINE_ENDS = {0x85: r"\u0085", 0x2028: r"\u2028", 0x2029: r"\u2029"}
+_LINE_ENDS = {"\x85": r"\u0085", "\u2028": r"\u2028", "\u2029": r"\u2029"}
 _HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
 
@@ -151,4 +151,6 @@ def line(value: object) -> bytes:
     """One event. What is no text of any language (half a surrogate pair) becomes a question mark;
     line ends of Unicode are escaped, because some readers end the event there."""
     said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return b"data: %b\n\n" % said.translate(_LINE_ENDS).encode("utf-8", "replace")
+    for end, escape in _LINE_ENDS.items():  # str.translate takes thirty times as long
+        said = said.replace(end, escape)
+    return b"data: %b\n\n" % said.encode("utf-8", "replace")
