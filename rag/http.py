@@ -123,10 +123,10 @@ class Guard:
             return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
         if path_of(scope).endswith(_UPLOAD):
             return "Nothing is uploaded here."
-        # Without an origin it is no browser, a plain visit, or what another site's page shows: an
-        # image asks nothing that changes anything, and would still use up its visitor's limit.
+        # Pictures on another site's page could ask, too, and use up their visitor's limit.
         if origin is None and is_door(scope) and headers.get("sec-fetch-site") == "cross-site":
             return None if headers.get("sec-fetch-dest") == "document" else _ELSEWHERE
+        # Else without an origin it is no browser, or a plain visit.
         if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None
         if is_door(scope):
