@@ -69,8 +69,9 @@ def print_json(values: dict[str, object]) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """While libraries are loaded, an interrupt ends the process at once: of the exception that it
-    is elsewhere, some of them think nothing, and others break. Nothing is left half done then."""
+    """While libraries are loaded, an interrupt ends the process at once: the exception that it is
+    elsewhere may break one in the middle, and come out as a traceback of that. Nothing is left half
+    done then."""
 
     def end(*_: object) -> None:
         codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)

@@ -54,6 +54,12 @@ def refused(result: Result, sentence: str) -> None:
     assert sentence in result.stderr
 
 
+def hearing() -> None:
+    """Before a command starts: it hears Ctrl-C, also where the tests were started in a shell's
+    background, which does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Place:
     """A data folder with three documents and a damaged one, and the store they were read into."""
 
@@ -82,6 +88,7 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            preexec_fn=hearing,
         )
 
     def finish(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
@@ -404,12 +411,14 @@ def test_an_interrupted_command_ends_silently(place: Place, reading: Reading) ->
 
 
 SWALLOWS = """
-import time
+import signal, sys, time
 from rag.terminal import loading
+if sys.argv[1:]:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 with loading():
     print("loading", flush=True)
     try:
-        time.sleep(60)
+        time.sleep(0.5 if sys.argv[1:] else 60)
     except BaseException:
         print("went on")
 """
@@ -419,11 +428,9 @@ with loading():
 def test_a_library_that_swallows_the_interrupt_does_not_keep_the_command_alive(
     ignored: bool,
 ) -> None:
-    # A shell starts what runs in a script's background deaf to it.
-    start = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" if ignored else ""
-    script = start + SWALLOWS.replace("60", "0.5" if ignored else "60")
+    command = [sys.executable, "-c", SWALLOWS, *(["ignored"] if ignored else [])]
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, preexec_fn=hearing
     ) as process:
         assert process.stdout and process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
