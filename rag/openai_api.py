@@ -156,11 +156,7 @@ class Completion:
             case Finished(reason=reason):
                 yield from self._begin()
                 self._finished, self._over = event, True
-                # Clients put the items of a list together by their index.
-                cited = [
-                    {"index": at, **annotation}
-                    for at, annotation in enumerate(self._annotations(), len(self._sources))
-                ]
+                cited = _indexed(self._annotations(), len(self._sources))
                 last = self._chunk({"annotations": cited}, _FINISH.get(reason, "stop"))
                 yield last | self._found() | {"headwater": _measured(event)}
                 if self.tells_usage:
@@ -200,10 +196,7 @@ class Completion:
     def _begin(self) -> Iterator[dict[str, Any]]:
         if not self._id:
             self._id = f"chatcmpl-{request_id.current()}"
-            annotations = [
-                {"index": at, **self._annotation(source, 0, 0)}
-                for at, source in enumerate(self._sources)
-            ]
+            annotations = _indexed([self._annotation(s, 0, 0) for s in self._sources], 0)
             delta = {"role": "assistant", "content": "", "annotations": annotations}
             yield self._chunk(delta) | self._found()
 
@@ -249,6 +242,12 @@ class Completion:
         place = {"start_index": start, "end_index": end}
         cited = {**place, "url": self._links[source.number], "title": source.title, **more}
         return {"type": "url_citation", "url_citation": cited}
+
+
+def _indexed(items: Sequence[dict[str, Any]], first: int) -> list[dict[str, Any]]:
+    """The items of a list that comes in several chunks: clients put them together by their index,
+    which goes on from chunk to chunk."""
+    return [{"index": index, **item} for index, item in enumerate(items, first)]
 
 
 def _chosen(model: str, names: Sequence[str]) -> tuple[str | None, str | None]:

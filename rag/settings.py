@@ -61,6 +61,12 @@ def _rate(value: object) -> object:
     raise ValueError("must be one limit such as 20/minute, 100/hour, 1 per 2 seconds, or off")
 
 
+def _as_sent(origin: str) -> str:
+    """An origin as browsers send it: in lower case, and without the scheme's own port."""
+    lower = origin.lower()
+    return lower.removesuffix(":443" if lower.startswith("https:") else ":80")
+
+
 def _logins(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -178,8 +184,7 @@ class Settings(BaseSettings):
                     f"{origin} is no origin; write https://site.example, without a path, with "
                     "commas between several"
                 )
-        # As a browser writes them, without the scheme's own port.
-        return tuple(re.sub(r"^(http:.*):80$|^(https:.*):443$", r"\1\2", o.lower()) for o in value)
+        return tuple(map(_as_sent, value))
 
     @field_validator("public_host")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 from collections.abc import Iterator
 
@@ -14,6 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from app import serve
 from ingest.reading import Reading
 from rag.settings import PROJECT, Settings
+
+from .lacking import lacking
 
 expect.set_options(timeout=20_000)
 
@@ -31,10 +32,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: CI must install Debian's package")
-        pytest.skip("no Chromium was found: install Debian's package chromium for these tests")
+    chromium = chromium or lacking("no Chromium: install Debian's package chromium")
     flags = ["no-sandbox", "disable-background-networking", "disable-component-update"]
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(

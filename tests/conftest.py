@@ -6,8 +6,6 @@ The embedding model is loaded once a session, and the project's own documents ar
 from __future__ import annotations
 
 import ipaddress
-import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from rag.settings import PROJECT, Settings, load_settings
 
 from . import foreign
 from .browser import browser, reading, tab  # noqa: F401
+from .lacking import command, lacking
 from .redis_server import counts, redis  # noqa: F401
 from .upstream import Upstream
 
@@ -138,13 +137,6 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node.js, with the packages of tests/node."""
-    missing = None
-    if (node := shutil.which("node")) is None:
-        missing = "no Node.js was found"
-    elif not all((NODE / "node_modules" / name).is_dir() for name in ("ai", "openai")):
-        missing = "the AI SDK and OpenAI's client are not installed"
-    if node and not missing:
-        return node
-    if os.environ.get("CI"):
-        pytest.fail(f"{missing}: CI must install Node.js and run `npm ci` in tests/node")
-    pytest.skip(f"{missing}: install Node.js and run `npm ci` in tests/node for these tests")
+    if not all((NODE / "node_modules" / name).is_dir() for name in ("ai", "openai")):
+        lacking("no JavaScript clients: run `npm ci` in tests/node")
+    return command("node", "nodejs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,16 +15,14 @@ from limits.aio.storage import Storage
 from rag.counting import RedisCounts, storage
 
 from .first_token import free_port
+from .lacking import command
 
 
 class RedisServer:
     """Debian's redis-server on a port of its own."""
 
     def __init__(self, place: Path) -> None:
-        if shutil.which("redis-server") is None:
-            if os.environ.get("CI"):
-                pytest.fail("redis-server is not installed")
-            pytest.skip("redis-server is not installed")
+        self.command = command("redis-server", "redis-server")
         self.place, self.port = place, free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
@@ -34,7 +30,7 @@ class RedisServer:
     def start(self) -> None:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.place, "save": ""}
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        self.process = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([self.command, *words], stdout=subprocess.DEVNULL)
         until = time.monotonic() + 20
         while True:
             try:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from ingest.reading import Reading
 from rag.settings import PROJECT
 from tests.browser import answer, ask, finished, served, visit
 from tests.first_token import free_port
+from tests.lacking import command
 from tests.test_mcp import HEADERS, greeted, message
 from tests.upstream import Script, Upstream, words
 
@@ -41,12 +41,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def nginx() -> str:
-    found = shutil.which("nginx")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no nginx: CI must install Debian's package")
-        pytest.skip("no nginx was found: install Debian's package nginx-light for these tests")
-    return found
+    return command("nginx", "nginx-light")
 
 
 def readme_block() -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -13,6 +11,7 @@ import pytest
 from ingest.reading import Reading
 from rag.settings import PROJECT, Settings
 from tests.browser import served
+from tests.lacking import command
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 DOORS = README[README.index("## For programs") :]
@@ -48,11 +47,7 @@ def test_the_python_snippet_prints_an_answer_and_its_sources(url: str) -> None:
 
 
 def test_the_javascript_snippet_prints_passages(url: str) -> None:
-    node = shutil.which("node")
-    if node is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Node.js: CI must install it")
-        pytest.skip("no Node.js was found")
+    node = command("node", "nodejs")
     said = run("js", [node, "--input-type=module", "-e"], url)
     assert len(re.findall(r"^\[\d\] .+, page \d+ \(0\.\d+\)$", said, re.MULTILINE)) == 3
 
