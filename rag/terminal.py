@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -71,7 +72,7 @@ def print_json(values: dict[str, object]) -> None:
 def loading() -> Iterator[None]:
     """While libraries are loaded, an interrupt ends the process at once: the exception that it is
     elsewhere may break one in the middle, and come out as a traceback of that. Nothing is left half
-    done then."""
+    done then. Only the main thread can say so to the process; in another one nothing is changed."""
 
     def end(*_: object) -> None:
         codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
@@ -79,7 +80,8 @@ def loading() -> Iterator[None]:
         os._exit(130)
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:  # in the background of a script
+    in_background = before is signal.SIG_IGN  # started by a script that goes on
+    if in_background or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGINT, end)

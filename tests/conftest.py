@@ -6,6 +6,7 @@ The embedding model is loaded once a session, and the project's own documents ar
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,13 @@ NODE = Path(__file__).parent / "node"
 
 class OutsideNetworkRefused(Exception):
     """A test tried to leave this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard() -> None:
+    """Interrupts arrive wherever the tests are started: what a script starts in its background
+    ignores them, and so does every process that a test starts there."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

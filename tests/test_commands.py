@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ingest.__main__ import app as ingest_app
 from rag.__main__ import app as rag_app
 from rag.embedder import Embedder
 from rag.settings import PROJECT, load_settings
+from rag.terminal import loading
 
 from .upstream import Script, Upstream
 
@@ -52,12 +54,6 @@ def refused(result: Result, sentence: str) -> None:
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("headwater: ")
     assert sentence in result.stderr
-
-
-def hearing() -> None:
-    """Before a command starts: it hears Ctrl-C, also where the tests were started in a shell's
-    background, which does not."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Place:
@@ -88,7 +84,6 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            preexec_fn=hearing,
         )
 
     def finish(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
@@ -429,13 +424,23 @@ def test_a_library_that_swallows_the_interrupt_does_not_keep_the_command_alive(
     ignored: bool,
 ) -> None:
     command = [sys.executable, "-c", SWALLOWS, *(["ignored"] if ignored else [])]
-    with subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, preexec_fn=hearing
-    ) as process:
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == ((0, "") if ignored else (130, ""))
+
+
+def test_libraries_are_loaded_in_any_thread() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor() as thread:
+        thread.submit(_load).result()
+    assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler
+
+
+def _load() -> None:
+    with loading():
+        pass
 
 
 def test_a_reader_that_has_seen_enough_is_not_answered_with_a_traceback(
