@@ -103,8 +103,8 @@ const send = make("button.send");
 const box = make("textarea", [], { rows: 1, placeholder: hint, ariaLabel: hint });
 const log = make("div.log", [], { role: "log", ariaLabel: name, ariaLive: "polite" });
 const status = make("p.status", [], { role: "status" });
-const hello = say("Nguồn trước, câu trả lời sau.", "Sources first, then the answer.");
-const view = make("div.view", [log, make("p.greeting", [hello]), status], { tabIndex: 0 });
+const greeting = [say("Nguồn trước, câu trả lời sau.", "Sources first, then the answer.")];
+const view = make("div.view", [log, make("p.greeting", greeting), status], { tabIndex: 0 });
 const head = make("div.head", [make("h2", [name]), clear, close]);
 const panel = make("dialog", [head, view, make("div.foot", [box, send])], { ariaLabel: name });
 const host = make("headwater-chat");
@@ -169,8 +169,8 @@ const ending = (turn) => {
   if (!done && !error) lines.push(say("Đã dừng.", "Stopped."));
   const nodes = lines.map((line) => make("p.quiet", [line]));
   if (error) nodes.push(make("p.failed", [error]));
-  const again = turn.retryable && turn === turns.at(-1);
-  if (again) nodes.push(make("button.retry", [say("Thử lại", "Retry")]));
+  if (turn.retryable && turn === turns.at(-1))
+    nodes.push(make("button.retry", [say("Thử lại", "Retry")]));
   return nodes;
 };
 
@@ -179,10 +179,11 @@ const draw = (turn, live) => {
   if (at < 0) return; // cleared meanwhile
   if (!log.children[at]) {
     const question = make("p.question", [turn.question], { ariaLive: "off" });
-    log.append(make("div.turn", [question, make("div.text"), make("div")]));
+    log.append(make("div.turn", [question, make("p"), make("div.text"), make("div")]));
   }
   const all = log.children[at];
-  if (turn.sources.length && all.childElementCount < 4) all.firstChild.after(sources(turn));
+  if (all.querySelectorAll(".source").length < turn.sources.length)
+    all.children[1].replaceWith(sources(turn));
   const fresh = markdown(marked(turn), (i) => citation(turn.citations[i]));
   // A block is read out once: when it is whole, and comes anew.
   if (live && fresh.lastChild) fresh.lastChild.ariaLive = "off";
@@ -246,12 +247,10 @@ const take = (turn, part) => {
 
 const refused = async (turn, response) => {
   const { status } = response;
-  const known = {
-    401: say("Khung chat không có khóa hợp lệ.", "This chat has no valid key."),
-  };
   const said = (await response.json().catch(() => {}))?.error?.message;
   const failed = say(`Máy chủ gặp lỗi (${status}).`, `The server failed (${status}).`);
-  turn.error = known[status] ?? said ?? failed;
+  const keyless = say("Khung chat không có khóa hợp lệ.", "This chat has no valid key.");
+  turn.error = status === 401 ? keyless : (said ?? failed);
   turn.retryable = status === 429 || status > 499;
 };
 

@@ -216,6 +216,19 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
     expect(tab.locator("headwater-chat [role=status]")).to_be_empty()
 
 
+def test_sources_that_come_one_by_one_are_all_shown(tab: Page, site: str, door: Door) -> None:
+    door.parts = [SEARCHING, FOUND, *SOURCES[:1], None, *SOURCES[1:], *text("Said."), *END]
+    open_chat(tab, f"{site}/page")
+    ask(tab, EN)
+    panel = turn(tab).locator(".sources")
+    expect(panel.locator(".source summary")).to_have_text(["1Onep. 2"])
+    door.go.set()
+    finished(tab)
+    expect(panel.locator(".source summary")).to_have_text(["1Onep. 2", "2Twop. 2"])
+    expect(panel.locator("summary").first).to_have_text("Sources (2)")
+    expect(turn(tab).locator(".text")).to_have_text("Said.")
+
+
 def test_a_citation_opens_its_source_and_an_unsupported_one_says_so(
     tab: Page, site: str, door: Door
 ) -> None:
