@@ -77,6 +77,7 @@ class Door:
     parts: list[Part | None] = field(default_factory=list)
     refuses: tuple[int, Part] | None = None
     breaks: bool = False  # the stream ends without an end
+    pace: float = 0.002  # seconds between two parts
     asked: list[tuple[Part, dict[str, str]]] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
@@ -96,7 +97,7 @@ class Door:
                     await asyncio.sleep(0.01)
                 if part is not None:
                     yield f"data: {json.dumps(part, ensure_ascii=False)}\n\n"
-                    await asyncio.sleep(0.002)
+                    await asyncio.sleep(self.pace)
             if not self.breaks:
                 yield "data: [DONE]\n\n"
         except asyncio.CancelledError:
@@ -216,17 +217,20 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
     expect(tab.locator("headwater-chat [role=status]")).to_be_empty()
 
 
-def test_sources_that_come_one_by_one_are_all_shown(tab: Page, site: str, door: Door) -> None:
-    door.parts = [SEARCHING, FOUND, *SOURCES[:1], None, *SOURCES[1:], *text("Said."), *END]
+def test_an_answer_looks_the_same_however_it_comes(tab: Page, site: str, door: Door) -> None:
+    said = "Đây là **đoạn** [1].\n\n1. Một [2]\n2. Hai\n\n```\nx = 1\n```\nHết [1]."
+    checked = [cited(number, said, f"[{number}]", number == 1) for number in (1, 2)]
+    door.parts = [*BEGIN, *checked, *text(said), *END]
     open_chat(tab, f"{site}/page")
-    ask(tab, EN)
-    panel = turn(tab).locator(".sources")
-    expect(panel.locator(".source summary")).to_have_text(["1Onep. 2"])
-    door.go.set()
-    finished(tab)
-    expect(panel.locator(".source summary")).to_have_text(["1Onep. 2", "2Twop. 2"])
-    expect(panel.locator("summary").first).to_have_text("Sources (2)")
-    expect(turn(tab).locator(".text")).to_have_text("Said.")
+    shown = []
+    for door.pace in (0.0, 0.06):  # all in one frame, and a frame for each part
+        ask(tab, EN)
+        finished(tab)
+        shown.append(turn(tab).inner_html())
+    assert shown[0] == shown[1]
+    expect(turn(tab).locator(".source")).to_have_count(len(SOURCES))
+    expect(turn(tab).locator(".cite")).to_have_text(["[1]", "[2] ⚠"])
+    expect(turn(tab).locator(".sources > summary")).to_have_text("Sources (2)")
 
 
 def test_a_citation_opens_its_source_and_an_unsupported_one_says_so(
