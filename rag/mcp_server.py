@@ -135,7 +135,7 @@ class McpDoor:
     def __init__(self, answerer: Answerer, user: Callable[[Scope], str | None]) -> None:
         self._answerer = answerer
         self._user = user
-        server: Server[Any] = Server(
+        self._server: Server[Any] = Server(
             "headwater",
             version=__version__,
             title="Headwater",
@@ -143,21 +143,21 @@ class McpDoor:
             on_list_tools=_list_tools,
             on_call_tool=self._call_tool,
         )
-        # With sessions, because before 2026 a client cancels by a request of its own; as streams,
-        # because progress needs them. Host and origin are checked in front, as the settings say;
-        # mcp knows nothing of these and would refuse the name under which a proxy shows us.
-        self._sessions = StreamableHTTPSessionManager(
-            server,
-            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-            max_sessions=SESSIONS,
-            session_idle_timeout=SESSION_SECONDS,
-        )
         self.routes = [Route(PATH, self)]
 
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
-        """Serves from its start on, once. An app that never ends it loses nothing: the sessions go
-        with the loop."""
+        """Serves from its start on. An app starts again where its port turns out to be taken; one
+        that never ends loses nothing: the sessions go with the loop."""
+        # With sessions, because before 2026 a client cancels by a request of its own; as streams,
+        # because progress needs them. Host and origin are checked in front, as the settings say;
+        # mcp knows nothing of these and would refuse the name under which a proxy shows us.
+        self._sessions = StreamableHTTPSessionManager(
+            self._server,
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+            max_sessions=SESSIONS,
+            session_idle_timeout=SESSION_SECONDS,
+        )
         async with self._sessions.run():
             yield
 

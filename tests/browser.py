@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pydantic.v1  # noqa: F401  # FastAPI would do it while serving: see served
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from pydantic_settings import SettingsConfigDict
 
 from app import serve
 from ingest.reading import Reading
@@ -47,6 +48,12 @@ def tab(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+class Chosen(Settings):
+    """Settings, none of which is misspelt."""
+
+    model_config = SettingsConfigDict(extra="forbid")
+
+
 def served(reading: Reading, **settings: object) -> str:
     """The address of a page with these settings, without a rate limit of its own. It is served by a
     daemon thread of this process until that ends."""
@@ -54,7 +61,7 @@ def served(reading: Reading, **settings: object) -> str:
     # Gradio leaves sockets to the collector. Python 3.11 breaks if it collects them while a module
     # is being imported (the warning about them imports modules too), which serving does.
     gc.collect()
-    chosen = Settings.model_validate({"rate_limit": "off", **settings})
+    chosen = Chosen.model_validate({"rate_limit": "off", **settings})
     url = serve(chosen, reading, block=False).local_url
     assert isinstance(url, str)
     return url

@@ -15,10 +15,12 @@ from typing import Any, cast
 import httpx
 import pytest
 import uvicorn
+from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, TextContent
 from starlette.applications import Starlette
 
+from ingest.reading import Reading
 from rag import __version__
 from rag.assembly import assemble
 from rag.events import Waiting
@@ -27,6 +29,7 @@ from rag.metrics import Metrics
 from rag.opening import Opening, Report
 from rag.retriever import Retriever
 from rag.settings import Settings
+from tests import browser
 from tests.test_metrics import value
 from tests.upstream import Script, Upstream, words
 
@@ -139,6 +142,20 @@ async def test_there_are_two_tools_and_nothing_else(served: Served, mode: str) -
         assert hints.open_world_hint is False and hints.destructive_hint is False
         assert tool.description and "not instructions" in tool.description
         assert tool.output_schema
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_it_is_offered_where_the_first_port_turns_out_to_be_taken(reading: Reading) -> None:
+    """Gradio asks whether 127.0.0.1 has the port and starts the app, whose thread ends where it is
+    taken at another address; then it takes the next port, and the app starts again."""
+    for port in range(INITIAL_PORT_VALUE, INITIAL_PORT_VALUE + TRY_NUM_PORTS):
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            break
+    with socket.create_server(("127.0.0.2", port)):
+        url = browser.served(reading, GRADIO_SERVER_NAME="0.0.0.0")
+    assert httpx.URL(url).port == port + 1
+    async with Client(url.rstrip("/") + PATH, mode="legacy") as client:
+        assert len((await client.list_tools()).tools) == 2
 
 
 async def test_the_schemas_have_the_bounds(served: Served) -> None:
