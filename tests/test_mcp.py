@@ -153,7 +153,7 @@ async def test_it_is_offered_where_the_first_port_turns_out_to_be_taken(reading:
             break
     with socket.create_server(("127.0.0.2", port)):
         url = browser.served(reading, GRADIO_SERVER_NAME="0.0.0.0")
-    assert httpx.URL(url).port == port + 1
+    assert (httpx.URL(url).port or 0) > port
     async with Client(url.rstrip("/") + PATH, mode="legacy") as client:
         assert len((await client.list_tools()).tools) == 2
 

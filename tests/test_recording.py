@@ -13,6 +13,8 @@ from torch.nn import Sequential
 from rag.embedder import BATCH, Embedder
 from rag.recording import Forward, Preprocess, packed, quickest, recorded
 
+from .lacking import lacking
+
 
 class Whimsical(Dense):
     """Does to long texts what a recording of short ones does not show."""
@@ -37,7 +39,7 @@ def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedde
 
 def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedder) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        pytest.skip("this torch has no oneDNN")
+        lacking("a torch with oneDNN")
     model, ordered = embedder._model, packed(embedder._model)
 
     def linear(model: torch.nn.Module) -> bool:
