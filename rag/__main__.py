@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
@@ -204,6 +205,8 @@ def evaluate(
     kind = questions.kind(file)
     if kind != "questions" and (calibrate or plot):
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
+    if plot and find_spec("matplotlib") is None:
+        raise typer.BadParameter("--plot needs matplotlib: pip install -r requirements-dev.txt")
     if plot and not plot.parent.is_dir():  # before minutes of searching
         raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
     with Console(stderr=True).status("Opening the library…") as status:

@@ -80,6 +80,7 @@ def gate(settings: Settings) -> list[Middleware]:
             local_only=is_local(settings.server_name),
             allowed_origins=settings.allowed_origins,
             root_path=settings.root_path,
+            frame_origins=settings.frame_origins,
         ),
         Middleware(Shared, origins=settings.allowed_origins),
         Middleware(

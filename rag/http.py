@@ -62,8 +62,9 @@ class Guard:
     `public_host` is the name under which a proxy or a Space shows the page. With `local_only` every
     other host than this machine's own names is refused: a site whose name is made to point at
     127.0.0.1 could otherwise ask the library as if it were its own page. Pages of `allowed_origins`
-    may use the doors for programs, and nothing else. `root_path` is the prefix under which a proxy
-    shows all this; it may have taken it off the path, or not.
+    may use the doors for programs, and nothing else; those of `frame_origins` may show the page in
+    a frame, on a Space those of every site. `root_path` is the prefix under which a proxy shows all
+    this; it may have taken it off the path, or not.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Guard:
         local_only: bool = False,
         allowed_origins: Sequence[str] = (),
         root_path: str = "",
+        frame_origins: Sequence[str] = (),
     ) -> None:
         self._app = app
         self._public_host = public_host
@@ -80,8 +82,8 @@ class Guard:
         self._local_only = local_only
         self._allowed_origins = allowed_origins
         self._root_path = root_path
-        # A Space is shown in a frame on huggingface.co.
-        frames = "'self' https://huggingface.co" if os.environ.get("SPACE_ID") else "'self'"
+        # A Space is shown in a frame on huggingface.co, and any site may embed it.
+        frames = "*" if os.environ.get("SPACE_ID") else " ".join(["'self'", *frame_origins])
         policy = {**_CONTENT, "frame-ancestors": frames}
         self._headers = {
             "content-security-policy": "; ".join(f"{k} {v}" for k, v in policy.items()),

@@ -7,13 +7,13 @@ site and with how much is decided in front of it.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar, assert_never
 
 from anyio import CancelScope
-from mcp import MCPError, types
-from mcp.server import Server, ServerRequestContext
+from mcp import McpError, types
+from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import BaseModel, Field, ValidationError
@@ -47,11 +47,11 @@ log = logging.getLogger(__name__)
 
 PATH = "/mcp"
 SESSION_SECONDS = 300.0  # without a request; then it is given up
-SESSIONS = 1000  # at once: a client that is older than the protocol of 2026 holds one
+SESSIONS = 1000  # at once: each client holds one
 _LEAVING = "headwater.leaving"  # in a request's scope: what ends its answer
 
-Context = ServerRequestContext[Any, Request]
 Given = dict[str, Any]
+Tool = Callable[[Scope, Given], Awaitable[types.CallToolResult]]
 Arguments = TypeVar("Arguments", bound=BaseModel)
 
 _INSTRUCTIONS = (
@@ -76,7 +76,7 @@ _ASK = (
 )
 _COLLECTION = "Only this collection, a folder of the documents; leave it out for all of them."
 _HINTS = types.ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+    readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False
 )
 
 
@@ -135,23 +135,22 @@ class McpDoor:
     def __init__(self, answerer: Answerer, user: Callable[[Scope], str | None]) -> None:
         self._answerer = answerer
         self._user = user
-        self._server: Server[Any] = Server(
-            "headwater",
-            version=__version__,
-            title="Headwater",
-            instructions=_INSTRUCTIONS,
-            on_list_tools=_list_tools,
-            on_call_tool=self._call_tool,
+        self._server: Server[Any, Request] = Server(
+            "headwater", version=__version__, instructions=_INSTRUCTIONS
         )
+        # Set here and not by mcp's decorators: these check arguments in words of their own, and
+        # turn a tool that does not exist into a result.
+        self._server.request_handlers[types.ListToolsRequest] = _list_tools
+        self._server.request_handlers[types.CallToolRequest] = self._call_tool
         self.routes = [Route(PATH, self)]
 
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Serves from its start on. An app starts again where its port turns out to be taken; one
         that never ends loses nothing: the sessions go with the loop."""
-        # With sessions, because before 2026 a client cancels by a request of its own; as streams,
-        # because progress needs them. Host and origin are checked in front, as the settings say;
-        # mcp knows nothing of these and would refuse the name under which a proxy shows us.
+        # With sessions, because a client cancels by a request of its own; as streams, because
+        # progress needs them. Host and origin are checked in front, as the settings say; mcp knows
+        # nothing of these and would refuse the name under which a proxy shows us.
         self._sessions = StreamableHTTPSessionManager(
             self._server,
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
@@ -173,24 +172,16 @@ class McpDoor:
 
         await self._sessions.handle_request(scope, watched, send)
 
-    async def _call_tool(
-        self, context: Context, call: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    async def _call_tool(self, request: types.CallToolRequest) -> types.ServerResult:
+        call = request.params
         tool = {"search_documents": self._search, "ask_documents": self._ask}.get(call.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, "There is no such tool.")
-        assert context.request is not None  # always, over HTTP
-        given = call.arguments or {}
-        try:
-            return await tool(context, context.request.scope, given)
-        except HeadwaterError as exc:
-            language = detect(str(given.get("query") or given.get("question"))[:MAX_QUESTION])
-            return _failed(exc.sentence(language), exc.code, exc.retryable)
-        except Exception:
-            log.exception("%s failed", call.name)
-            return _failed(_INTERNAL, "internal_error", True)
+            raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message=_NO_TOOL))
+        http = self._server.request_context.request
+        assert http is not None  # always, over HTTP
+        return types.ServerResult(await _result_of(tool, http.scope, call))
 
-    async def _search(self, _: Context, scope: Scope, given: Given) -> types.CallToolResult:
+    async def _search(self, scope: Scope, given: Given) -> types.CallToolResult:
         asked = _checked(SearchArguments, given)
         options = Options(top_k=asked.top_k, collection=asked.collection)
         findings = await self._answerer.search(asked.query, options, self._user(scope))
@@ -199,8 +190,10 @@ class McpDoor:
         passages = [f"{_line(source)}\n{source.text}" for source in findings.sources]
         return _result("\n\n".join([said, *passages]), found(findings))
 
-    async def _ask(self, context: Context, scope: Scope, given: Given) -> types.CallToolResult:
+    async def _ask(self, scope: Scope, given: Given) -> types.CallToolResult:
         asked = _checked(AskArguments, given)
+        context = self._server.request_context
+        token = context.meta.progressToken if context.meta else None
         language = None if asked.language == "auto" else asked.language
         options = Options(language=language, collection=asked.collection)
         answer = self._answerer.answer(asked.question, (), options, self._user(scope))
@@ -211,18 +204,37 @@ class McpDoor:
             async with aclosing(paced(answer, set())) as arriving:
                 async for event in arriving:
                     events.append(event)
-                    if progress := _progress(event):
-                        await context.session.report_progress(len(events), message=progress)
+                    if token is not None and (progress := _progress(event)):
+                        await context.session.send_progress_notification(
+                            token,
+                            len(events),
+                            message=progress,
+                            related_request_id=str(context.request_id),
+                        )
         return _answered(events)
 
 
-async def _list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-    return types.ListToolsResult(
-        tools=[
-            _tool("search_documents", "Search the documents", _SEARCH, SearchArguments, Found),
-            _tool("ask_documents", "Ask the documents", _ASK, AskArguments, Answer),
-        ]
-    )
+async def _result_of(
+    tool: Tool, scope: Scope, call: types.CallToolRequestParams
+) -> types.CallToolResult:
+    """What the tool gives; what goes wrong is a result that the assistant can read."""
+    given = call.arguments or {}
+    try:
+        return await tool(scope, given)
+    except HeadwaterError as exc:
+        language = detect(str(given.get("query") or given.get("question"))[:MAX_QUESTION])
+        return _failed(exc.sentence(language), exc.code, exc.retryable)
+    except Exception:
+        log.exception("%s failed", call.name)
+        return _failed(_INTERNAL, "internal_error", True)
+
+
+async def _list_tools(_: types.ListToolsRequest) -> types.ServerResult:
+    tools = [
+        _tool("search_documents", "Search the documents", _SEARCH, SearchArguments, Found),
+        _tool("ask_documents", "Ask the documents", _ASK, AskArguments, Answer),
+    ]
+    return types.ServerResult(types.ListToolsResult(tools=tools))
 
 
 def _tool(
@@ -232,8 +244,8 @@ def _tool(
         name=name,
         title=title,
         description=description,
-        input_schema=takes.model_json_schema(),
-        output_schema=gives.model_json_schema(mode="serialization"),
+        inputSchema=takes.model_json_schema(),
+        outputSchema=gives.model_json_schema(mode="serialization"),
         annotations=_HINTS,
     )
 
@@ -313,7 +325,8 @@ def _line(source: Source) -> str:
 
 def _result(text: str, structured: BaseModel) -> types.CallToolResult:
     return types.CallToolResult(
-        content=[types.TextContent(text=text)], structured_content=structured.model_dump()
+        content=[types.TextContent(type="text", text=text)],
+        structuredContent=structured.model_dump(),
     )
 
 
@@ -322,8 +335,8 @@ def _failed(sentence: str, code: str, retryable: bool, text: str = "") -> types.
     content, which would have to fit the tool's schema."""
     shown = [sentence, *([f"What came until then:\n\n{text}"] if text else [])]
     return types.CallToolResult(
-        content=[types.TextContent(text=part) for part in shown],
-        is_error=True,
+        content=[types.TextContent(type="text", text=part) for part in shown],
+        isError=True,
         _meta={"headwater/code": code, "headwater/retryable": retryable},
     )
 
@@ -333,4 +346,5 @@ _VERDICTS: dict[Verdict, str] = {
     "weak": "The documents may answer this; the match is weak.",
     "refuse": "The documents do not answer this; these are only the nearest passages.",
 }
+_NO_TOOL = "There is no such tool."
 _INTERNAL = "Something went wrong in Headwater itself; its log says what. Call again."

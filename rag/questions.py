@@ -58,7 +58,9 @@ def kind(path: Path) -> Kind:
 def load(path: Path) -> Questions:
     """The questions in `path`. Raises QuestionsError if it cannot be read or is neither format."""
     try:
-        found = TypeAdapter(list[_Entry] | _Squad).validate_json(path.expanduser().read_bytes())
+        found: list[_Entry] | _Squad = TypeAdapter(list[_Entry] | _Squad).validate_json(
+            path.expanduser().read_bytes()
+        )
     except OSError as exc:
         raise QuestionsError(
             f"The questions in {path} cannot be read ({exc.strerror or exc})."

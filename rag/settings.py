@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from .types import Redacted
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
+_TEMPORARY = "headwater-"  # how the name of a store that is not kept begins
 _SECRET = re.compile("KEY|AUTH|STORAGE")
 # A hash, of at most ten seconds; its salt and its digest end in bits that are not used.
 BCRYPT = re.compile(
@@ -29,10 +31,14 @@ _HASH = re.compile(r"\$\w+\$|\{\w+\}")
 
 
 def _default_store() -> Path:
-    space_volume = Path("/data")
+    """A Space's persistent storage, else the project's folder; a new temporary folder where that
+    may not be written, as in a read-only container."""
+    space_volume, beside = Path("/data"), PROJECT / ".headwater"
     if os.environ.get("SPACE_ID") and os.access(space_volume, os.W_OK):
         return space_volume / "headwater"
-    return PROJECT / ".headwater"
+    if os.access(beside if beside.exists() else PROJECT, os.W_OK):
+        return beside
+    return Path(tempfile.mkdtemp(prefix=_TEMPORARY))
 
 
 def _default_proxies() -> tuple[str, ...]:
@@ -136,6 +142,7 @@ class Settings(BaseSettings):
     auth: Logins = Field(default_factory=dict)
     api_keys: Keys = ()
     allowed_origins: Words = ()
+    frame_origins: Words = ()
     trusted_proxies: Words = Field(default_factory=_default_proxies)
 
     max_streams: int = Field(default=64, ge=1, le=1000)
@@ -175,7 +182,7 @@ class Settings(BaseSettings):
                 ) from None
         return value
 
-    @field_validator("allowed_origins")
+    @field_validator("allowed_origins", "frame_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
@@ -214,6 +221,12 @@ class Settings(BaseSettings):
         if not value.strip():
             raise ValueError("must not be blank")
         return value.strip()
+
+    @property
+    def store_is_temporary(self) -> bool:
+        """Whether what was read is lost with the machine's temporary folder."""
+        store = self.store_dir
+        return store.parent == Path(tempfile.gettempdir()) and store.name.startswith(_TEMPORARY)
 
     @property
     def has_model(self) -> bool:

@@ -48,14 +48,21 @@ def test_the_same_origin_and_programs_may_change(client: TestClient) -> None:
     assert client.post("/").status_code == 200
 
 
-def test_a_space_may_be_framed_by_hugging_face_and_is_its_own_origin(
+def test_a_space_may_be_embedded_anywhere_and_is_its_own_origin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SPACE_ID", "me/headwater")
     client = _client(public_host="me-headwater.hf.space")
     own = client.post("/", headers={"Origin": "https://me-headwater.hf.space"})
     assert own.status_code == 200
-    assert "https://huggingface.co" in own.headers["content-security-policy"]
+    assert own.headers["content-security-policy"].endswith("frame-ancestors *")
+
+
+def test_a_page_is_framed_by_the_sites_that_the_settings_name() -> None:
+    policy = (
+        _client(frame_origins=["https://a.example"]).get("/").headers["content-security-policy"]
+    )
+    assert policy.endswith("frame-ancestors 'self' https://a.example")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860", "chat.example.org"])

@@ -1,4 +1,4 @@
-"""The door for assistants: real MCP clients, of both protocols, over HTTP to a served app."""
+"""The door for assistants: a real MCP client over HTTP to a served app."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ import httpx
 import pytest
 import uvicorn
 from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS
-from mcp import Client, MCPError
-from mcp.types import CallToolResult, TextContent
+from mcp import ClientSession, McpError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import (
+    LATEST_PROTOCOL_VERSION,
+    CallToolResult,
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    InitializeResult,
+    TextContent,
+)
 from starlette.applications import Starlette
 
 from ingest.reading import Reading
@@ -45,8 +54,6 @@ STAGES = {  # what the model does, and what has come by then
     "streaming": (Script(words("A slow answer that goes on. " * 40), delay=0.05), "A slow"),
     "silent": (Script(words("It begins and then nothing."), silent_after=3), "It begins"),
 }
-# The protocol of 2026 has neither sessions nor notifications/cancelled: closing the stream cancels.
-MODES = ["2026-07-28", "legacy"]
 HEADERS = {"accept": "application/json, text/event-stream"}
 
 
@@ -91,9 +98,21 @@ def served(configured: Configured, upstream: Upstream, retriever: Retriever) -> 
         yield door
 
 
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[ClientSession]:
+    """A client that has said hello."""
+    async with greeting(url) as (client, _):
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def greeting(url: str) -> AsyncIterator[tuple[ClientSession, InitializeResult]]:
+    """A client that has said hello, and what it was answered."""
+    async with (
+        streamable_http_client(url) as (reading, writing, _),
+        ClientSession(reading, writing) as client,
+    ):
+        yield client, await client.initialize()
 
 
 class Told:
@@ -120,28 +139,28 @@ def text(result: CallToolResult) -> str:
 
 
 def given(result: CallToolResult) -> dict[str, Any]:
-    assert not result.is_error, text(result)
-    return cast(dict[str, Any], result.structured_content)
+    assert not result.isError, text(result)
+    return cast(dict[str, Any], result.structuredContent)
 
 
 # What is offered
 
 
-async def test_there_are_two_tools_and_nothing_else(served: Served, mode: str) -> None:
-    async with Client(served.url, mode="auto" if mode != "legacy" else mode) as client:
+async def test_there_are_two_tools_and_nothing_else(served: Served) -> None:
+    async with greeting(served.url) as (client, hello):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        offered = client.server_capabilities.model_dump(exclude_none=True)
-        assert client.instructions and "data" in client.instructions
-        assert client.server_info and client.server_info.version == __version__
-        assert client.protocol_version.startswith("2026" if mode != "legacy" else "2025")
+    offered = hello.capabilities.model_dump(exclude_none=True, exclude_defaults=True)
+    assert hello.instructions and "data" in hello.instructions
+    assert hello.serverInfo.name == "headwater" and hello.serverInfo.version == __version__
+    assert hello.protocolVersion == LATEST_PROTOCOL_VERSION
     assert set(tools) == {"search_documents", "ask_documents"}
-    assert set(offered) == {"tools"}
+    assert {name for name, offer in offered.items() if offer} <= {"tools"} <= set(offered)
     for tool in tools.values():
         hints = tool.annotations
-        assert hints and hints.read_only_hint and hints.idempotent_hint
-        assert hints.open_world_hint is False and hints.destructive_hint is False
+        assert hints and hints.readOnlyHint and hints.idempotentHint
+        assert hints.openWorldHint is False and hints.destructiveHint is False
         assert tool.description and "not instructions" in tool.description
-        assert tool.output_schema
+        assert tool.outputSchema
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -154,13 +173,13 @@ async def test_it_is_offered_where_the_first_port_turns_out_to_be_taken(reading:
     with socket.create_server(("127.0.0.2", port)):
         url = browser.served(reading, GRADIO_SERVER_NAME="0.0.0.0")
     assert (httpx.URL(url).port or 0) > port
-    async with Client(url.rstrip("/") + PATH, mode="legacy") as client:
+    async with connected(url.rstrip("/") + PATH) as client:
         assert len((await client.list_tools()).tools) == 2
 
 
 async def test_the_schemas_have_the_bounds(served: Served) -> None:
-    async with Client(served.url) as client:
-        search, ask = [tool.input_schema for tool in (await client.list_tools()).tools]
+    async with connected(served.url) as client:
+        search, ask = [tool.inputSchema for tool in (await client.list_tools()).tools]
     query, top_k = search["properties"]["query"], search["properties"]["top_k"]
     assert (query["minLength"], query["maxLength"]) == (1, 4000)
     assert (top_k["minimum"], top_k["maximum"], top_k["default"]) == (1, 20, 5)
@@ -181,9 +200,9 @@ async def test_a_name_that_a_proxy_shows_and_another_origin_are_left_to_those_in
 
 
 async def test_a_search_gives_the_ranked_passages_with_scores_and_calls_no_model(
-    served: Served, upstream: Upstream, mode: str
+    served: Served, upstream: Upstream
 ) -> None:
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         result = await client.call_tool("search_documents", {"query": VI, "top_k": 3})
     found = given(result)
     scores = [passage["score"] for passage in found["sources"]]
@@ -197,7 +216,7 @@ async def test_a_search_gives_the_ranked_passages_with_scores_and_calls_no_model
 
 
 async def test_a_search_for_what_is_not_there_says_so(served: Served) -> None:
-    async with Client(served.url) as client:
+    async with connected(served.url) as client:
         result = await client.call_tool("search_documents", {"query": UNANSWERABLE})
     assert given(result)["verdict"] == "refuse"
     assert "do not answer this" in text(result)
@@ -207,10 +226,10 @@ async def test_a_search_for_what_is_not_there_says_so(served: Served) -> None:
 
 
 async def test_the_sources_come_before_the_text_and_the_text_before_the_answer(
-    served: Served, mode: str
+    served: Served,
 ) -> None:
     told = Told()
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         await client.list_tools()  # for its output schema, which the client then checks
         result = await client.call_tool("ask_documents", {"question": EN}, progress_callback=told)
     answer = given(result)
@@ -226,8 +245,8 @@ async def test_the_sources_come_before_the_text_and_the_text_before_the_answer(
     assert answer["answer"] in text(result) and "Sources:\n[1] " in text(result)
 
 
-async def test_without_a_progress_token_the_answer_is_the_same(served: Served, mode: str) -> None:
-    async with Client(served.url, mode=mode) as client:
+async def test_without_a_progress_token_the_answer_is_the_same(served: Served) -> None:
+    async with connected(served.url) as client:
         result = await client.call_tool("ask_documents", {"question": VI, "language": "en"})
     assert given(result)["answer"].startswith("It tells nginx")
 
@@ -236,15 +255,15 @@ async def test_without_a_model_the_documents_are_quoted(
     configured: Configured, retriever: Retriever
 ) -> None:
     with Served(lambda _: retriever, configured()).running() as served:
-        async with Client(served.url) as client:
+        async with connected(served.url) as client:
             answer = given(await client.call_tool("ask_documents", {"question": EN}))
     assert "[1]" in answer["answer"] and answer["model"] is None
 
 
 async def test_a_refused_question_says_so_and_no_model_is_called(
-    served: Served, upstream: Upstream, mode: str
+    served: Served, upstream: Upstream
 ) -> None:
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         result = await client.call_tool("ask_documents", {"question": UNANSWERABLE})
     answer = given(result)
     assert answer["outcome"] == "refused" and answer["verdict"] == "refuse"
@@ -253,17 +272,17 @@ async def test_a_refused_question_says_so_and_no_model_is_called(
 
 
 async def test_many_clients_are_answered_at_once(served: Served) -> None:
-    async def asked(mode: str) -> str:
-        async with Client(served.url, mode=mode) as client:
+    async def asked() -> str:
+        async with connected(served.url) as client:
             result = await client.call_tool("ask_documents", {"question": EN})
             return str(given(result)["answer"])
 
-    answers = await asyncio.gather(*(asked(mode) for mode in MODES * 5))
+    answers = await asyncio.gather(*(asked() for _ in range(10)))
     assert set(answers) == {"It tells nginx not to buffer [1]. That is all of it."}
 
 
 async def test_a_client_is_told_what_it_waits_for(
-    configured: Configured, retriever: Retriever, mode: str
+    configured: Configured, retriever: Retriever
 ) -> None:
     read = threading.Event()
 
@@ -274,7 +293,7 @@ async def test_a_client_is_told_what_it_waits_for(
 
     told = Told()
     with Served(opens, configured()).running() as served:
-        async with Client(served.url, mode=mode) as client:
+        async with connected(served.url) as client:
             asking = asyncio.create_task(
                 client.call_tool("ask_documents", {"question": EN}, progress_callback=told)
             )
@@ -284,10 +303,10 @@ async def test_a_client_is_told_what_it_waits_for(
 
 
 async def test_the_log_has_no_word_of_a_user(
-    served: Served, caplog: pytest.LogCaptureFixture, mode: str
+    served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         await client.call_tool("ask_documents", {"question": EN})
         await client.call_tool("search_documents", {"query": EN, "limit": EN})
     assert "/mcp" in caplog.text and "X-Accel" not in caplog.text
@@ -297,23 +316,23 @@ async def test_the_log_has_no_word_of_a_user(
 
 
 async def test_a_failing_model_is_an_error_result_with_its_sentence(
-    served: Served, upstream: Upstream, mode: str
+    served: Served, upstream: Upstream
 ) -> None:
     upstream.script = Script(status=401, error_code="invalid_api_key")
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         failed = await client.call_tool("ask_documents", {"question": EN})
         vietnamese = await client.call_tool("ask_documents", {"question": VI})
-    assert failed.is_error and failed.structured_content is None
+    assert failed.isError and failed.structuredContent is None
     assert text(failed) == "The model's server refused the key. Check OPENAI_API_KEY."
     assert failed.meta and failed.meta["headwater/code"] == "auth_error"
-    assert vietnamese.is_error and "từ chối khóa" in text(vietnamese)
+    assert vietnamese.isError and "từ chối khóa" in text(vietnamese)
 
 
 async def test_what_came_before_a_failure_stays(served: Served, upstream: Upstream) -> None:
     upstream.script = Script(words("Half of the answer and then"), cut_after=4)
-    async with Client(served.url) as client:
+    async with connected(served.url) as client:
         failed = await client.call_tool("ask_documents", {"question": EN})
-    assert failed.is_error
+    assert failed.isError
     assert text(failed).startswith("The answer broke off") and "Half of the" in text(failed)
 
 
@@ -323,10 +342,10 @@ async def test_who_asks_too_often_is_told_so_in_a_result(
 ) -> None:
     name = "query" if tool == "search_documents" else "question"
     with Served(lambda _: retriever, configured(HEADWATER_RATE_LIMIT="1/hour")).running() as served:
-        async with Client(served.url) as client:
-            assert not (await client.call_tool(tool, {name: EN})).is_error
+        async with connected(served.url) as client:
+            assert not (await client.call_tool(tool, {name: EN})).isError
             failed = await client.call_tool(tool, {name: EN})
-    assert failed.is_error and failed.meta
+    assert failed.isError and failed.meta
     assert failed.meta["headwater/code"] == "too_many_questions"
 
 
@@ -350,15 +369,15 @@ async def test_who_asks_too_often_is_told_so_in_a_result(
 async def test_bad_arguments_are_refused_with_what_is_wrong(
     served: Served, upstream: Upstream, tool: str, arguments: dict[str, Any], says: str
 ) -> None:
-    async with Client(served.url) as client:
+    async with connected(served.url) as client:
         failed = await client.call_tool(tool, arguments)
-    assert failed.is_error and says in text(failed)
+    assert failed.isError and says in text(failed)
     assert upstream.calls == []
 
 
-async def test_a_tool_that_does_not_exist_is_refused(served: Served, mode: str) -> None:
-    async with Client(served.url, mode=mode) as client:
-        with pytest.raises(MCPError, match="no such tool"):
+async def test_a_tool_that_does_not_exist_is_refused(served: Served) -> None:
+    async with connected(served.url) as client:
+        with pytest.raises(McpError, match="no such tool"):
             await client.call_tool("delete_documents", {})
 
 
@@ -373,12 +392,12 @@ class Broken(Retriever):
 
 
 async def test_a_defect_tells_nothing_of_itself(
-    configured: Configured, caplog: pytest.LogCaptureFixture, mode: str
+    configured: Configured, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Served(lambda _: Broken(), configured()).running() as served:
-        async with Client(served.url, mode=mode) as client:
+        async with connected(served.url) as client:
             failed = await client.call_tool("search_documents", {"query": EN})
-    assert failed.is_error and "secret" not in text(failed)
+    assert failed.isError and "secret" not in text(failed)
     assert "its log says what" in text(failed) and "with a secret in it" in caplog.text
 
 
@@ -387,20 +406,21 @@ async def test_a_defect_tells_nothing_of_itself(
 
 @pytest.mark.parametrize("stage", STAGES)
 async def test_cancelling_closes_the_models_connection(
-    served: Served, upstream: Upstream, mode: str, stage: str
+    served: Served, upstream: Upstream, stage: str
 ) -> None:
     upstream.script, shows = STAGES[stage]
     told = Told()
-    async with Client(served.url, mode=mode) as client:
+    async with connected(served.url) as client:
         asking = asyncio.create_task(
             client.call_tool("ask_documents", {"question": EN}, progress_callback=told)
         )
         await told.until(shows)
         await asyncio.to_thread(upstream.wait_until, bool)
         left = time.monotonic()
-        asking.cancel()
-        await closed(served, upstream, left, f"cancelled, {mode}, {stage}")
-        with pytest.raises(asyncio.CancelledError):
+        cancelled = CancelledNotificationParams(requestId=client._request_id - 1)
+        await client.send_notification(ClientNotification(CancelledNotification(params=cancelled)))
+        await closed(served, upstream, left, f"cancelled, {stage}")
+        with pytest.raises(McpError, match="cancelled"):
             await asking
         upstream.script = PLAIN
         assert given(await client.call_tool("ask_documents", {"question": VI}))
@@ -408,11 +428,11 @@ async def test_cancelling_closes_the_models_connection(
 
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_client_that_hangs_up_closes_the_models_connection(
-    served: Served, upstream: Upstream, mode: str, stage: str
+    served: Served, upstream: Upstream, stage: str
 ) -> None:
     upstream.script, shows = STAGES[stage]
     async with httpx.AsyncClient(headers=HEADERS, timeout=30) as client:
-        headers, meta = await greeted(client, served.url, mode)
+        headers, meta = await greeted(client, served.url)
         arguments = {"question": EN}
         call = {"name": "ask_documents", "arguments": arguments, "_meta": meta}
         body = message(7, "tools/call", call)
@@ -421,7 +441,7 @@ async def test_a_client_that_hangs_up_closes_the_models_connection(
             await seen(lines, shows)
             await asyncio.to_thread(upstream.wait_until, bool)
             left = time.monotonic()
-        await closed(served, upstream, left, f"hung up, {mode}, {stage}")
+        await closed(served, upstream, left, f"hung up, {stage}")
 
 
 async def test_a_session_that_is_ended_closes_the_models_connection(
@@ -429,7 +449,7 @@ async def test_a_session_that_is_ended_closes_the_models_connection(
 ) -> None:
     upstream.script = Script(silent_after=0)
     async with httpx.AsyncClient(headers=HEADERS, timeout=30) as client:
-        headers, meta = await greeted(client, served.url, "legacy")
+        headers, meta = await greeted(client, served.url)
         call = {"name": "ask_documents", "arguments": {"question": EN}, "_meta": meta}
         body = message(7, "tools/call", call)
         async with client.stream("POST", served.url, json=body, headers=headers):
@@ -475,18 +495,10 @@ def message(number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
 
 
-async def greeted(
-    client: httpx.AsyncClient, url: str, mode: str
-) -> tuple[dict[str, str], dict[str, Any]]:
+async def greeted(client: httpx.AsyncClient, url: str) -> tuple[dict[str, str], dict[str, Any]]:
     """The headers and the _meta of the calls to come."""
-    meta: dict[str, Any] = {"progressToken": "p"}
-    if mode != "legacy":
-        of = "io.modelcontextprotocol"
-        meta |= {f"{of}/protocolVersion": mode, f"{of}/clientCapabilities": {}}
-        called = {"mcp-method": "tools/call", "mcp-name": "ask_documents"}
-        return {"mcp-protocol-version": mode, **called}, meta
     hello = await client.post(url, json=message(1, "initialize", INITIALIZE))
     session = {"mcp-session-id": hello.headers["mcp-session-id"]}
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     assert (await client.post(url, json=ready, headers=session)).status_code == 202
-    return session, meta
+    return session, {"progressToken": "p"}

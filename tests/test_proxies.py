@@ -144,14 +144,13 @@ def test_a_client_that_leaves_closes_the_models_connection_through_nginx(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
 async def test_an_assistant_that_hangs_up_closes_the_models_connection_through_nginx(
-    site: str, upstream: Upstream, mode: str
+    site: str, upstream: Upstream
 ) -> None:
     calls = len(upstream.calls)
     upstream.next(Script(silent_after=0))
     async with httpx.AsyncClient(headers=HEADERS, timeout=30) as client:
-        headers, meta = await greeted(client, f"{site}mcp", mode)
+        headers, meta = await greeted(client, f"{site}mcp")
         call = {"name": "ask_documents", "arguments": {"question": EN}, "_meta": meta}
         body = message(7, "tools/call", call)
         async with client.stream("POST", f"{site}mcp", json=body, headers=headers):
@@ -159,7 +158,7 @@ async def test_an_assistant_that_hangs_up_closes_the_models_connection_through_n
             left = time.monotonic()
     ended = await asyncio.to_thread(upstream.wait_for_end, calls)
     assert ended.ended == "client_left" and ended.ended_at
-    print(f"\nmcp {mode}: {1000 * (ended.ended_at - left):.0f} ms")
+    print(f"\nmcp: {1000 * (ended.ended_at - left):.0f} ms")
     assert ended.ended_at - left < 0.25
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +128,20 @@ def test_only_a_space_trusts_proxies_unasked_those_in_its_own_network(
     assert configured().trusted_proxies == ()
     assert configured(SPACE_ID="lan/headwater").trusted_proxies == ("10.0.0.0/8",)
     assert configured(HEADWATER_TRUSTED_PROXIES="::1").trusted_proxies == ("::1",)
+
+
+def test_a_store_that_may_not_be_written_is_a_temporary_one(
+    configured: Configured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("HEADWATER_STORE_DIR", raising=False)
+    monkeypatch.setattr("rag.settings.PROJECT", tmp_path)
+    assert load_settings(None).store_dir == tmp_path / ".headwater"
+    assert not load_settings(None).store_is_temporary
+    monkeypatch.setattr("rag.settings.PROJECT", tmp_path / "gone")  # as if read-only, also for root
+    settings = load_settings(None)
+    assert settings.store_is_temporary and settings.store_dir.parent == tmp_path
+    assert settings.store_dir.stat().st_mode & 0o777 == 0o700
 
 
 def test_logins_are_pairs_and_shown_nowhere(configured: Configured) -> None:
