@@ -12,6 +12,7 @@ from rag.errors import HeadwaterError
 from rag.events import Waiting
 from rag.index import Index
 from rag.library import Library
+from rag.lock import hold
 from rag.opening import Opening, Report
 from rag.retriever import Retriever
 from rag.settings import Settings
@@ -85,16 +86,9 @@ class Reading:
 
     def _open(self, report: Report) -> Retriever:
         try:
-            self._embedder = self._embedder or Embedder(self._settings.embedding_model)
-            url = self._settings.chroma_url
-            self._index = self._index or Index(
-                self._settings.store_dir,
-                self._embedder.name,
-                self._embedder.dimension,
-                str(url) if url else None,
-            )
+            index, embedder = self._opened()
             measured = profiles.load(self._settings.store_dir)
-            retriever = Retriever(self._index, self._embedder, measured)
+            retriever = Retriever(index, embedder, measured)
         except HeadwaterError as exc:
             self.error = exc
             raise
@@ -102,8 +96,25 @@ class Reading:
             log.exception("the store could not be opened")
             self.error = _unexpected(exc)
             raise self.error from exc
-        self._read(self._index, self._embedder, report)
+        self._read(index, embedder, report)
         return retriever
+
+    def _opened(self) -> tuple[Index, Embedder]:
+        """The store and the embedding model, opened once; what failed may be tried again."""
+        if self._index and self._embedder:
+            return self._index, self._embedder
+        store, url = self._settings.store_dir, self._settings.chroma_url
+        held = hold(store)  # first: loading the model takes seconds
+        try:
+            if (embedder := self._embedder) is None:
+                embedder = self._embedder = Embedder(self._settings.embedding_model, store)
+                embedder.record()
+            address = str(url) if url else None
+            self._index = Index(store, embedder.name, embedder.dimension, address, held)
+        except BaseException:
+            held.release()
+            raise
+        return self._index, embedder
 
     def _read_again(self) -> None:
         assert self._index and self._embedder

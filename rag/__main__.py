@@ -205,10 +205,10 @@ def evaluate(
     kind = questions.kind(file)
     if kind != "questions" and (calibrate or plot):
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
-    if plot and find_spec("matplotlib") is None:
-        raise typer.BadParameter("--plot needs matplotlib: pip install -r requirements-dev.txt")
     if plot and not plot.parent.is_dir():  # before minutes of searching
         raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
+    if plot and find_spec("matplotlib") is None:
+        raise typer.BadParameter("--plot needs matplotlib: pip install -r requirements-dev.txt")
     with Console(stderr=True).status("Opening the library…") as status:
 
         def progress(done: int) -> None:

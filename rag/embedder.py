@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import logging
 import os
+import platform
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -32,6 +35,7 @@ PACKAGED = "all-MiniLM-L6-v2"
 # Of model.safetensors; equal to the file sentence-transformers publishes.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+PRECISIONS = "precisions.json"  # beside the libraries
 BATCH = 16
 QUESTIONS = 1024  # whose vectors are kept, 3 kB each
 # Two starts must not choose differently, or one store has vectors of two precisions. Without
@@ -44,10 +48,11 @@ class Embedder:
     """A sentence-transformers model on the CPU, safe to share between threads.
 
     `name` is the model as it was asked for, without a hub's organisation for the packaged one;
-    `dimension` the length of its vectors. Raises EmbedderError if it cannot be loaded.
+    `dimension` the length of its vectors. The precision that was measured to be quick is kept in
+    `store`, if it is given, and taken from there. Raises EmbedderError if it cannot be loaded.
     """
 
-    def __init__(self, name: str = PACKAGED) -> None:
+    def __init__(self, name: str = PACKAGED, store: Path | None = None) -> None:
         self.name = name.removeprefix("sentence-transformers/")
         self._lock = threading.RLock()
         self._waiting: deque[tuple[str, Future[Vectors]]] = deque()
@@ -56,13 +61,20 @@ class Embedder:
         self._question = lru_cache(maxsize=QUESTIONS)(self._queued)
         import torch
 
-        from .recording import quickest
-
-        self._model = _faster(_load(self.name)).eval()
-        self._forward = quickest(self._model, self._features)
+        self._model = _faster(_load(self.name), self.name, store).eval()
+        self._forward: Callable[[dict[str, Any]], Any] = self._plain
         self._no_gradients = torch.inference_mode
         self._set_threads, self._threads = torch.set_num_threads, torch.get_num_threads()
         self.dimension: int = self._encode([self.name]).shape[1]
+
+    def record(self) -> None:
+        """Makes single questions a third quicker (rag.recording). Takes four seconds of a
+        processor, so it is for processes that answer many."""
+        from .recording import quickest
+
+        with self._lock:
+            if self._forward == self._plain:
+                self._forward = quickest(self._model, self._features)
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Vectors:
         """Unit vectors, shape (len(texts), dimension), float32, in the order given.
@@ -132,6 +144,9 @@ class Embedder:
         unit.flags.writeable = False  # it may be kept
         return unit
 
+    def _plain(self, features: dict[str, Any]) -> Any:
+        return self._model(features)["sentence_embedding"]
+
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
         """What the model's first part takes, as its tokenizer gives it."""
         prompt = self._model.prompts.get(self._model.default_prompt_name or "")
@@ -191,11 +206,53 @@ def _packaged_model() -> Path:
     return path
 
 
-def _faster(model: SentenceTransformer) -> SentenceTransformer:
+def _faster(model: SentenceTransformer, name: str, store: Path | None) -> SentenceTransformer:
     """The model in bfloat16 where that is clearly faster than float32 on this CPU, else as it is.
 
-    On a CPU with bf16 instructions it was 2.9 times as fast at the same R@1 (DESIGN.md).
+    On a CPU with bf16 instructions it was 2.9 times as fast at the same R@1. Measuring takes four
+    seconds of a processor: it is done once for a model and a machine, and kept in `store`.
     """
+    import torch
+
+    file = store and store / PRECISIONS
+    kept = _precisions(file)
+    machine = f"{name} torch {torch.__version__} {_processor()}"
+    if machine not in kept:
+        kept[machine] = "bfloat16" if _halving_pays(model) else "float32"
+        if file:
+            _keep(file, kept)
+    return model.bfloat16() if kept[machine] == "bfloat16" else model
+
+
+def _precisions(file: Path | None) -> dict[str, str]:
+    """What was measured before; nothing if that cannot be read."""
+    try:
+        kept = json.loads(file.read_bytes()) if file else {}
+    except (OSError, ValueError):
+        return {}
+    known = ("bfloat16", "float32")
+    return {k: v for k, v in kept.items() if v in known} if isinstance(kept, dict) else {}
+
+
+def _keep(file: Path, precisions: dict[str, str]) -> None:
+    aside = file.with_suffix(".new")
+    try:
+        aside.write_text(json.dumps(precisions, indent=1), encoding="utf-8")
+        aside.replace(file)
+    except OSError as exc:  # then it is measured again
+        log.warning("%s cannot be written: %s", file, exc)
+
+
+def _processor() -> str:
+    """The processor's own name: of two that run the same programs one may have bf16."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _halving_pays(model: SentenceTransformer) -> bool:
     sample = ["a sentence of usual length, to measure the speed of the encoder " * 4] * BATCH
 
     def seconds(candidate: SentenceTransformer) -> float:
@@ -209,4 +266,4 @@ def _faster(model: SentenceTransformer) -> SentenceTransformer:
     halved = copy.deepcopy(model).bfloat16()
     full, half = seconds(model), seconds(halved)
     log.info("encoder: float32 %.0f ms, bfloat16 %.0f ms", 1e3 * full, 1e3 * half)
-    return halved if full >= BF16_SPEEDUP * half else model
+    return full >= BF16_SPEEDUP * half

@@ -16,11 +16,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from .embedder import Vectors
-from .errors import StoreError, StoreLocked
+from .errors import StoreError
 from .library import Library
+from .lock import hold, unusable
 from .types import Document
 from .vectors import VectorIndex
 
@@ -35,15 +36,23 @@ class Index:
     """The opened store of one embedding model, under `store/<fingerprint>`.
 
     Another model, or the same name with another dimension, has a folder of its own, so vectors are
-    never mixed and going back costs nothing. Raises StoreLocked when another process holds the
-    store, StoreError when it cannot be used.
+    never mixed and going back costs nothing. `held` is the lock of `store`, where it was acquired
+    before; it is released here. Raises StoreLocked when another process holds the store, StoreError
+    when it cannot be used.
     """
 
-    def __init__(self, store: Path, model: str, dimension: int, chroma_url: str | None) -> None:
+    def __init__(
+        self,
+        store: Path,
+        model: str,
+        dimension: int,
+        chroma_url: str | None,
+        held: FileLock | None = None,
+    ) -> None:
         name = fingerprint(model, dimension)
         try:
             with ExitStack() as opened:  # closed again, last first, if the next step fails
-                self._lock = _lock(store)
+                self._lock = held or hold(store)
                 opened.callback(self._lock.release)
                 self._folder = store / name
                 self._folder.mkdir(exist_ok=True)
@@ -55,7 +64,7 @@ class Index:
                 self._bring_into_step()
                 opened.pop_all()
         except OSError as exc:
-            raise _unusable(store, exc) from exc
+            raise unusable(store, exc) from exc
 
     def close(self) -> None:
         self.vectors.close()
@@ -163,30 +172,3 @@ def fingerprint(model: str, dimension: int) -> str:
     """The name of the store of one embedding model: readable, and different for another model."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", Path(model).name).strip("-")[:40] or "model"
     return f"{readable}-{hashlib.sha256(f'{model} {dimension}'.encode()).hexdigest()[:8]}"
-
-
-def _lock(store: Path) -> FileLock:
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(store / "lock", thread_local=False)
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        raise StoreLocked(
-            f"Another Headwater process is using {store}. Stop it first, or give this one another "
-            "HEADWATER_STORE_DIR.",
-            f"Một tiến trình Headwater khác đang dùng {store}. Hãy dừng nó trước, hoặc đặt "
-            "HEADWATER_STORE_DIR khác cho tiến trình này.",
-        ) from exc
-    except OSError as exc:
-        raise _unusable(store, exc) from exc
-    return lock
-
-
-def _unusable(store: Path, exc: OSError) -> StoreError:
-    reason = exc.strerror or str(exc)
-    return StoreError(
-        f"The store directory {store} cannot be used ({reason}). Give it back its permissions, or "
-        "set HEADWATER_STORE_DIR to a folder that may be written.",
-        f"Không dùng được thư mục lưu trữ {store} ({reason}). Hãy cấp lại quyền, hoặc đặt "
-        "HEADWATER_STORE_DIR tới một thư mục ghi được.",
-    )

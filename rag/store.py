@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .lock import hold
 from .terminal import loading
 
 if TYPE_CHECKING:
@@ -18,23 +19,29 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Index, Embedder]]:
     """The store and the embedding model of `settings`; the store is given back at the end."""
-    with loading():
-        from .embedder import Embedder
-        from .index import Index
+    store = settings.store_dir
+    held = hold(store)  # first: a second process is refused before it has loaded anything
+    try:
+        with loading():
+            from .embedder import Embedder
+            from .index import Index
 
-        embedder = Embedder(settings.embedding_model)
-    url = str(settings.chroma_url) if settings.chroma_url else None
-    with Index(settings.store_dir, embedder.name, embedder.dimension, url) as index:
+            embedder = Embedder(settings.embedding_model, store)
+        url = str(settings.chroma_url) if settings.chroma_url else None
+        index = Index(store, embedder.name, embedder.dimension, url, held)
+    except BaseException:
+        held.release()
+        raise
+    with index:
         yield index, embedder
 
 
 @contextmanager
 def retrieving(settings: Settings) -> Iterator[Retriever]:
     """The search of that store, with the profiles measured for it."""
-    with loading():
-        from . import profiles
-        from .retriever import Retriever
-
-    measured = profiles.load(settings.store_dir)
     with opened(settings) as (index, embedder):
-        yield Retriever(index, embedder, measured)
+        with loading():
+            from . import profiles
+            from .retriever import Retriever
+
+        yield Retriever(index, embedder, profiles.load(settings.store_dir))

@@ -95,7 +95,7 @@ def copies(
         shutil.copy(PDFS / "sample_multicolumn.pdf", place / "data")
     settings = {"data_dir": place / "data", "store_dir": place / "store"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest.reading.Embedder", lambda _: embedder)
+        patch.setattr("ingest.reading.Embedder", lambda *_: embedder)
         reading = Reading(Settings.model_validate(settings))
         reading.opening.wait()
     yield served(reading, **settings), reading

@@ -112,7 +112,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Runs a command in this process, in the same place unless variables name another."""
-    monkeypatch.setattr("rag.embedder.Embedder", lambda name: embedder)
+    monkeypatch.setattr("rag.embedder.Embedder", lambda *_: embedder)
     monkeypatch.setattr("rag.settings.load_settings", lambda: load_settings(env_file=None))
 
     def invoke(program: str, *arguments: str, typed: bytes = b"", **variables: object) -> Result:

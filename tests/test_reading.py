@@ -19,7 +19,7 @@ from rag.types import Content
 
 @pytest.fixture
 def settings(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr("ingest.reading.Embedder", lambda name: embedder)
+    monkeypatch.setattr("ingest.reading.Embedder", lambda *_: embedder)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.md").write_text("One.")
     return Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store")
@@ -51,7 +51,7 @@ def test_a_store_that_was_locked_is_opened_when_asked_again(settings: Settings) 
 def test_what_was_not_foreseen_while_opening_is_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def faulty(name: str) -> Embedder:
+    def faulty(*_: object) -> Embedder:
         raise KeyError("a private detail")
 
     monkeypatch.setattr("ingest.reading.Embedder", faulty)
