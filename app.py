@@ -53,8 +53,6 @@ from gradio.route_utils import CustomCORSMiddleware  # noqa: E402
 if _port is not None:
     os.environ["GRADIO_SERVER_PORT"] = _port
 
-log = logging.getLogger(__name__)
-
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
 EXAMPLES = [
@@ -280,8 +278,8 @@ def _description(settings: Settings) -> str:
     lines = ["Nguồn trước, câu trả lời sau · Sources first, then the stream"]
     if settings.store_is_temporary:
         lines.append(
-            "Thư viện nằm trong thư mục tạm, mỗi lần khởi động phải đọc lại · "
-            "The library is in a temporary folder and is read again at each start"
+            "Thư viện nằm trong thư mục tạm, có thể phải đọc lại sau khi khởi động lại · "
+            "The library is in a temporary folder and may have to be read again after a restart"
         )
     return f"<center>{'<br>'.join(lines)}</center>"
 
@@ -378,13 +376,6 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()
-        if settings.store_is_temporary:
-            log.warning(
-                "%s may not be written: the library is in the temporary folder %s and is read "
-                "again at each start. HEADWATER_STORE_DIR names another.",
-                PROJECT,
-                settings.store_dir,
-            )
         reading = Reading(settings)
         serve(settings, reading, block=True)
         reading.close()

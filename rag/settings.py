@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import re
 import tempfile
@@ -17,9 +19,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .errors import SettingsError
 from .types import Redacted
 
+log = logging.getLogger(__name__)
+
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "HEADWATER_"
-_TEMPORARY = "headwater-"  # how the name of a store that is not kept begins
 _SECRET = re.compile("KEY|AUTH|STORAGE")
 # A hash, of at most ten seconds; its salt and its digest end in bits that are not used.
 BCRYPT = re.compile(
@@ -31,14 +34,26 @@ _HASH = re.compile(r"\$\w+\$|\{\w+\}")
 
 
 def _default_store() -> Path:
-    """A Space's persistent storage, else the project's folder; a new temporary folder where that
-    may not be written, as in a read-only container."""
+    """A Space's persistent storage, else the project's folder; a temporary folder where that may
+    not be written, as in a read-only container."""
     space_volume, beside = Path("/data"), PROJECT / ".headwater"
     if os.environ.get("SPACE_ID") and os.access(space_volume, os.W_OK):
         return space_volume / "headwater"
     if os.access(beside if beside.exists() else PROJECT, os.W_OK):
         return beside
-    return Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    return _temporary_store()
+
+
+def _temporary_store() -> Path:
+    """The same for every process of this project and user, so that what one read another finds; a
+    new one if somebody else has made a folder of that name."""
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    project = hashlib.sha256(bytes(PROJECT)).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir(), f"headwater-{user}-{project}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if user != "" and folder.lstat().st_uid != user:
+        return Path(tempfile.mkdtemp(prefix="headwater-"))
+    return folder
 
 
 def _default_proxies() -> tuple[str, ...]:
@@ -224,9 +239,9 @@ class Settings(BaseSettings):
 
     @property
     def store_is_temporary(self) -> bool:
-        """Whether what was read is lost with the machine's temporary folder."""
-        store = self.store_dir
-        return store.parent == Path(tempfile.gettempdir()) and store.name.startswith(_TEMPORARY)
+        """Whether the store is where nobody asked for it, in the machine's temporary folder."""
+        chosen = "store_dir" in self.model_fields_set
+        return not chosen and self.store_dir.parent == Path(tempfile.gettempdir())
 
     @property
     def has_model(self) -> bool:
@@ -241,7 +256,7 @@ def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
     """
     _refuse_unknown_names(env_file)
     try:
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as exc:
         problems = []
         for error in exc.errors():
@@ -254,6 +269,14 @@ def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
             "A setting has a value that is not allowed. " + "; ".join(problems) + ".",
             "Một thiết lập có giá trị không hợp lệ. " + "; ".join(problems) + ".",
         ) from exc
+    if settings.store_is_temporary:
+        log.warning(
+            "%s may not be written: the library is in the temporary folder %s and may be gone "
+            "after a restart. HEADWATER_STORE_DIR names another folder.",
+            PROJECT,
+            settings.store_dir,
+        )
+    return settings
 
 
 def _refuse_unknown_names(env_file: Path | None) -> None:

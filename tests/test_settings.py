@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -131,17 +132,25 @@ def test_only_a_space_trusts_proxies_unasked_those_in_its_own_network(
 
 
 def test_a_store_that_may_not_be_written_is_a_temporary_one(
-    configured: Configured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.delenv("HEADWATER_STORE_DIR", raising=False)
-    monkeypatch.setattr("rag.settings.PROJECT", tmp_path)
-    assert load_settings(None).store_dir == tmp_path / ".headwater"
+    (project := tmp_path / "project").mkdir()
+    monkeypatch.setattr("rag.settings.PROJECT", project)
+    assert load_settings(None).store_dir == project / ".headwater"
     assert not load_settings(None).store_is_temporary
     monkeypatch.setattr("rag.settings.PROJECT", tmp_path / "gone")  # as if read-only, also for root
     settings = load_settings(None)
     assert settings.store_is_temporary and settings.store_dir.parent == tmp_path
     assert settings.store_dir.stat().st_mode & 0o777 == 0o700
+    assert str(settings.store_dir) in caplog.text
+    assert load_settings(None).store_dir == settings.store_dir  # what one process read is found
+    monkeypatch.setattr(os, "getuid", lambda: 12345)  # what stands there is somebody else's
+    other = load_settings(None)
+    assert other.store_is_temporary and other.store_dir != settings.store_dir
+    monkeypatch.setenv("HEADWATER_STORE_DIR", str(tmp_path / "chosen"))
+    assert not load_settings(None).store_is_temporary
 
 
 def test_logins_are_pairs_and_shown_nowhere(configured: Configured) -> None:
