@@ -23,21 +23,21 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from ingest import readers, sync
-from ingest.reading import Reading
-from rag import shelf
-from rag.access import user_of
+from ingest.background import Reading
 from rag.answer import Answerer
 from rag.assembly import assemble
-from rag.documents import Originals, documents
-from rag.doors import doors, exception_handlers, gate
+from rag.documents.routes import Originals, documents
+from rag.doors.access import user_of
+from rag.doors.guard import HangUp, probes
+from rag.doors.mcp_api import McpDoor
+from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
-from rag.http import HangUp, probes
-from rag.mcp_server import McpDoor
-from rag.metrics import Metrics
-from rag.pacing import paced
-from rag.request_id import log_to_stderr
-from rag.screen import Message, Screen, turns_of, without_documents
+from rag.page import sidebar as shelf
+from rag.page.screen import Message, Screen, turns_of, without_documents
+from rag.serving.metrics import Metrics
+from rag.serving.pacing import paced
+from rag.serving.request_id import log_to_stderr
 from rag.settings import PROJECT, Settings, load_settings
 from rag.types import Language, Options
 
@@ -326,8 +326,8 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         },
         root_path=settings.root_path,
         theme=THEME,
-        css_paths=PROJECT / "rag" / "page.css",
-        js=(PROJECT / "rag" / "page.js").read_text(),
+        css_paths=PROJECT / "rag" / "page" / "page.css",
+        js=(PROJECT / "rag" / "page" / "page.js").read_text(),
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
@@ -354,7 +354,7 @@ def _lifespan(
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
         # Gradio's own layer lets every site read what a public server answers. It steps back where
-        # the app that it is mounted in decides, by having this layer; here rag.doors does.
+        # the app that it is mounted in decides, by having this layer; here rag.doors.routes does.
         decided = SimpleNamespace(user_middleware=[Middleware(CORSMiddleware)])
         layer = app.middleware_stack
         while layer is not None:

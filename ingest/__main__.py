@@ -22,13 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rag.__main__ import AsJson, prepare, told
-from rag.store import opened
-from rag.terminal import printable, say
+from rag.commands.app import AsJson, prepare, told
+from rag.commands.shared import opened
+from rag.commands.terminal import printable, say
 
 if TYPE_CHECKING:
-    from rag.embedder import Embedder
-    from rag.index import Index
+    from rag.retrieval.embedder import Embedder
+    from rag.store.store import Index
 
     from .sync import Folder, Receipt
 

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from rag.embedder import Embedder
 from rag.errors import DocumentError, EmbedderError, StoreError, UnsupportedFormat
-from rag.index import Index
+from rag.retrieval.embedder import Embedder
+from rag.store.store import Index
 from rag.types import Document
 
 from . import chunking, readers

@@ -12,9 +12,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from . import extractive, followup, prompt, request_id, small_talk
-from .admission import Line, Visitors
-from .cache import Piece
+from . import followup
+from .citations.verifier import Verifier
 from .errors import HeadwaterError, QuestionError
 from .events import (
     CitationChecked,
@@ -28,16 +27,19 @@ from .events import (
     TextDelta,
     WithoutDocuments,
 )
-from .language import detect
-from .llm import Declined, Ending
-from .metrics import Metrics
-from .opening import Opening
 from .question import MAX_QUESTION, check_instructions, checked, sendable
-from .redact import Redactor
-from .retriever import Retriever
+from .retrieval.retriever import Retriever
+from .serving import request_id
+from .serving.line import Line, Visitors
+from .serving.metrics import Metrics
+from .store.opening import Opening
+from .text.language import detect
+from .text.redaction import Redactor
 from .types import Findings, Language, Options, Turn
-from .verifier import Verifier
-from .writer import Writer
+from .writing import extractive, prompt, small_talk
+from .writing.cache import Piece
+from .writing.model import Declined, Ending
+from .writing.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from limits import RateLimitItemPerMinute
 
-from .admission import Line, Visitors
 from .answer import Answerer
-from .budget import Budget
-from .cache import AnswerCache
-from .counting import storage
-from .llm import Model
-from .metrics import Metrics
-from .opening import Opening
-from .redact import Redactor
-from .retriever import Retriever
+from .retrieval.retriever import Retriever
+from .serving.budget import Budget
+from .serving.limit_storage import storage
+from .serving.line import Line, Visitors
+from .serving.metrics import Metrics
 from .settings import Settings
-from .writer import Writer
+from .store.opening import Opening
+from .text.redaction import Redactor
+from .writing.cache import AnswerCache
+from .writing.model import Model
+from .writing.writer import Writer
 
 PATIENCE = 30.0  # seconds that a reader waits in line, and again for the model's budget
 

@@ -98,7 +98,7 @@ class QuestionsError(HeadwaterError):
 
 
 class ModelError(HeadwaterError):
-    """Raised by `rag.llm` only; its code is one of the kinds that module lists."""
+    """Raised by `rag.writing.model` only; its code is one of the kinds that module lists."""
 
     def __init__(self, code: str, en: str, vi: str, *, retryable: bool) -> None:
         super().__init__(en, vi)

@@ -65,7 +65,8 @@ class TextDelta:
 @dataclass(frozen=True, slots=True)
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
-    and whether that source supports the sentence it closes; `reason` is that of rag.support."""
+    and whether that source supports the sentence it closes; `reason` is that of
+    rag.citations.support."""
 
     number: int
     start: int

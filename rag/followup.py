@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .language import detect, has_diacritics, keywords, words
-from .prompt import Message, unmarked
+from .text.language import detect, has_diacritics, keywords, words
 from .types import Findings, Language, Turn
+from .writing.prompt import Message, unmarked
 
 # Older turns are seldom meant, and an answer's beginning says what it is about.
 MAX_TURNS = 3
@@ -105,8 +105,9 @@ def needed(question: str, turns: Sequence[Turn], findings: Findings) -> bool:
     found well. "When does it close?" does not: the few words it has are found well somewhere by
     chance, so that its score says nothing.
 
-    Right document first, tests/dialogues.json held out (en / vi): 37 / 45 % of the questions alone;
-    74 / 50 % if all that lean wait for a low score; 84 / 85 % if none does; this rule 89 / 90 %.
+    Right document first, tests/measured/dialogues.json held out (en / vi): 37 / 45 % of the
+    questions alone; 74 / 50 % if all that lean wait for a low score; 84 / 85 % if none does; this
+    rule 89 / 90 %.
     """
     if not turns or not leans(question, findings.language):
         return False

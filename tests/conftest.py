@@ -16,18 +16,17 @@ import hypothesis  # noqa: F401  # its plugin would do it at the end: see browse
 import pytest
 
 from ingest import sync
-from rag.embedder import Embedder
-from rag.index import Index
-from rag.retriever import Retriever
+from rag.retrieval.embedder import Embedder
+from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
+from rag.store.store import Index
+from tests import foreign
+from tests.harness.browser import browser, reading, tab  # noqa: F401
+from tests.harness.lacking import command, lacking
+from tests.harness.redis_server import counts, redis  # noqa: F401
+from tests.harness.upstream import Upstream
 
-from . import foreign
-from .browser import browser, reading, tab  # noqa: F401
-from .lacking import command, lacking
-from .redis_server import counts, redis  # noqa: F401
-from .upstream import Upstream
-
-NODE = Path(__file__).parent / "node"
+NODE = PROJECT / "tests" / "node"
 
 
 class OutsideNetworkRefused(Exception):

@@ -18,7 +18,6 @@ from ingest import sync
 from rag import followup
 from rag.answer import Answerer
 from rag.assembly import assemble
-from rag.embedder import Embedder
 from rag.errors import StoreError
 from rag.events import (
     CitationChecked,
@@ -33,16 +32,16 @@ from rag.events import (
     WithoutDocuments,
     as_json,
 )
-from rag.index import Index
-from rag.metrics import Metrics
-from rag.opening import Opening
 from rag.question import MAX_QUESTION
-from rag.retriever import Retriever
+from rag.retrieval.embedder import Embedder
+from rag.retrieval.retriever import Retriever
+from rag.serving.metrics import Metrics
 from rag.settings import Settings, load_settings
+from rag.store.opening import Opening
+from rag.store.store import Index
 from rag.types import Findings, Options, Turn
-
-from .redis_server import RedisServer
-from .upstream import Script, Upstream, words
+from tests.harness.redis_server import RedisServer
+from tests.harness.upstream import Script, Upstream, words
 
 pytestmark = pytest.mark.anyio
 
@@ -278,7 +277,7 @@ async def test_a_rewriting_is_in_the_price_and_not_in_the_tokens_a_second(
     retriever: Retriever,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rag.pricing.price", lambda usage, *_: 0.25 * usage.output_tokens)
+    monkeypatch.setattr("rag.writing.pricing.price", lambda usage, *_: 0.25 * usage.output_tokens)
     query = "What is the default of proxy_read_timeout in nginx?"
     upstream.next(Script(words(query)), Script(["60 ", "s ", "[1]."], delay=0.01))
     async with asking(configured, upstream, retriever) as answerer:
@@ -297,7 +296,7 @@ async def test_an_answer_that_costs_nothing_has_a_price_of_zero(
     retriever: Retriever,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rag.pricing.price", lambda *_: 0.0)
+    monkeypatch.setattr("rag.writing.pricing.price", lambda *_: 0.0)
     async with asking(configured, upstream, retriever) as answerer:
         finished = end(await events(answerer, EN))
     assert finished.price == 0.0 and as_json(finished)["price"] == 0.0

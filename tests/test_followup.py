@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from rag import dialogues, followup
-from rag.dialogues import Dialogue
+from rag import followup
 from rag.errors import QuestionsError
-from rag.language import detect
-from rag.retriever import Retriever
+from rag.measuring import dialogues
+from rag.measuring.dialogues import Dialogue
+from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
+from rag.text.language import detect
 from rag.types import Findings, Language, Turn, Verdict
 
-DIALOGUES = PROJECT / "tests" / "dialogues.json"
-QUESTIONS = PROJECT / "tests" / "questions.json"
+DIALOGUES = PROJECT / "tests" / "measured" / "dialogues.json"
+QUESTIONS = PROJECT / "tests" / "measured" / "questions.json"
 
 
 def scored(question: str, verdict: Verdict) -> Findings:

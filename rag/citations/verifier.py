@@ -1,0 +1,76 @@
+"""Checks the citations in a stream of text while it passes. Knows the sources of one turn and a way
+to judge a sentence; knows no index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
+
+from ..events import CitationChecked
+from ..types import Source
+from .parser import Citations, Cited
+from .support import Support
+
+T = TypeVar("T")
+Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
+
+
+class Verifier:
+    """The citations of one turn. `dropped` counts those that were removed, having no source."""
+
+    def __init__(self, sources: Sequence[Source], judge: Judge) -> None:
+        """`judge(sentence, sources)` gives one judgement a source; it is called on a thread."""
+        self._sources = {source.number: source for source in sources}
+        self._citations = Citations(self._sources)
+        self._judge = judge
+
+    @property
+    def dropped(self) -> int:
+        return self._citations.dropped
+
+    async def stream(
+        self, pieces: AsyncGenerator[str | T]
+    ) -> AsyncGenerator[str | T | CitationChecked]:
+        """The pieces, every marker in their text as [n] and followed by what its check found.
+
+        What is no text passes in its place and ends what is held, as the end does, or an error of
+        `pieces`, which is raised after it. `pieces` is closed with this.
+        """
+        async with aclosing(pieces):
+            try:
+                async for piece in pieces:
+                    if isinstance(piece, str):
+                        for found in self._citations.feed(piece):
+                            for shown in await self._checked(found):
+                                yield shown
+                        continue
+                    for found in self._citations.end():
+                        for shown in await self._checked(found):
+                            yield shown
+                    yield piece
+            except Exception:  # not a cancellation: nobody would read the rest
+                for found in self._citations.end():
+                    for shown in await self._checked(found):
+                        yield shown
+                raise
+            for found in self._citations.end():
+                for shown in await self._checked(found):
+                    yield shown
+
+    async def _checked(self, found: str | Cited) -> Sequence[str | CitationChecked]:
+        if isinstance(found, str):
+            return (found,)
+        start, checks = found.start, []
+        for number, support in zip(found.numbers, await self._judged(found), strict=True):
+            checks.append(CitationChecked(number, start, support.supported, support.reason))
+            start += len(f"[{number}]")
+        return checks
+
+    async def _judged(self, cited: Cited) -> Sequence[Support]:
+        """One judgement for each number."""
+        if not cited.sentence:
+            return [Support(True, "unchecked", 0.0, 0.0)] * len(cited.numbers)
+        sources = [self._sources[number] for number in cited.numbers]
+        return await asyncio.to_thread(self._judge, cited.sentence, sources)

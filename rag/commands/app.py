@@ -1,0 +1,265 @@
+"""The terminal: `python -m rag ask`, `search` and `eval`.
+
+Only translates a command line into a call; rag.commands.terminal draws what comes of it. The result
+goes to stdout, everything else to stderr. What is heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from importlib.util import find_spec
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, assert_never
+
+import typer
+from rich.console import Console
+
+from ..errors import HeadwaterError
+from ..events import Event, Failed, Waiting, as_json, findings_as_json
+from ..serving.request_id import log_to_stderr
+from ..types import Language, Options
+from . import terminal
+from .shared import retrieving
+
+if TYPE_CHECKING:
+    from ..answer import Answerer
+    from ..retrieval.retriever import Retriever
+    from ..settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Words = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
+TopK = Annotated[
+    int | None, typer.Option("--top-k", min=1, max=20, help="Sources; else HEADWATER_TOP_K.")
+]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Says a HeadwaterError in one line on stderr and ends the command with status 2."""
+    try:
+        yield
+    except HeadwaterError as exc:
+        terminal.say(exc.en)
+        raise typer.Exit(2) from exc
+
+
+def prepare(verbose: bool) -> None:
+    """Sets this process's streams to UTF-8 and its log to stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # Half a surrogate pair from a model must not end the answer; in JSON it stays valid.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
+
+
+@app.callback()
+def common(
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
+) -> None:
+    """Ask your own documents: the sources first, then the answer."""
+    prepare(verbose)
+
+
+@app.command()
+@told()
+def ask(
+    question: Annotated[
+        str | None, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answer a file of questions, one a line or JSON lines, several at once: a JSON "
+            "line an answer, also into FILE.answers.jsonl, where a later run goes on.",
+        ),
+    ] = None,
+    in_json: AsJson = False,
+    top_k: TopK = None,
+    language: Annotated[
+        Language | None, typer.Option(help="Of the answer; else the question's.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Else OPENAI_MODEL.")] = None,
+) -> None:
+    """Answer a question from the documents: the sources, then the text as it is written."""
+    from ..question import checked
+    from ..settings import load_settings
+
+    options = Options(language=language, top_k=top_k, model=model)
+    if batch is not None and question is None:
+        _ask_batch(batch, options)
+        return
+    if batch is not None or question is None:
+        raise typer.BadParameter("give a QUESTION, or --batch FILE, and not both")
+    try:
+        settings = load_settings()
+        query = checked(_typed(question))
+        with terminal.Terminal(quotes=not settings.has_model) as screen:
+            show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
+            show(Waiting(0, 0, ""))
+            with retrieving(settings) as retriever:
+                last = asyncio.run(_answer(settings, retriever, query, options, show))
+    except HeadwaterError as exc:
+        if in_json:
+            terminal.print_json(as_json(Failed(exc.code, exc.retryable, exc.en, "-")))
+        raise
+    if isinstance(last, Failed):
+        raise typer.Exit(2)
+
+
+def _ask_batch(file: Path, options: Options) -> None:
+    """`ask --batch`: answers to stdout and beside the file, how far it is to stderr. Exit status 1
+    if some failed, 2 if the rest would have failed as well."""
+    from ..settings import load_settings
+    from . import batch
+
+    settings = load_settings()
+    items, out = batch.load(file), batch.answers_file(file)
+    with Console(stderr=True).status("Opening the library…") as status:
+        shown = 0
+
+        def show(line: dict[str, object]) -> None:
+            nonlocal shown
+            shown += 1
+            status.update(f"{shown} answered…")
+            terminal.print_json(line)
+
+        async def answers(retriever: Retriever) -> batch.Outcome:
+            async with aclosing(_answerer(settings, retriever, patience=86_400)) as answerer:
+                return await batch.run(
+                    items, out, lambda question: answerer.answer(question, options=options), show
+                )
+
+        with retrieving(settings) as retriever:
+            outcome = asyncio.run(answers(retriever))
+    terminal.say(
+        f"{outcome.answered} answered, {outcome.skipped} were answered before, "
+        f"{outcome.failed} failed. All answers: {out}"
+    )
+    if outcome.stopped_by:
+        terminal.say(f"Stopped, the others would fail as well: {outcome.stopped_by}")
+        raise typer.Exit(2)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@told()
+def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None:
+    """List the passages that answer a question, best first, and whether they are enough."""
+    from ..question import checked
+    from ..settings import load_settings
+
+    settings = load_settings()
+    query = checked(_typed(question))
+    with (
+        Console(stderr=True).status("Opening the library…"),
+        retrieving(settings) as retriever,
+    ):
+        findings = retriever.search(query, top_k or settings.top_k)
+    if in_json:
+        terminal.print_json(findings_as_json(findings))
+    else:
+        Console().print(terminal.findings_table(findings), terminal.verdict_line(findings))
+
+
+@app.command("eval")
+@told()
+def evaluate(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Questions about the library, or in SQuAD's format; or labelled sentences, or "
+            "dialogues, as in tests/measured/support.json and tests/measured/dialogues.json."
+        ),
+    ],
+    in_json: AsJson = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit weights and thresholds to one half of the questions, measure with the other, "
+            "and keep them beside the store.",
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Draw how many questions each threshold would refuse."),
+    ] = None,
+) -> None:
+    """Measure search and refusal on questions whose right document is known; or the check of
+    citations on labelled sentences; or the search for a dialogue's second question."""
+    from ..measuring import questions
+    from ..measuring import run as measuring
+    from ..settings import load_settings
+
+    settings = load_settings()
+    kind = questions.kind(file)
+    if kind != "questions" and (calibrate or plot):
+        raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
+    if plot and not plot.parent.is_dir():  # before minutes of searching
+        raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
+    if plot and find_spec("matplotlib") is None:
+        raise typer.BadParameter("--plot needs matplotlib: pip install -r requirements-dev.txt")
+    with Console(stderr=True).status("Opening the library…") as status:
+
+        def progress(done: int) -> None:
+            status.update(f"{done} done…")
+
+        match kind:
+            case "questions":
+                measured = measuring.questions(settings, file, calibrate, plot, progress)
+            case "support":
+                measured = measuring.support(settings, file, progress)
+            case "dialogues":
+                measured = measuring.dialogues(settings, file, progress)
+            case _:
+                assert_never(kind)
+    if measured.kept:
+        terminal.say(
+            f"Kept in {measured.kept}, for what starts from now on. Delete that file to go back."
+        )
+    if in_json:
+        terminal.print_json(measured.values)
+    else:
+        Console().print(measured.shown)
+
+
+async def _answer(
+    settings: Settings,
+    retriever: Retriever,
+    query: str,
+    options: Options,
+    show: Callable[[Event], None],
+) -> Event | None:
+    """Shows the events of one answer as they come; the last of them."""
+    event = None
+    answerer = _answerer(settings, retriever)
+    async with aclosing(answerer), aclosing(answerer.answer(query, options=options)) as events:
+        async for event in events:
+            show(event)
+    return event
+
+
+def _answerer(settings: Settings, retriever: Retriever, **patience: float) -> Answerer:
+    with terminal.loading():
+        from ..assembly import assemble
+        from ..serving.metrics import Metrics
+        from ..store.opening import Opening
+
+    return assemble(settings, Opening(lambda _: retriever), Metrics(), **patience)
+
+
+def _typed(question: str) -> str:
+    """The question as Unicode, from stdin for "-". Bytes that are not UTF-8 become "�"."""
+    typed = question.encode(errors="surrogateescape")
+    return (sys.stdin.buffer.read() if question == "-" else typed).decode(errors="replace")

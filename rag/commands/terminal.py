@@ -1,0 +1,294 @@
+"""How a terminal shows events and values: sources and text on stdout, what else there is on stderr.
+
+Knows no command and asks nothing; only draws.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, assert_never
+
+from rich import box
+from rich.console import Console, Group
+from rich.control import Control
+from rich.segment import ControlType
+from rich.table import Table
+from rich.text import Text
+
+from ..events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+)
+from ..text import markdown, summary
+from ..text.language import marks
+from ..text.redaction import unmasked
+from ..types import Findings
+from ..writing import pricing
+
+if TYPE_CHECKING:
+    from ..measuring.calibration import Calibration
+    from ..measuring.dialogues import DialogueReport
+    from ..measuring.search import Report
+    from ..measuring.support import SupportReport
+
+EXCERPT = 200  # characters of a passage
+LEAD = 40  # of them before the first word that the question also has
+
+# What would steer a terminal instead of being read on it; a file name or a model may send anything.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def say(sentence: str) -> None:
+    """One line on stderr, from Headwater."""
+    print(f"headwater: {' '.join(printable(sentence).split())}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that would steer a terminal."""
+    return _STEERING.sub("", text)
+
+
+def print_json(values: dict[str, object]) -> None:
+    """One object on one line."""
+    print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While libraries are loaded, an interrupt ends the process at once: the exception that it is
+    elsewhere may break one in the middle, and come out as a traceback of that. Nothing is left half
+    done then. Only the main thread can say so to the process; in another one nothing is changed."""
+
+    def end(*_: object) -> None:
+        codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
+        Console(stderr=True).control(Control(*codes, (ControlType.SHOW_CURSOR,)))
+        os._exit(130)
+
+    before = signal.getsignal(signal.SIGINT)
+    in_background = before is signal.SIG_IGN  # started by a script that goes on
+    if in_background or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Terminal:
+    """Shows one answer to a reader as it comes."""
+
+    def __init__(self, *, quotes: bool) -> None:
+        """`quotes` says that no model writes: quotations are Markdown only to be shown as they are,
+        and here they are plain."""
+        self._quotes = quotes
+        self._status = Console(stderr=True).status("")
+        self._searched = False
+        self._in_text = False
+        self._received = 0  # bytes of the answer
+        self._doubted: set[int] = set()  # sources that a sentence cites without their support
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._status.stop()
+        if kind is KeyboardInterrupt and self._received:
+            self._end_text()
+            say(summary.stopped(pricing.tokens(self._received), "en"))
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Queued(place):
+                self._status.update(summary.queued(place, self._searched, "en") + "…")
+                self._status.start()
+            case Waiting():
+                self._status.update("Opening the library…")
+                self._status.start()
+            case Searching():
+                self._status.update("Searching…")
+            case SourcesFound(findings, rewritten):
+                self._searched = True
+                self._status.stop()
+                if rewritten:
+                    say(f"Searched for: {findings.query}")
+                _print_sources(findings)
+            case WithoutDocuments():
+                self._searched = True
+                self._status.stop()
+                say("Not from your documents: the model's own knowledge.")
+            case CitationChecked():
+                if not event.supported:
+                    self._doubted.add(event.number)
+            case TextDelta(text):
+                self._status.stop()
+                self._in_text = True
+                self._received += pricing.size(text)
+                shown = markdown.unescape(text) if self._quotes else text
+                print(printable(shown), end="", flush=True)
+            case Finished():
+                self._end_text()
+                if self._doubted:
+                    numbers = "".join(f"[{number}]" for number in sorted(self._doubted))
+                    say(f"Not confirmed by the passage that is cited: {numbers}. Check it.")
+                Console(stderr=True).print(Text(_ending(event), style="dim"))
+            case Failed(sentence=sentence, request_id=request):
+                self._status.stop()
+                self._end_text()
+                say(f"{sentence} (id {request})")
+            case _:
+                assert_never(event)
+
+    def _end_text(self) -> None:
+        if self._in_text:
+            print(flush=True)
+        self._in_text = False
+
+
+def _print_sources(findings: Findings) -> None:
+    grid = Table.grid(padding=(0, 1))
+    query = unmasked(findings.query)
+    for s in findings.sources:
+        place = f"{s.document}, page {s.page} · {s.score:.2f}"
+        heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
+        grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s.text, query)))
+    console = Console()
+    console.print(grid)
+    if findings.verdict != "answer":
+        console.print(verdict_line(findings))
+    console.print()
+
+
+def findings_table(findings: Findings) -> Table:
+    table = Table("", "Document", "Page", "Score", "Passage", box=box.SIMPLE_HEAD)
+    query = unmasked(findings.query)
+    for s in findings.sources:
+        name = Text(printable(s.document), overflow="fold")
+        excerpt = _excerpt(s.text, query)
+        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", excerpt)
+    return table
+
+
+def verdict_line(findings: Findings) -> Text:
+    said = {
+        "answer": ("Enough to answer from", "green"),
+        "weak": ("Weak: this may not answer the question", "yellow"),
+        "refuse": ("No relevant information; these come nearest", "red"),
+    }
+    words, colour = said[findings.verdict]
+    scores = f" (evidence {findings.best_score:.2f}, refused below {findings.threshold:.2f})."
+    return Text(words + scores, style=colour)
+
+
+def _excerpt(text: str, query: str) -> Text:
+    """A part of a passage around the first word that the question also has, such words bold."""
+    spans = marks(unmasked(text), query)
+    start = max(spans[0][0] - LEAD, 0) if spans else 0
+    if start:
+        start = text.find(" ", start, spans[0][0]) + 1 or start
+    end = min(start + EXCERPT, len(text))
+    if end < len(text) and (space := text.rfind(" ", start + LEAD, end)) > 0:
+        end = space
+    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", text)), style="dim")
+    for mark_start, mark_end in spans:
+        passage.stylize("bold", mark_start, mark_end)
+    ends = ("…" if start else "", "…" if end < len(text) else "")
+    return Text.assemble(ends[0], passage[start:end], ends[1], style="dim")
+
+
+def _ending(event: Finished) -> str:
+    """The quiet lines under an answer."""
+    measured = " · ".join(printable(part) for part in summary.parts(event, "en"))
+    if event.reason == "refused":
+        return f"No model was asked · {measured}"
+    if event.reason == "small_talk":
+        return measured
+    if event.model is None:
+        return (
+            "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
+            f"or OPENAI_BASE_URL for a server of your own.\n{measured}"
+        )
+    met = {"stop": "", "length": " · length limit", "content_filter": " · filtered"}[event.reason]
+    return f"{printable(event.model)}{met} · {measured}"
+
+
+def report_table(report: Report, table: Table | None = None, when: str = "") -> Table:
+    """The figures of `report`, in rows of a table of their own or of `table`; `when` tells them
+    apart there."""
+    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
+    table = table or Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
+        table.add_row(f"{language} {when}".strip(), str(part.questions), *map(_share, shares))
+    return table
+
+
+def calibration_tables(calibration: Calibration) -> Group:
+    """What was measured before and after, and the profiles."""
+    table = report_table(calibration.before, when="before")
+    table.add_section()
+    report_table(calibration.after, table, "after")
+    heads = ("Cosine", "Spread", "Evidence", "Refused below", "Weak below")
+    profiles = Table("", *heads, box=box.SIMPLE_HEAD)
+    for when, found in (("before", calibration.used), ("after", calibration.found)):
+        for language, profile in found.items():
+            profiles.add_row(
+                f"{language} {when}",
+                f"{profile.cosine:.1f}",
+                "yes" if profile.spread else "no",
+                "meaning" if profile.by_meaning else "keywords",
+                f"{profile.refuse_below:.3f}",
+                f"{profile.weak_below:.3f}",
+            )
+    left_out = [
+        Text(
+            f"{language} stays as it was: {count} answerable questions, {calibration.least} needed."
+        )
+        for language, count in calibration.left_out.items()
+    ]
+    return Group(table, profiles, *left_out)
+
+
+def support_table(report: SupportReport) -> Table:
+    heads = ("Pairs", "Precision of “unsupported”", "Recall")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for (half, language), part in report.parts().items():
+        shares = map(_share, (part.precision, part.recall))
+        table.add_row(f"{language} {half.replace('_', ' ')}", str(part.pairs), *shares)
+    return table
+
+
+def dialogues_table(report: DialogueReport) -> Table:
+    heads = ("Dialogues", "Rewritten", "R@1", "R@5", "R@1 as typed", "R@5 as typed")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = (part.r_at_1, part.r_at_5, part.raw_r_at_1, part.raw_r_at_5)
+        counts = str(part.dialogues), str(part.rewritten)
+        table.add_row(language, *counts, *map(_share, shares))
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{share:.3f}"

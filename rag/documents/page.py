@@ -1,0 +1,139 @@
+"""How one page of a document looks: HTML that runs and loads nothing, whatever the document says.
+
+Pure. Knows neither the library nor files; links are relative, so it may be served under any path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from ..text.language import detect
+from ..text.markdown import line
+from .highlight import Highlight
+
+Notice = tuple[str, str]  # in Vietnamese and in English
+
+_POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'none'"
+_PARAGRAPH = re.compile(r"(?:.+(?:\n|\Z))+")
+_STYLE = """
+:root { color-scheme: light dark; --mark: #ffe58a; --line: #8886; --link: #0f766e; }
+@media (prefers-color-scheme: dark) { :root { --mark: #6b5300; --link: #5eead4; } }
+body { margin: 0 auto; padding: 0 1rem 4rem; max-width: 56rem; overflow-wrap: anywhere;
+  font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+header { position: sticky; top: 0; z-index: 1; padding: .6rem 0; background: Canvas;
+  border-bottom: 1px solid var(--line); }
+h1 { margin: 0; font-size: 1.1rem; }
+header p { margin: 0; font-size: .85rem; }
+nav { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .9rem; }
+a, summary { color: var(--link); }
+.notice { border-left: 3px solid #d97706; padding: .2rem .8rem; }
+.text { white-space: pre-wrap; }
+mark { background: var(--mark); color: inherit; }
+#passage { scroll-margin: 9rem 0 40vh; }
+.page { position: relative; margin: 1rem 0; overflow: hidden; background: #fff;
+  outline: 1px solid var(--line); outline-offset: -1px; }
+.page img { display: block; width: 100%; height: 100%; }
+.page span { position: absolute; background: #ffe14d; box-shadow: 0 0 0 2px #ffe14d;
+  mix-blend-mode: multiply; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of a page. `mark` is the passage's (start, end) in `text`, `drawing` the place
+    of it on a page that is drawn, and the text is folded away under it unless there is a notice."""
+
+    title: str
+    name: str
+    number: int
+    pages: int
+    text: str
+    mark: tuple[int, int] | None
+    drawing: Highlight | None
+    notice: Notice | None
+    has_original: bool
+
+
+def show(view: View) -> str:
+    """The page as HTML; the passage, or its first box, has the id `passage`."""
+    boxed = view.drawing is not None and bool(view.drawing.boxes)
+    text = f'<div class="text">{"".join(_paragraphs(view, identified=not boxed))}</div>'
+    if view.drawing is not None:
+        is_open = " open" if view.notice else ""
+        text = f"<details{is_open}><summary>Phần chữ · Text</summary>{text}</details>"
+    return _html(
+        view.title,
+        f"<header><h1>{escape(line(view.title))}</h1>"
+        f"<p><bdi>{escape(line(view.name))}</bdi> · trang {view.number}/{view.pages} · "
+        f"page {view.number} of {view.pages}</p>{_navigation(view)}</header>"
+        f'<main lang="{detect(view.text)}">{_notice(view.notice)}{_drawing(view)}{text}</main>',
+    )
+
+
+def message(notice: Notice) -> str:
+    """A page that has only something to say."""
+    return _html("Headwater", f"<main>{_notice(notice)}</main>")
+
+
+def _navigation(view: View) -> str:
+    links = []
+    if view.number > 1:
+        links.append(f'<a rel="prev" href="{view.number - 1}">← Trang trước · Previous page</a>')
+    if view.number < view.pages:
+        links.append(f'<a rel="next" href="{view.number + 1}">Trang sau · Next page →</a>')
+    if view.has_original:
+        links.append('<a href="../file">Tệp gốc · Original file</a>')
+    return f"<nav>{''.join(links)}</nav>"
+
+
+def _drawing(view: View) -> str:
+    if view.drawing is None:
+        return ""
+    places = [
+        f"left:{box.left:.3%};top:{box.top:.3%};width:{box.width:.3%};height:{box.height:.3%}"
+        for box in view.drawing.boxes
+    ]
+    boxes = "".join(f'<span style="{place}"></span>' for place in places)
+    boxes = boxes.replace("<span", '<span id="passage"', 1)
+    # With the ratio the passage is scrolled to before the picture has come.
+    ratio = f"{view.drawing.width:.2f}/{view.drawing.height:.2f}"
+    alt = f"Trang {view.number} · Page {view.number}"
+    return (
+        f'<div class="page" style="aspect-ratio:{ratio}">'
+        f'<img src="{view.number}.png" alt="{alt}">{boxes}</div>'
+    )
+
+
+def _paragraphs(view: View, *, identified: bool) -> Iterator[str]:
+    """The text's paragraphs, the passage marked in each; the first mark may have the id."""
+    marked_from, marked_to = view.mark or (0, 0)
+    attribute = ' id="passage"' if identified else ""
+    for paragraph in _PARAGRAPH.finditer(view.text):
+        start, end = paragraph.span()
+        cut = [min(max(at, start), end) for at in (marked_from, marked_to)]
+        before, passage, after = (
+            escape(view.text[a:b]) for a, b in zip([start, *cut], [*cut, end], strict=True)
+        )
+        if passage:
+            passage = f"<mark{attribute}>{passage}</mark>"
+            attribute = ""
+        yield f"<p>{before}{passage}{after}</p>"
+
+
+def _notice(notice: Notice | None) -> str:
+    if notice is None:
+        return ""
+    vi, en = map(escape, notice)
+    return f'<div class="notice" role="status"><p lang="vi">{vi}</p><p lang="en">{en}</p></div>'
+
+
+def _html(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="vi"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(line(title))}</title><style>{_STYLE}</style></head><body>{body}</body></html>"
+    )

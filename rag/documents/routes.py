@@ -1,0 +1,267 @@
+"""The routes that show a document of the library: a page with the passage marked, and the file.
+
+A document is named by its id in the library, never by a path. Knows no file format but PDF, which
+is drawn; what reads the others and what a digest is made of is passed in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from ..errors import DocumentError, HeadwaterError
+from ..retrieval.passages import joined
+from ..store.library import Library
+from ..types import Chunk, Content, Document, Source
+from . import highlight
+from . import page as document_page
+from .page import Notice, View
+
+Shelf = Callable[[], Library | None]
+
+_HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
+_TEXT = {".txt", ".md", ".markdown"}
+_NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes
+
+_CHANGED = (
+    "Tệp gốc đã bị xóa hoặc đã thay đổi sau khi được đọc. Đây là phần chữ mà thư viện còn giữ.",
+    "The original file is gone or has changed since it was read. This is the text that the library "
+    "kept of it.",
+)
+_UNDRAWN = (
+    "Không vẽ được trang này. Đây là phần chữ mà thư viện giữ.",
+    "This page cannot be drawn. This is the text that the library has of it.",
+)
+_UNPLACED = (
+    "Không tìm được chỗ của đoạn trích trên hình trang; đoạn được đánh dấu trong phần chữ.",
+    "The passage could not be found on the picture of the page; it is marked in the text.",
+)
+_MISSING = (
+    "Thư viện không có nội dung này, hoặc tài liệu đã được đọc lại hay đã bị xóa.",
+    "The library does not have this, or the document was read again or removed.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """The files that documents were read from, under `data_dir`, and how ingest reads them.
+
+    `digest` gives a file's digest as the library stores it, or raises OSError; `read` its content,
+    or raises DocumentError.
+    """
+
+    data_dir: Path
+    digest: Callable[[Path], str]
+    read: Callable[[Path], Content]
+
+    def path(self, document: Document) -> Path | None:
+        """Where the document lies; None if no file is there that is still the one that was read."""
+        path = self.data_dir.expanduser() / document.folder / document.name
+        try:
+            return path if self.digest(path) == document.digest else None
+        except OSError:
+            return None
+
+
+class _Missing(Exception):
+    """What was asked for is not in the library."""
+
+
+def documents(shelf: Shelf, originals: Originals) -> list[Route]:
+    """`/documents/{id}/pages/{n}` (with `?chunk=`, once or more, that passage is marked, at
+    `#passage`), the same
+    with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
+
+    `shelf` gives None while the library is being opened: 503. What is not in it is 404.
+    """
+
+    def page(request: Request) -> Response:
+        library, document_id, document = _asked(request, shelf)
+        number = _page_number(request, document)
+        passages = library.passages(document_id, number)
+        marked = _marked(request, passages)
+        view = _view(document, number, passages, marked, originals)
+        return HTMLResponse(document_page.show(view), headers=_HEADERS)
+
+    def drawn(request: Request) -> Response:
+        _, _, document = _asked(request, shelf)
+        number = _page_number(request, document)
+        path = originals.path(document)
+        if path is None or _suffix(document) != ".pdf":
+            raise _Missing
+        try:
+            png = highlight.draw(path, number)
+        except DocumentError as exc:
+            raise _Missing from exc
+        return Response(png, media_type="image/png", headers=_HEADERS)
+
+    def file(request: Request) -> Response:
+        _, _, document = _asked(request, shelf)
+        path = originals.path(document)
+        if path is None:
+            raise _Missing
+        return _file(path, document)
+
+    return [
+        Route("/documents/{id}/pages/{n}.png", _answered(drawn)),
+        Route("/documents/{id}/pages/{n}", _answered(page)),
+        Route("/documents/{id}/file", _answered(file)),
+    ]
+
+
+def address(source: Source) -> str | None:
+    """Of the page of `source` with the passage marked, relative to the app's own; None if it cannot
+    be opened."""
+    if not source.document_id:
+        return None
+    chunks = urlencode([("chunk", chunk) for chunk in source.chunks])
+    return f"documents/{source.document_id}/pages/{source.page}?{chunks}#passage"
+
+
+def _answered(show: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        try:
+            return show(request)
+        except _Missing:
+            return HTMLResponse(document_page.message(_MISSING), 404, _HEADERS)
+        except HeadwaterError as exc:
+            return HTMLResponse(document_page.message((exc.vi, exc.en)), 503, _HEADERS)
+
+    return answer
+
+
+def _asked(request: Request, shelf: Shelf) -> tuple[Library, int, Document]:
+    library = shelf()
+    if library is None:
+        raise HeadwaterError(
+            "The library is being opened. Try again in a moment.",
+            "Thư viện đang được mở. Hãy thử lại sau giây lát.",
+        )
+    document_id = _number(request.path_params["id"])
+    document = library.document(document_id)
+    if document is None:
+        raise _Missing
+    return library, document_id, document
+
+
+def _page_number(request: Request, document: Document) -> int:
+    number = _number(request.path_params["n"])
+    if not 1 <= number <= document.pages:
+        raise _Missing
+    return number
+
+
+def _marked(request: Request, passages: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks of the page that are to be marked, one after another."""
+    wanted = {_number(text) for text in request.query_params.getlist("chunk")}
+    marked = [chunk for chunk in passages if chunk.id in wanted]
+    if len(marked) < len(wanted):
+        raise _Missing
+    return marked
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise _Missing
+    return int(text)
+
+
+def _suffix(document: Document) -> str:
+    return Path(document.name).suffix.lower()
+
+
+def _view(
+    document: Document,
+    number: int,
+    passages: Sequence[Chunk],
+    marked: Sequence[Chunk],
+    originals: Originals,
+) -> View:
+    path, is_pdf = originals.path(document), _suffix(document) == ".pdf"
+    drawing, notice = None, None if path else _CHANGED
+    if path and is_pdf:
+        drawing, notice = _drawing(path, number, marked)
+    read = _read(path, number, passages, originals) if path and not is_pdf else None
+    text = joined(passages) if read is None else read
+    places = _places(text, passages)
+    return View(
+        title=document.title,
+        name=document.name,
+        number=number,
+        pages=document.pages,
+        text=text,
+        mark=_span([places[chunk.id] for chunk in marked if chunk.id in places]),
+        drawing=drawing,
+        notice=notice,
+        has_original=path is not None,
+    )
+
+
+def _drawing(
+    path: Path, number: int, marked: Sequence[Chunk]
+) -> tuple[highlight.Highlight | None, Notice | None]:
+    try:
+        drawing = highlight.find(path, number, joined(marked))
+    except DocumentError:
+        return None, _UNDRAWN
+    return drawing, _UNPLACED if marked and not drawing.boxes else None
+
+
+def _read(path: Path, number: int, passages: Sequence[Chunk], originals: Originals) -> str | None:
+    """The page's text as the file has it; None if it does not hold the passages."""
+    try:
+        pages = originals.read(path).pages
+    except DocumentError:
+        return None
+    text = next((page.text for page in pages if page.number == number), "")
+    return text if len(_places(text, passages)) == len(passages) else None
+
+
+def _span(places: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    return (places[0][0], places[-1][1]) if places else None
+
+
+def _places(text: str, passages: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
+    """Where each of a page's chunks stands in its text, by chunk id: one after another, so that a
+    passage whose text is there twice has its own place."""
+    places: dict[int, tuple[int, int]] = {}
+    at = -1
+    for chunk in passages:
+        at = text.find(chunk.text, at + 1)
+        if at < 0:
+            break
+        places[chunk.id] = (at, at + len(chunk.text))
+    return places
+
+
+def _file(path: Path, document: Document) -> Response:
+    """The original. Only what a browser shows without running anything is shown in it; text only
+    as UTF-8, which is what the browser is told."""
+    media_type, disposition = "application/octet-stream", "attachment"
+    suffix = _suffix(document)
+    if suffix == ".pdf":
+        media_type, disposition = "application/pdf", "inline"
+    elif suffix in _TEXT and _is_utf8(path):
+        media_type, disposition = "text/plain", "inline"
+    return FileResponse(
+        path,
+        media_type=media_type,
+        filename=Path(document.name).name,
+        content_disposition_type=disposition,
+        headers=_HEADERS,
+    )
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,219 @@
+"""Who may come in: a name with its password, a program with its key; and how much they may send.
+
+Pure ASGI. Knows not what is behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+import bcrypt
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..settings import BCRYPT
+from .errors import MAX_BODY, problem
+from .guard import is_door, path_of
+
+MAX_PAGE_BODY = 8_000_000  # bytes; what a browser keeps of conversations, 5 MB, comes back whole
+ATTEMPTS = parse("20/minute")  # wrong passwords from one address
+BODY_SECONDS = 60.0  # in which a body must have come
+REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
+_USER = "headwater.user"
+_STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
+_CODES = {
+    401: "invalid_api_key",
+    408: "body_too_slow",
+    413: "body_too_large",
+    429: "too_many_passwords",
+}
+
+
+class Access:
+    """Lets in who has one of `logins` (name to bcrypt hash) or `keys`.
+
+    With logins everything is closed to others, with keys alone only the doors for programs; with
+    neither, nothing is.
+    """
+
+    def __init__(self, app: ASGIApp, logins: Mapping[str, bytes], keys: Sequence[str]) -> None:
+        self._app = app
+        self._logins = logins
+        self._keys = [_digest(key) for key in keys]
+        self._known: dict[bytes, str] = {}  # the digests of credentials that were right
+        self._attempts = MovingWindowRateLimiter(MemoryStorage())
+        self._logging_in: dict[tuple[bytes, str], asyncio.Task[str | None]] = {}
+        self._checking = asyncio.Lock()  # searches share the threads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or path_of(scope) == _STARTED:
+            await self._app(scope, receive, send)
+            return
+        for_programs = is_door(scope)
+        headers = Headers(scope=scope)
+        given = headers.get("authorization", "")
+        user = self._known.get(_digest(given))
+        if key := self._key(given):  # a page of another site gives all its visitors the same
+            user = f"{key} {_address(scope)}" if "origin" in headers else key
+        if user is None and self._logins and given[:6].lower() == "basic ":
+            try:
+                user = await self._login(given, _address(scope))
+            except _TooMany:
+                said = "Too many passwords were tried. Try again in a minute."
+                await _refusal(said, 429, for_programs)(scope, receive, send)
+                return
+        if user is not None:
+            scope[_USER] = user
+        elif self._logins or (self._keys and for_programs):
+            said = (
+                "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
+            )
+            await _refusal(said, 401, for_programs)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _key(self, given: str) -> str | None:
+        """A name for the key that these credentials are; None if they are none of ours."""
+        scheme, _, key = given.partition(" ")
+        digest = _digest(key.strip())
+        matches = [hmac.compare_digest(digest, key) for key in self._keys]  # always all of them
+        return f"key {digest.hex()[:12]}" if scheme.lower() == "bearer" and any(matches) else None
+
+    async def _login(self, given: str, address: str) -> str | None:
+        """Whose name and password these are; None if nobody's. A browser asks for a page's files
+        all at once: they are looked at once. Raises _TooMany."""
+        login = (_digest(given), address)
+        if (checked := self._logging_in.get(login)) is None:
+            checked = asyncio.create_task(self._checked(given, address))
+            self._logging_in[login] = checked
+            checked.add_done_callback(lambda _: self._logging_in.pop(login))
+        return await asyncio.shield(checked)
+
+    async def _checked(self, given: str, address: str) -> str | None:
+        name, password = _decoded(given[6:].strip())
+        async with self._checking:
+            if not await self._attempts.test(ATTEMPTS, address):
+                raise _TooMany
+            if not await asyncio.to_thread(self._is_right, name, password.encode()[:72]):
+                await self._attempts.hit(ATTEMPTS, address)
+                return None
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[_digest(given)] = name
+        return name
+
+    def _is_right(self, name: str, password: bytes) -> bool:
+        # How long it takes must not tell which names there are: each takes as long as the slowest.
+        slowest = max(self._logins.values(), key=_cost)
+        expected = self._logins.get(name, slowest)
+        right = bcrypt.checkpw(password, expected)
+        if _cost(expected) < _cost(slowest):
+            bcrypt.checkpw(password, slowest)
+        return right and name in self._logins
+
+
+class _TooMany(Exception):
+    """Too many wrong passwords came from this address."""
+
+
+class Limited:
+    """Refuses a body that is too long, before anything of it is used."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        for_programs = is_door(scope)
+        most = MAX_BODY if for_programs else MAX_PAGE_BODY
+        announced = Headers(scope=scope).get("content-length", "0")
+        body, too_long = bytearray(), announced.isdecimal() and int(announced) > most
+        more = not too_long
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while more and not too_long:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    too_long, more = len(body) > most, message.get("more_body", False)
+        except TimeoutError:
+            said = "The body did not come in time."
+            await _refusal(said, 408, for_programs)(scope, receive, send)
+            return
+        if too_long:
+            said = f"The body is too large; at most {most:,} bytes are taken."
+            await _refusal(said, 413, for_programs)(scope, receive, send)
+            return
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, again, send)
+
+
+def user_of(scope: Scope) -> str:
+    """Whose rate limit a question counts for: the name or the key that came in, else the
+    address."""
+    return str(scope.get(_USER) or _address(scope))
+
+
+def hashed(password: str) -> bytes:
+    """The bcrypt hash of a password; one that is a hash already, as htpasswd -B makes it, as it
+    is."""
+    if BCRYPT.fullmatch(password):
+        return password.encode()
+    return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt())
+
+
+def _address(scope: Scope) -> str:
+    """Where a request comes from; of IPv6 the network, of which a visitor has every address."""
+    client = scope.get("client")
+    if not client:
+        return "unknown"
+    try:
+        address = ip_address(client[0])
+    except ValueError:
+        return str(client[0])
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
+    return str(address)
+
+
+def _cost(hash_: bytes) -> bytes:
+    return hash_[4:6]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _decoded(credentials: str) -> tuple[str, str]:
+    try:
+        name, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return "", ""
+    return name, password
+
+
+def _refusal(said: str, status: int, for_programs: bool) -> Response:
+    headers = {}
+    if status == 401:
+        # A browser asks for a name and a password by itself; not for a page of another site.
+        headers["www-authenticate"] = "Bearer" if for_programs else 'Basic realm="Headwater"'
+    if for_programs:
+        return problem(status, said, _CODES[status], headers=headers)
+    return PlainTextResponse(said, status, headers)

@@ -1,0 +1,247 @@
+"""`POST /api/chat`: an answer as the AI SDK's UI message stream, which `useChat` reads as it is.
+
+Only translates the events; each part is what the SDK's own schema allows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Literal, assert_never
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from ..answer import Answerer
+from ..documents.routes import address
+from ..errors import QuestionError
+from ..events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+    usage_as_json,
+)
+from ..serving import request_id
+from ..types import Findings, Language, Options, Source
+from .access import user_of
+from .errors import Route, conversation, documented
+from .sse import CUT_OFF, EventStream
+
+Part = dict[str, object]
+
+_HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
+_MEDIA_TYPES = {
+    ".pdf": "application/pdf",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+}
+_FINISH = {"length": "length", "content_filter": "content-filter"}
+
+
+class UiPart(BaseModel):
+    """A part of a message; those that are not text are the client's own record of the answer."""
+
+    type: str
+    text: str = ""
+
+
+class UiMessage(BaseModel):
+    """A message as `useChat` keeps it."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: list[UiPart] = Field(max_length=2000)
+
+
+class UiChat(BaseModel):
+    """What `useChat` sends; the last message is the question."""
+
+    messages: list[UiMessage] = Field(min_length=1, max_length=1000)
+    trigger: str = Field("submit-message", description="regenerate-message has it written anew")
+    language: Language | None = Field(None, description="of the answer; else the question's")
+    collection: str | None = Field(
+        None, max_length=500, description="search only this folder of the documents"
+    )
+    top_k: int | None = Field(None, ge=1, le=20, description="sources")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "messages": [
+                        {
+                            "role": "user",
+                            "parts": [{"type": "text", "text": "What does X-Accel-Buffering do?"}],
+                        }
+                    ]
+                }
+            ]
+        }
+    }
+
+
+def router(answerer: Answerer) -> APIRouter:
+    """The route."""
+    routes = APIRouter(route_class=Route)
+
+    @routes.post(
+        "/api/chat",
+        summary="An answer for useChat (AI SDK UI message stream)",
+        response_class=StreamingResponse,
+        responses=documented(
+            400, 401, 413, stream='{"type":"text-delta","id":"text","delta":"It tells nginx"}'
+        ),
+    )
+    async def chat(chat: UiChat, request: Request) -> EventStream:
+        """Sources come as `source-document` parts before the first text; `data-status`,
+        `data-citation` (its `start` counts as JavaScript does) and the metadata of `finish` tell
+        the rest. `[DONE]` always closes it."""
+        said = [
+            (m.role, "\n".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
+        ]
+        if said[-1][0] != "user":
+            raise QuestionError("The last message must be the user's question.")
+        question, turns, instructions = conversation(said)
+        options = Options(
+            language=chat.language,
+            top_k=chat.top_k,
+            collection=chat.collection,
+            instructions=instructions,
+            fresh=chat.trigger == "regenerate-message",
+        )
+        answer = answerer.answer(question, turns, options, user_of(request.scope))
+        return EventStream(answer, UiStream(), headers=_HEADERS)
+
+    return routes
+
+
+class UiStream:
+    """The parts of one message."""
+
+    def __init__(self) -> None:
+        self._started = self._writing = self._over = False
+        self._wide: list[int] = []  # where characters stand that JavaScript counts as two
+        self._length = 0
+
+    def feed(self, event: Event) -> Iterator[Part]:
+        if not self._started:
+            self._started = True
+            yield {"type": "start", "messageId": f"msg-{request_id.current()}"}
+        match event:
+            case Searching(query):
+                yield _status(state="searching", query=query)
+            case Waiting(done, total):
+                yield _status(state="waiting", done=done, total=total)
+            case Queued(place):
+                yield _status(state="queued", place=place)
+            case SourcesFound(findings, rewritten):
+                yield _found(findings, rewritten)
+                for source in findings.sources:
+                    yield _source(source)
+            case WithoutDocuments():
+                yield _status(state="without_documents")
+            case TextDelta(text):
+                if not self._writing:
+                    self._writing = True
+                    yield {"type": "text-start", "id": "text"}
+                self._wide += [self._length + i for i, c in enumerate(text) if ord(c) > 0xFFFF]
+                self._length += len(text)
+                yield {"type": "text-delta", "id": "text", "delta": text}
+            case CitationChecked(number, start, supported, reason):
+                start += bisect_left(self._wide, start)
+                checked = {"number": number, "start": start, "supported": supported}
+                yield {"type": "data-citation", "data": {**checked, "reason": reason}}
+            case Finished():
+                yield from self._close_text()
+                yield {
+                    "type": "finish",
+                    "finishReason": _FINISH.get(event.reason, "stop"),
+                    "messageMetadata": _metadata(event),
+                }
+                self._over = True
+            case Failed():
+                yield from self._close_text()
+                yield _status(
+                    state="failed",
+                    code=event.code,
+                    retryable=event.retryable,
+                    requestId=event.request_id,
+                )
+                yield {"type": "error", "errorText": event.sentence}
+                self._over = True
+            case _:
+                assert_never(event)
+
+    def end(self) -> Iterator[Part]:
+        if not self._over:
+            yield from self._close_text()
+            yield {"type": "abort"}  # of which useChat itself says nothing
+            yield {"type": "error", "errorText": CUT_OFF.sentence}
+
+    def _close_text(self) -> Iterator[Part]:
+        if self._writing:
+            self._writing = False
+            yield {"type": "text-end", "id": "text"}
+
+
+def _status(**data: object) -> Part:
+    """One part of the message, replaced by the next."""
+    return {"type": "data-status", "id": "status", "data": data}
+
+
+def _found(findings: Findings, rewritten: bool) -> Part:
+    return _status(
+        state="found",
+        verdict=findings.verdict,
+        query=findings.query,
+        rewritten=rewritten,
+        bestScore=round(findings.best_score, 4),
+        threshold=findings.threshold,
+    )
+
+
+def _source(source: Source) -> Part:
+    more: Part = {
+        "number": source.number,
+        "page": source.page,
+        "score": round(source.score, 4),
+        "text": source.text,
+    }
+    if url := address(source):
+        more["url"] = url
+    suffix = PurePosixPath(source.document).suffix.lower()
+    return {
+        "type": "source-document",
+        "sourceId": str(source.number),
+        "mediaType": _MEDIA_TYPES.get(suffix, "text/plain"),
+        "title": source.title,
+        "filename": source.document,
+        "providerMetadata": {"headwater": more},
+    }
+
+
+def _metadata(event: Finished) -> Part:
+    return {
+        "reason": event.reason,
+        "model": event.model,
+        "usage": usage_as_json(event.usage),
+        "cost": event.price,
+        "cached": event.cached,
+        "timings": {
+            "search": event.search_seconds and round(event.search_seconds, 4),
+            "firstToken": event.first_token_seconds and round(event.first_token_seconds, 4),
+            "total": round(event.total_seconds, 4),
+        },
+        "requestId": event.request_id,
+        "droppedCitations": event.dropped,
+    }

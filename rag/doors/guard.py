@@ -1,0 +1,200 @@
+"""What every HTTP answer and request goes through (the security headers, and no foreign origins),
+and the routes an operator watches.
+
+Pure ASGI, so that nothing buffers a stream. Knows nothing of what it serves.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import problem
+
+# Remote images, media and CSS would load from an answer that a document steered, and carry data
+# away. Gradio's page itself needs inline scripts and styles, and builds functions from text.
+_CONTENT = {
+    "default-src": "'self' data: blob:",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "style-src": "'self' 'unsafe-inline'",
+    "connect-src": "'self' data: blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+_DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
+_CALL = re.compile(r"/call/chat/(\w+)/?$")
+_SAFE_METHODS = {"GET", "HEAD"}
+_UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
+_ELSEWHERE = "This server takes no requests from that site."
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request below the prefix of this server."""
+    return str(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or an address is that of this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_door(scope: Scope) -> bool:
+    """Whether a request is for a door that programs use."""
+    return _DOOR.match(path_of(scope)) is not None
+
+
+class Guard:
+    """Adds the headers to each answer, and refuses what another site's page asks to change.
+
+    `public_host` is the name under which a proxy or a Space shows the page. With `local_only` every
+    other host than this machine's own names is refused: a site whose name is made to point at
+    127.0.0.1 could otherwise ask the library as if it were its own page. Pages of `allowed_origins`
+    may use the doors for programs, and nothing else; those of `frame_origins` may show the page in
+    a frame, on a Space those of every site. `root_path` is the prefix under which a proxy shows all
+    this; it may have taken it off the path, or not.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        public_host: str = "",
+        local_only: bool = False,
+        allowed_origins: Sequence[str] = (),
+        root_path: str = "",
+        frame_origins: Sequence[str] = (),
+    ) -> None:
+        self._app = app
+        self._public_host = public_host
+        self._public_name = urlsplit(f"//{public_host}").hostname
+        self._local_only = local_only
+        self._allowed_origins = allowed_origins
+        self._root_path = root_path
+        # A Space is shown in a frame on huggingface.co, and any site may embed it.
+        frames = "*" if os.environ.get("SPACE_ID") else " ".join(["'self'", *frame_origins])
+        policy = {**_CONTENT, "frame-ancestors": frames}
+        self._headers = {
+            "content-security-policy": "; ".join(f"{k} {v}" for k, v in policy.items()),
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        if root := self._root_path:
+            scope["root_path"] = root  # which ASGI has in the path, and proxies take off
+            if not f"{scope['path']}/".startswith(f"{root}/"):
+                scope["path"] = root + scope["path"]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        status = 403
+        try:
+            refusal = self._refusal(scope, Headers(scope=scope))
+        except ValueError:  # http://[
+            status, refusal = 400, "The host or the origin of this request is none."
+        answer: ASGIApp = self._app
+        if refusal:
+            answer = PlainTextResponse(refusal, status)
+            if is_door(scope):
+                answer = problem(status, refusal, "refused")
+        await answer(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        name = urlsplit(f"//{host}").hostname or ""
+        if self._local_only and name != self._public_name and not is_local(name):
+            return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
+        if path_of(scope).endswith(_UPLOAD):
+            return "Nothing is uploaded here."
+        # Pictures on another site's page could ask, too, and use up their visitor's limit.
+        if origin is None and is_door(scope) and headers.get("sec-fetch-site") == "cross-site":
+            return None if headers.get("sec-fetch-dest") == "document" else _ELSEWHERE
+        # Else without an origin it is no browser, or a plain visit.
+        if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
+            return None
+        if is_door(scope):
+            allowed = origin.lower() in self._allowed_origins
+        else:
+            allowed = scope["method"] in _SAFE_METHODS
+        return None if allowed else _ELSEWHERE
+
+
+class HangUp:
+    """Tells when whoever reads an answer's stream has gone, at once: Gradio itself notices when the
+    next piece comes, which a silent model never sends.
+
+    `gone` is given the session: a browser's, or the id of a single call's event. `over` is given
+    the latter when its stream has ended, by its reader or by itself.
+    """
+
+    def __init__(
+        self, app: ASGIApp, gone: Callable[[str], None], over: Callable[[str], None]
+    ) -> None:
+        self._app = app
+        self._gone = gone
+        self._over = over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and (session := _session(scope)):
+                self._gone(session)
+            return message
+
+        try:
+            await self._app(scope, watched, send)
+        finally:
+            if scope["type"] == "http" and (call := _CALL.search(scope["path"])):
+                self._over(str(call[1]))
+
+
+def _session(scope: Scope) -> str | None:
+    if scope["type"] != "http":
+        return None
+    if call := _CALL.search(scope["path"]):
+        return str(call[1])
+    if scope["path"].endswith("/queue/data"):
+        asked = parse_qs(str(scope["query_string"], "latin-1"))
+        return asked.get("session_hash", [""])[0]
+    return None
+
+
+def probes(metrics: Callable[[], bytes], problems: Callable[[], list[str]]) -> list[Route]:
+    """`/metrics` in Prometheus' format, `/health` (the process answers) and `/ready` (questions can
+    be answered; else 503 with the reasons)."""
+
+    def show_metrics(_: Request) -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def health(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    def ready(_: Request) -> Response:
+        reasons = problems()
+        status = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+        return JSONResponse(status, 503 if reasons else 200)
+
+    return [
+        Route("/metrics", show_metrics),
+        Route("/health", health),
+        Route("/ready", ready),
+    ]

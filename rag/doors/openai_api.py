@@ -1,0 +1,289 @@
+"""`POST /v1/chat/completions` and `GET /v1/models`: answers as OpenAI's API gives them, so that any
+of its clients works. The sources ride beside the text, as search-backed APIs send them.
+
+Only translates the events and the request's words for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, assert_never
+from urllib.parse import urljoin
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from ..answer import Answerer
+from ..documents.routes import address
+from ..errors import QuestionError
+from ..events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+    as_json,
+)
+from ..serving import request_id
+from ..types import Options, Source, Usage
+from .access import user_of
+from .errors import Route, conversation, documented, error_of, failure, problem
+from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
+from .sse import CUT_OFF, EventStream, until_gone
+
+_PASSED_ON = (
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "stop",
+    "response_format",
+    "user",
+)
+_FINISH = {"length": "length", "content_filter": "content_filter"}
+
+
+def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
+    """The routes; `models` may be chosen, none where the documents are quoted."""
+    routes = APIRouter(route_class=Route)
+    names = list(dict.fromkeys([HEADWATER, *models]))
+
+    @routes.get(
+        "/v1/models",
+        summary="The models and, behind a slash, the collections",
+        response_model=ModelList,
+        responses=documented(401),
+    )
+    def listed() -> dict[str, Any]:
+        """`headwater` is the model of the server's settings. `model/collection` searches only that
+        collection."""
+        inside = [f"{name}/{collection}" for collection in answerer.collections for name in names]
+        return {"object": "list", "data": [_model(name) for name in [*names, *inside]]}
+
+    @routes.post(
+        "/v1/chat/completions",
+        summary="An answer with its sources, OpenAI-compatible",
+        response_model=CompletionBody,
+        responses=documented(
+            *(400, 401, 404, 413, 429, 502, 503, 504),
+            stream='{"choices":[{"index":0,"delta":{"content":"It tells nginx"}}]}',
+        ),
+    )
+    async def completions(asked: ChatCompletion, request: Request) -> Response:
+        """`citations` (addresses) and `search_results` (with the passages) come beside the message,
+        and beside the first and the last chunk of a stream. `annotations` say where the text cites
+        them; those of a stream's first chunk, before there is a text, name all of them."""
+        name, collection = _chosen(asked.model, names)
+        if name is None:
+            said = f"The model `{asked.model}` is not offered here; choose one of: "
+            return problem(404, said + ", ".join(names) + ".", "unknown_model", "model")
+        if asked.messages[-1].role != "user":
+            raise QuestionError("The last message must be the user's question.")
+        roles = [("system" if m.role == "developer" else m.role, m.content) for m in asked.messages]
+        question, turns, instructions = conversation(roles)
+        options = Options(
+            model=None if name == HEADWATER else name,
+            collection=collection,
+            instructions=instructions,
+            temperature=asked.temperature,
+            max_tokens=asked.max_completion_tokens or asked.max_tokens,
+            parameters={
+                field: value for field in _PASSED_ON if (value := getattr(asked, field)) is not None
+            },
+        )
+        events = answerer.answer(question, turns, options, user_of(request.scope))
+        base = str(request.base_url)
+        answer = Completion(asked.model, options, lambda source: _link(base, source))
+        if asked.stream:
+            wished = asked.stream_options
+            answer.tells_usage = bool(wished and wished.include_usage)
+            return EventStream(events, answer, refusal=_refused)
+
+        async def whole() -> Response:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Failed):
+                        return _refused(event)
+                    for _ in answer.feed(event):
+                        pass
+            return JSONResponse(answer.whole(), headers=request_id.headers())
+
+        return await until_gone(request.receive, whole()) or Response(status_code=499)
+
+    return routes
+
+
+class Completion:
+    """One answer, as the chunks of a stream or whole."""
+
+    tells_usage = False
+
+    def __init__(self, model: str, options: Options, link: Callable[[Source], str]) -> None:
+        self._model = model
+        self._as_json = options.as_json
+        self._link = link
+        self._created = int(time.time())
+        self._id = ""
+        self._said: dict[str, str] = {}  # as content or as refusal
+        self._sources: Sequence[Source] = ()
+        self._links: dict[int, str] = {}
+        self._citations: list[CitationChecked] = []
+        self._finished: Finished | None = None
+        self._over = False
+
+    def feed(self, event: Event) -> Iterator[dict[str, Any]]:
+        match event:
+            case Searching() | Waiting() | Queued() | WithoutDocuments():
+                pass
+            case SourcesFound(findings):
+                self._sources = findings.sources
+                self._links = {source.number: self._link(source) for source in findings.sources}
+                yield from self._begin()
+            case TextDelta(text, refusal):
+                yield from self._begin()
+                key = "refusal" if refusal and self._as_json else "content"  # it is no JSON
+                self._said[key] = self._said.get(key, "") + text
+                yield self._chunk({key: text})
+            case CitationChecked():
+                self._citations.append(event)
+            case Finished(reason=reason):
+                yield from self._begin()
+                self._finished, self._over = event, True
+                cited = _indexed(self._annotations(), len(self._sources))
+                last = self._chunk({"annotations": cited}, _FINISH.get(reason, "stop"))
+                yield last | self._found() | {"headwater": _measured(event)}
+                if self.tells_usage:
+                    yield self._chunk(None) | {"usage": _usage(event)}
+            case Failed():
+                self._over = True
+                yield error_of(event)
+            case _:
+                assert_never(event)
+
+    def end(self) -> Iterator[dict[str, Any]]:
+        if not self._over:
+            yield error_of(CUT_OFF)
+
+    def whole(self) -> dict[str, Any]:
+        """The answer that is not streamed, once it is finished."""
+        assert self._finished is not None
+        message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+        message |= (self._said or {"content": ""}) | {"annotations": self._annotations()}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": _FINISH.get(self._finished.reason, "stop"),
+            "logprobs": None,
+        }
+        return {
+            "id": self._id,
+            "object": "chat.completion",
+            "created": self._created,
+            "model": self._model,
+            "choices": [choice],
+            "usage": _usage(self._finished),
+            **self._found(),
+            "headwater": _measured(self._finished),
+        }
+
+    def _begin(self) -> Iterator[dict[str, Any]]:
+        if not self._id:
+            self._id = f"chatcmpl-{request_id.current()}"
+            annotations = _indexed([self._annotation(s, 0, 0) for s in self._sources], 0)
+            delta = {"role": "assistant", "content": "", "annotations": annotations}
+            yield self._chunk(delta) | self._found()
+
+    def _chunk(
+        self, delta: dict[str, Any] | None, finish_reason: str | None = None
+    ) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            "choices": [] if delta is None else [choice],
+        }
+
+    def _found(self) -> dict[str, Any]:
+        return {
+            "citations": list(self._links.values()),
+            "search_results": [
+                {
+                    "number": source.number,
+                    "title": source.title,
+                    "url": self._links[source.number],
+                    "document": source.document,
+                    "page": source.page,
+                    "score": round(source.score, 4),
+                    "snippet": source.text,
+                }
+                for source in self._sources
+            ],
+        }
+
+    def _annotations(self) -> list[dict[str, Any]]:
+        by_number = {source.number: source for source in self._sources}
+        return [
+            self._annotation(
+                by_number[c.number], c.start, c.start + len(f"[{c.number}]"), supported=c.supported
+            )
+            for c in self._citations
+        ]
+
+    def _annotation(self, source: Source, start: int, end: int, **more: object) -> dict[str, Any]:
+        place = {"start_index": start, "end_index": end}
+        cited = {**place, "url": self._links[source.number], "title": source.title, **more}
+        return {"type": "url_citation", "url_citation": cited}
+
+
+def _indexed(items: Sequence[dict[str, Any]], first: int) -> list[dict[str, Any]]:
+    """The items of a list that comes in several chunks: clients put them together by their index,
+    which goes on from chunk to chunk."""
+    return [{"index": index, **item} for index, item in enumerate(items, first)]
+
+
+def _chosen(model: str, names: Sequence[str]) -> tuple[str | None, str | None]:
+    """The model and the collection that a name means; None for a model that is not offered."""
+    if model in names:
+        return model, None
+    name, _, collection = model.rpartition("/")
+    return (name, collection) if name in names and collection else (None, None)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": HEADWATER}
+
+
+def _link(base: str, source: Source) -> str:
+    """The page of a source; its name where that cannot be opened."""
+    at = address(source)
+    return urljoin(base, at) if at else source.document
+
+
+def _refused(failed: Failed) -> Response:
+    return failure(failed.code, failed.sentence, failed.retryable, failed.retry_after)
+
+
+def _usage(event: Finished) -> dict[str, int]:
+    used = event.usage or Usage(0, 0)
+    if event.rewriting:
+        used += event.rewriting
+    return {
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.input_tokens + used.output_tokens,
+    }
+
+
+def _measured(event: Finished) -> dict[str, object]:
+    """What the event tells and OpenAI's fields have no place for."""
+    told = as_json(event)
+    return {key: value for key, value in told.items() if key not in ("event", "usage")}

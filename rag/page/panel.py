@@ -1,0 +1,101 @@
+"""The panel of sources as HTML: one line and the best stretch of each, unfolding to the passage,
+which opens its page. Knows what was found and cited, and no page or stream."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection, Sequence
+
+from ..documents import routes as documents
+from ..text import markdown
+from ..text import redaction as redact
+from ..text.language import Span, marks
+from ..types import Findings, Source
+
+EXCERPT = 220  # characters of a passage that are shown before it is unfolded
+
+
+def title(findings: Findings, vi: bool) -> str:
+    """What stands on the panel's head."""
+    match findings.verdict:
+        case "answer":
+            said = "Nguồn" if vi else "Sources"
+        case "weak":
+            said = "Nguồn, khớp yếu" if vi else "Sources, weak matches"
+        case "refuse":
+            said = "Gần nhất, nhưng chưa đủ" if vi else "Nearest, but not enough"
+    return f"📚 {said} ({len(findings.sources)})"
+
+
+def content(
+    findings: Findings, vi: bool, *, rewritten: bool, cited: Collection[int], complete: bool
+) -> str:
+    """The sources, those in `cited` marked; once the text is `complete` they come first and the
+    others are folded. Without blank lines, which would end Markdown's HTML block."""
+    lines = []
+    if rewritten:
+        lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
+    numbers = set(cited)
+    query = redact.unmasked(findings.query)
+    first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
+    lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
+    if rest := [source for source in findings.sources if source not in first]:
+        said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
+        folded = "\n".join(_source(source, query, vi, cited=False) for source in rest)
+        lines.append(
+            f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
+            f"{folded}</details>"
+        )
+    return "\n".join(lines)
+
+
+def _quiet(escaped: str) -> str:
+    return f'<div class="headwater-quiet">{escaped}</div>'
+
+
+def _line(text: str) -> str:
+    """`text` escaped, on one line, and read in its own direction."""
+    return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
+
+
+def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
+    place = f"{'trang' if vi else 'p.'} {source.page}"
+    text = source.text
+    spans = marks(redact.unmasked(text), query)
+    start, end = _excerpt(text, spans)
+    excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
+    passage = _marked(text, spans, 0, len(text))
+    state = " headwater-cited" if cited else ""
+    if address := documents.address(source):
+        opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
+        link = f'<a href="{html.escape(address)}">'
+        passage = f"{link}{passage}</a> {link}{opens}</a>"
+    return (
+        f'<details class="headwater-source{state}"><summary>'
+        f"<b>[{source.number}] {_line(source.title)}</b> "
+        f"<span>{_line(source.document)} · {place} · {source.score:.2f}</span>"
+        f'<div class="headwater-excerpt">{excerpt}</div></summary>'
+        f"<p>{passage}</p></details>"
+    )
+
+
+def _excerpt(text: str, spans: Sequence[Span]) -> tuple[int, int]:
+    """The stretch of a passage, cut at spaces, that has the most of the question's words."""
+    if len(text) <= EXCERPT:
+        return 0, len(text)
+    starts = [0, *(max(0, start - 30) for start, _ in spans)]
+    best = max(starts, key=lambda s: sum(s <= a and b <= s + EXCERPT for a, b in spans))
+    start = text.find(" ", best) + 1 if best else 0
+    end = text.rfind(" ", start, start + EXCERPT)
+    return start, len(text) if start + EXCERPT >= len(text) or end <= start else end
+
+
+def _marked(text: str, spans: Sequence[Span], start: int, end: int) -> str:
+    """The stretch as escaped HTML on one line, the question's words marked."""
+    pieces, at = [], start
+    for a, b in spans:
+        if start <= a and b <= end:
+            pieces += [html.escape(text[at:a]), f"<mark>{html.escape(text[a:b])}</mark>"]
+            at = b
+    pieces.append(html.escape(text[at:end]))
+    return f"<bdi>{' '.join(''.join(pieces).split())}</bdi>"

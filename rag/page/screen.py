@@ -1,0 +1,263 @@
+"""What one turn shows so far, as chat messages: plain dicts with Markdown and HTML in them.
+
+The look of every line about an answer. Knows events and no page.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NotRequired, TypedDict, assert_never
+
+from ..events import (
+    CitationChecked,
+    Event,
+    Failed,
+    Finished,
+    Queued,
+    Searching,
+    SourcesFound,
+    TextDelta,
+    Waiting,
+    WithoutDocuments,
+)
+from ..question import MAX_QUESTION
+from ..text import markdown, summary
+from ..text.language import detect
+from ..types import Language, Turn
+from ..writing import pricing
+from . import panel
+
+NOTE = "note"  # the id of a message that is about the answer and not part of it
+
+_ALONE: dict[Language, str] = {
+    "en": "Without the documents:",
+    "vi": "Không dùng tài liệu:",
+}
+_OFFER: dict[Language, str] = {
+    "en": "Ask the model, without the documents",
+    "vi": "Hỏi mô hình, không dùng tài liệu",
+}
+_OWN_KNOWLEDGE: dict[Language, str] = {
+    "en": "⚠️ Not from your documents: the model answers from its own knowledge, and nobody has "
+    "checked it.",
+    "vi": "⚠️ Không phải từ tài liệu của bạn: mô hình trả lời theo hiểu biết riêng, chưa được kiểm "
+    "chứng.",
+}
+_DOUBT: dict[Language, str] = {
+    "en": "Not confirmed: the passage does not clearly say this. Check it.",
+    "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+}
+_FORGED_LINK = re.compile(r"#source-(?=\d)")
+_FORGED_SOURCE = re.compile(r"<(?=[^<>]*headwater-)")
+_LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
+
+
+class Option(TypedDict):
+    """A question that is asked when its label is pressed."""
+
+    label: str
+    value: str
+
+
+class Metadata(TypedDict):
+    """With a title a message is a block that folds; "pending" shows that it is being worked on."""
+
+    title: NotRequired[str]
+    status: NotRequired[Literal["pending", "done"]]
+    id: NotRequired[str]
+
+
+class Message(TypedDict):
+    """A chat message as Gradio takes it. Only an answer's own words have empty metadata."""
+
+    role: Literal["assistant"]
+    content: str
+    metadata: Metadata
+    options: NotRequired[list[Option]]
+
+
+class Screen:
+    """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
+
+    def __init__(
+        self, question: str, language: Language | None, *, has_model: bool = False
+    ) -> None:
+        """With a model, a refusal offers to ask it without the documents."""
+        self._language: Language = language or detect(question[:MAX_QUESTION])
+        self._question = question
+        self._has_model = has_model
+        self._status: Message | None = None
+        self._found: SourcesFound | None = None
+        self._alone = False  # without documents
+        self._text = ""
+        self._citations: list[CitationChecked] = []
+        self._sources: Message | None = None
+        self._note: Message | None = None
+
+    def show(self, event: Event) -> list[Message]:
+        """The messages of the turn once `event` has come."""
+        vi = self._language == "vi"
+        self._status = None
+        match event:
+            case Queued(place):
+                searched = self._found is not None or self._alone
+                self._status = _status(summary.queued(place, searched, self._language))
+            case Waiting(done, total, detail):
+                reading = "Đang đọc tài liệu" if vi else "Reading the documents"
+                opening = "Đang mở thư viện" if vi else "Opening the library"
+                how_far = (
+                    f" {done}/{total} · {markdown.escape(markdown.line(detail))}" if total else ""
+                )
+                self._status = _status((reading if total else opening) + how_far)
+            case Searching():
+                self._status = _status("Đang tìm trong tài liệu" if vi else "Searching")
+            case SourcesFound(findings):
+                self._found = event
+                self._sources = self._panel()
+                if findings.verdict != "refuse":
+                    self._status = _status("Đang viết" if vi else "Writing")
+            case WithoutDocuments():
+                self._alone = True
+                self._status = _status("Đang viết" if vi else "Writing")
+            case TextDelta(text):
+                self._text += text
+            case CitationChecked():
+                self._citations.append(event)
+                self._sources = self._panel()
+            case Finished():
+                self._sources = self._panel(complete=True)
+                if event.reason != "small_talk":
+                    ending = _ending(event, self._language)
+                    if not all(citation.supported for citation in self._citations):
+                        ending = f"⚠ {_DOUBT[self._language]}<br>{ending}"
+                    self._note = _note(ending, "headwater-quiet")
+                if event.reason == "refused" and self._has_model and self._note:
+                    alone = f"{_ALONE[self._language]} {self._question.strip()}"
+                    self._note["options"] = [{"label": _OFFER[self._language], "value": alone}]
+            case Failed(sentence=sentence, request_id=request):
+                id_ = f' <span class="headwater-quiet">id {request}</span>'
+                self._note = _note(f"⚠️ {html.escape(sentence)}{id_}", "headwater-failed")
+            case _:
+                assert_never(event)
+        return self._messages()
+
+    def stopped(self) -> list[Message]:
+        """The messages once the reader has stopped the answer: what came so far stays."""
+        self._status = None
+        received = pricing.tokens(pricing.size(self._text))
+        self._note = _note(summary.stopped(received, self._language), "headwater-quiet")
+        return self._messages()
+
+    def _messages(self) -> list[Message]:
+        shown = [self._sources, self._warning(), self._status, self._answer(), self._note]
+        return [message for message in shown if message is not None]
+
+    def _panel(self, *, complete: bool = False) -> Message | None:
+        """The sources; not for every piece of text, because their HTML is long."""
+        if self._found is None:
+            return None
+        findings, vi = self._found.findings, self._language == "vi"
+        cited = {citation.number for citation in self._citations}
+        content = panel.content(
+            findings, vi, rewritten=self._found.rewritten, cited=cited, complete=complete
+        )
+        metadata: Metadata = {"title": panel.title(findings, vi)}
+        if findings.verdict == "refuse":
+            metadata["status"] = "done"  # folded
+        return _message(content, metadata)
+
+    def _warning(self) -> Message | None:
+        return _note(_OWN_KNOWLEDGE[self._language], "headwater-failed") if self._alone else None
+
+    def _answer(self) -> Message | None:
+        if not self._text:
+            return None
+        return _message(_linked(self._text, self._citations, self._language == "vi"))
+
+
+def _message(content: str, metadata: Metadata | None = None) -> Message:
+    return {"role": "assistant", "content": content, "metadata": metadata or {}}
+
+
+def _status(title: str) -> Message:
+    return _message("", {"title": title + "…", "status": "pending"})
+
+
+def _note(content: str, css_class: str) -> Message:
+    return _message(f'<div class="{css_class}">{content}</div>', {"id": NOTE})
+
+
+def _ending(event: Finished, language: Language) -> str:
+    """The quiet line under an answer: which limits it met, that no model wrote it, and what it
+    took."""
+    vi = language == "vi"
+    measured = " · ".join(html.escape(part) for part in summary.parts(event, language))
+    if event.reason == "length":
+        line = "Câu trả lời đã chạm giới hạn độ dài." if vi else "The answer met its length limit."
+    elif event.reason == "content_filter":
+        line = (
+            "Bộ lọc của máy chủ mô hình đã dừng câu trả lời."
+            if vi
+            else "The model server's filter stopped the answer."
+        )
+    elif event.reason == "stop" and event.model is None:
+        line = (
+            "Chưa cấu hình mô hình: đây là các câu trích nguyên văn từ tài liệu. Đặt "
+            "<code>OPENAI_API_KEY</code> hoặc <code>OPENAI_BASE_URL</code> để mô hình viết câu "
+            "trả lời."
+            if vi
+            else "No model is configured: these sentences are quoted from the documents. Set "
+            "<code>OPENAI_API_KEY</code> or <code>OPENAI_BASE_URL</code> and a model writes the "
+            "answer."
+        )
+    else:
+        return measured
+    return f"{line}<br>{measured}"
+
+
+def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
+    """The text with each checked marker as a link to its source, which page.js opens."""
+    doubt = _DOUBT["vi" if vi else "en"]
+    pieces, at = [], 0
+    for citation in sorted(citations, key=lambda c: c.start):
+        marker = f"[{citation.number}]"
+        mark = "" if citation.supported else " ⚠"
+        hint = "" if citation.supported else f' "{doubt}"'
+        pieces.append(_own(text[at : citation.start]))
+        pieces.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
+        at = citation.start + len(marker)
+    return "".join([*pieces, _own(text[at:])])
+
+
+def _own(text: str) -> str:
+    """An answer's text without what page.js takes for a checked marker or for a source."""
+    return _FORGED_SOURCE.sub("&lt;", _FORGED_LINK.sub("#", text))
+
+
+def without_documents(question: str) -> str | None:
+    """What is asked in a question that its reader wants answered by the model alone: it begins with
+    the words that the refusal offers."""
+    for words in _ALONE.values():
+        if question.startswith(words):
+            return question.removeprefix(words).strip()
+    return None
+
+
+def turns_of(history: Sequence[Any]) -> list[Turn]:
+    """The earlier turns: questions with the words that answered them. Sources, states and notes
+    are the messages with metadata.
+
+    In the page a content is a list of parts, through gradio_client a plain string.
+    """
+    turns: list[Turn] = []
+    for message in history:
+        content = message["content"]
+        if not isinstance(content, str):
+            content = "".join(part.get("text", "") for part in content)
+        if message["role"] == "user":
+            turns.append(Turn(without_documents(content) or content, ""))
+        elif turns and not message.get("metadata"):
+            turns[-1] = Turn(turns[-1].question, _LINK.sub(r"[\1]", content))
+    return [turn for turn in turns if turn.answer]

@@ -1,0 +1,71 @@
+"""Makes passages out of ranked chunks: neighbours on a page become one passage, and a chunk that
+says what a better one says is left out. Pure; knows no index and no scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from ..text.language import words
+from ..types import Chunk
+
+LONGEST = 3  # chunks of one passage
+COPY = 0.9  # share of the words of two chunks that both have
+_SURELY = 20  # characters in common by which two chunks overlap, and not by chance
+
+
+def gathered(ranked: Iterable[Chunk], count: int) -> list[list[Chunk]]:
+    """The `count` best passages out of chunks that come best first: each the chunks of one page
+    that stand there one after another, in that order. A passage has the rank of its best chunk."""
+    passages: list[list[Chunk]] = []
+    for chunk in ranked:
+        beside = [passage for passage in passages if _beside(chunk, passage)]
+        if beside and sum(map(len, beside)) < LONGEST:
+            beside[0].extend([chunk, *(c for passage in beside[1:] for c in passage)])
+            beside[0].sort(key=lambda c: c.id)
+            passages = [p for p in passages if p not in beside[1:]]
+        elif any(_copy(chunk, other) for passage in passages for other in passage):
+            continue
+        elif len(passages) == count:
+            break
+        else:
+            passages.append([chunk])
+    return passages
+
+
+def joined(chunks: Sequence[Chunk]) -> str:
+    """The text of chunks that stand one after another, what two neighbours share taken once."""
+    pieces = [chunk.text for chunk in chunks[:1]]
+    for before, chunk in pairwise(chunks):
+        shared = _overlap(before.text, chunk.text)
+        pieces.append(chunk.text[shared:] if shared else f"\n\n{chunk.text}")
+    return "".join(pieces)
+
+
+def _beside(chunk: Chunk, passage: Sequence[Chunk]) -> bool:
+    first, last = passage[0], passage[-1]
+    same_page = (chunk.document_id, chunk.page) == (first.document_id, first.page)
+    return same_page and chunk.id in (first.id - 1, last.id + 1)
+
+
+def _copy(chunk: Chunk, other: Chunk) -> bool:
+    if chunk.text == other.text:
+        return True
+    one, two = _vocabulary(chunk.text), _vocabulary(other.text)
+    return len(one & two) >= COPY * len(one | two)
+
+
+@lru_cache(maxsize=1024)  # the same chunks are found again and again
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(words(text))
+
+
+@lru_cache(maxsize=1024)
+def _overlap(before: str, after: str) -> int:
+    """How many characters at the end of `before` are the start of `after`; whole words, or many."""
+    for length in range(min(len(before), len(after)), 0, -1):
+        starts_a_word = length == len(before) or before[-length - 1].isspace()
+        if (starts_a_word or length >= _SURELY) and before.endswith(after[:length]):
+            return length
+    return 0

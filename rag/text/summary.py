@@ -1,0 +1,57 @@
+"""The quiet line under an answer, in words: what it took and what it cost. Pure."""
+
+from __future__ import annotations
+
+from ..events import Finished
+from ..types import Language
+
+
+def parts(event: Finished, language: Language) -> list[str]:
+    """What was measured, one short phrase each; what is not known is left out."""
+    vi = language == "vi"
+    told = []
+    if event.search_seconds is not None:
+        told.append(f"{'tìm' if vi else 'search'} {_milliseconds(event.search_seconds, vi)}")
+    if event.first_token_seconds is not None:
+        first = _milliseconds(event.first_token_seconds, vi)
+        told.append(f"{'chữ đầu' if vi else 'first word'} {first}")
+    if event.tokens_per_second is not None:
+        told.append(f"{event.tokens_per_second:.0f} {'token/giây' if vi else 'tokens/s'}")
+    usage = event.usage
+    if usage and event.rewriting:
+        usage += event.rewriting
+    if usage is not None:
+        about = ("khoảng " if vi else "about ") if usage.estimated else ""
+        words = ("token vào", "ra") if vi else ("tokens in", "out")
+        told.append(f"{about}{usage.input_tokens} {words[0]}, {usage.output_tokens} {words[1]}")
+    if event.price is not None:
+        told.append(_decimal(f"${event.price:.4f}" if event.price >= 0.0001 else "< $0.0001", vi))
+    if event.dropped:
+        citations = "trích dẫn" if vi else "citation" if event.dropped == 1 else "citations"
+        removed = "không có nguồn đã bỏ" if vi else "without a source removed"
+        told.append(f"{event.dropped} {citations} {removed}")
+    if event.cached:
+        told.append("từ bộ nhớ đệm" if vi else "cached")
+    return [*told, f"id {event.request_id}"]
+
+
+def stopped(tokens: int, language: Language) -> str:
+    """Said under an answer that its reader stopped."""
+    if language == "vi":
+        return f"Đã dừng · đã nhận khoảng {tokens} token." if tokens else "Đã dừng."
+    return f"Stopped · about {tokens} tokens received." if tokens else "Stopped."
+
+
+def queued(place: int, searched: bool, language: Language) -> str:
+    """Said while others are answered first."""
+    if language == "vi":
+        return f"Đang chờ {'mô hình' if searched else 'đến lượt'}, vị trí {place}"
+    return f"Waiting for {'the model' if searched else 'a turn'}, {place} in line"
+
+
+def _milliseconds(seconds: float, vi: bool) -> str:
+    return _decimal(f"{seconds:.1f} s", vi) if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def _decimal(number: str, vi: bool) -> str:
+    return number.replace(".", ",") if vi else number

@@ -1,0 +1,107 @@
+"""The kinds of failure of a language model's server, each with what may be shown to a user.
+
+A table of words; which failure is of which kind is decided where the server is spoken to
+(rag.writing.model).
+"""
+
+from __future__ import annotations
+
+from ..errors import ModelError
+
+# kind: (code, whether asking again unchanged may work, English, Vietnamese)
+_KINDS: dict[str, tuple[str, bool, str, str]] = {
+    "timeout": (
+        "timeout",
+        True,
+        "The model's server did not begin to answer in time. Ask again, or raise "
+        "HEADWATER_FIRST_WORD_TIMEOUT for a slow model.",
+        "Máy chủ mô hình không bắt đầu trả lời kịp. Hãy hỏi lại, hoặc tăng "
+        "HEADWATER_FIRST_WORD_TIMEOUT nếu mô hình chậm.",
+    ),
+    "too_long_answer": (
+        "timeout",
+        True,
+        "The answer was ended after {seconds:g} seconds, the longest that one may take "
+        "(HEADWATER_MAX_ANSWER_SECONDS). Ask for less at once.",
+        "Câu trả lời bị dừng sau {seconds:g} giây, thời gian dài nhất được phép "
+        "(HEADWATER_MAX_ANSWER_SECONDS). Hãy hỏi ít hơn trong một lần.",
+    ),
+    "rate_limited": (
+        "rate_limited",
+        True,
+        "The model's server says: too many requests, or the quota is used up. "
+        "Wait a little and ask again.",
+        "Máy chủ mô hình báo quá nhiều yêu cầu hoặc đã hết hạn mức. Hãy đợi một chút rồi hỏi lại.",
+    ),
+    "server_error": (
+        "server_error",
+        True,
+        "The model's server failed. Ask again in a moment.",
+        "Máy chủ mô hình gặp lỗi. Hãy hỏi lại sau giây lát.",
+    ),
+    "unreadable": (
+        "server_error",
+        True,
+        "The model's server sent something that cannot be read. Ask again.",
+        "Máy chủ mô hình gửi dữ liệu không đọc được. Hãy hỏi lại.",
+    ),
+    "auth_error": (
+        "auth_error",
+        False,
+        "The model's server refused the key. Check OPENAI_API_KEY.",
+        "Máy chủ mô hình từ chối khóa. Hãy kiểm tra OPENAI_API_KEY.",
+    ),
+    "invalid_request": (
+        "invalid_request",
+        False,
+        "The model's server refused the request. Check the model and the options.",
+        "Máy chủ mô hình từ chối yêu cầu. Hãy kiểm tra mô hình và các tùy chọn.",
+    ),
+    "unknown_model": (
+        "invalid_request",
+        False,
+        "The model's server at {server} does not know the model “{model}”. "
+        "Check OPENAI_MODEL and OPENAI_BASE_URL.",
+        "Máy chủ mô hình tại {server} không biết mô hình “{model}”. "
+        "Hãy kiểm tra OPENAI_MODEL và OPENAI_BASE_URL.",
+    ),
+    "context_too_long": (
+        "context_too_long",
+        False,
+        "The question and its passages are too long for this model. Ask for fewer sources "
+        "or start a new conversation.",
+        "Câu hỏi cùng các đoạn trích quá dài với mô hình này. Hãy giảm số nguồn hoặc bắt "
+        "đầu cuộc trò chuyện mới.",
+    ),
+    "network_error": (
+        "network_error",
+        True,
+        "The model's server at {server} cannot be reached. Check the network and OPENAI_BASE_URL.",
+        "Không kết nối được máy chủ mô hình tại {server}. Hãy kiểm tra mạng và OPENAI_BASE_URL.",
+    ),
+    "stream_interrupted": (
+        "stream_interrupted",
+        True,
+        "The answer broke off: the model's server stopped sending. Ask again for a whole one.",
+        "Câu trả lời bị ngắt giữa chừng: máy chủ mô hình ngừng gửi. Hãy hỏi lại để có câu trả lời "
+        "đầy đủ.",
+    ),
+    "content_filtered": (
+        "content_filtered",
+        False,
+        "The model server's filter refused the question or its passages. Ask in other words.",
+        "Bộ lọc của máy chủ mô hình từ chối câu hỏi hoặc các đoạn trích. Hãy hỏi bằng cách khác.",
+    ),
+    "empty_answer": (
+        "empty_answer",
+        True,
+        "The model ended without a word. Ask again, or choose another model.",
+        "Mô hình kết thúc mà không viết gì. Hãy hỏi lại hoặc chọn mô hình khác.",
+    ),
+}
+
+
+def model_error(kind: str, **named: object) -> ModelError:
+    """The error of one kind; `named` are the `server`, `model` and `seconds` its words may tell."""
+    code, retryable, en, vi = _KINDS[kind]
+    return ModelError(code, en.format(**named), vi.format(**named), retryable=retryable)

@@ -1,0 +1,85 @@
+"""Citations checked while the text passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from rag.citations.support import Support
+from rag.citations.verifier import Verifier
+from rag.events import CitationChecked
+from rag.types import Source
+from rag.writing.model import Ending
+
+pytestmark = pytest.mark.anyio
+
+SOURCES = [Source(n, f"{n}.md", "T", 1, 0.5, text) for n, text in ((1, "noon"), (2, "nine"))]
+
+
+def judge(sentence: str, sources: Sequence[Source]) -> list[Support]:
+    """Supported by each whose passage has every number word of the sentence."""
+    said = [word for word in ("noon", "nine") if word in sentence]
+    supported = [all(word in source.text for word in said) for source in sources]
+    return [Support(yes, "supported" if yes else "words", 0.0, 0.0) for yes in supported]
+
+
+async def _pieces(
+    pieces: Sequence[str | Ending], error: Exception | None = None
+) -> AsyncGenerator[str | Ending]:
+    for piece in pieces:
+        yield piece
+    if error:
+        raise error
+
+
+async def checked(*pieces: str | Ending) -> tuple[list[str | Ending | CitationChecked], int]:
+    verifier = Verifier(SOURCES, judge)
+    seen = [piece async for piece in verifier.stream(_pieces(pieces))]
+    return seen, verifier.dropped
+
+
+def verdicts(seen: Sequence[object]) -> list[tuple[int, int, bool]]:
+    return [(c.number, c.start, c.supported) for c in seen if isinstance(c, CitationChecked)]
+
+
+async def test_each_citation_is_judged_by_its_own_source() -> None:
+    text = "The tide turns at noon [1]. The ferry leaves at nine [1]."
+    seen, _ = await checked(text)
+    assert verdicts(seen) == [(1, text.index("[1]"), True), (1, text.rindex("[1]"), False)]
+
+
+async def test_the_sources_of_one_sentence_are_judged_at_once() -> None:
+    text = "The tide turns at noon [1, 2]."
+    seen, _ = await checked(text)
+    assert verdicts(seen) == [(1, text.index("[1"), True), (2, text.index("[1") + 3, False)]
+
+
+async def test_a_number_without_a_source_is_removed_and_counted() -> None:
+    seen, dropped = await checked("The tide turns at noon [1][", "7]. Nothing more.")
+    text = "".join(piece for piece in seen if isinstance(piece, str))
+    assert (text, dropped) == ("The tide turns at noon [1]. Nothing more.", 1)
+
+
+async def test_what_is_held_comes_before_the_end() -> None:
+    ending = Ending("stop")
+    seen, _ = await checked("The tide turns at noon [1", ending)
+    assert seen[-1] is ending and "".join(map(str, seen[:-1])).endswith("[1")
+
+
+async def test_what_is_held_comes_before_an_error_too() -> None:
+    seen: list[object] = []
+    stream = Verifier(SOURCES, judge).stream(_pieces(["It turns at noon [1"], ConnectionError()))
+    with pytest.raises(ConnectionError):
+        async for piece in stream:
+            seen.append(piece)
+    assert "".join(map(str, seen)) == "It turns at noon [1"
+
+
+async def test_leaving_closes_what_is_read() -> None:
+    pieces = _pieces(["The tide turns at noon [1]."] * 3)
+    stream = Verifier(SOURCES, judge).stream(pieces)
+    await anext(stream)
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(pieces)

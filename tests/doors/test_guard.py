@@ -1,0 +1,127 @@
+"""The headers of every answer, and who may change something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from rag.doors.guard import Guard, is_local, probes
+
+
+async def _hello(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+def _client(**options: Any) -> TestClient:
+    routes = [Route("/", _hello, methods=["GET", "POST"])]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard, **options)]))
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return _client()
+
+
+def test_every_answer_allows_only_content_from_here(client: TestClient) -> None:
+    headers = client.get("/").headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'self';" in headers["content-security-policy"] + ";"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://testserver:81"])
+def test_another_origin_may_read_but_not_change(client: TestClient, origin: str) -> None:
+    assert client.get("/", headers={"Origin": origin}).status_code == 200
+    assert client.post("/", headers={"Origin": origin}).status_code == 403
+    assert client.options("/", headers={"Origin": origin}).status_code == 403
+
+
+def test_the_same_origin_and_programs_may_change(client: TestClient) -> None:
+    assert client.post("/", headers={"Origin": "http://testserver"}).status_code == 200
+    assert client.post("/").status_code == 200
+
+
+def test_a_space_may_be_embedded_anywhere_and_is_its_own_origin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "me/headwater")
+    client = _client(public_host="me-headwater.hf.space")
+    own = client.post("/", headers={"Origin": "https://me-headwater.hf.space"})
+    assert own.status_code == 200
+    assert own.headers["content-security-policy"].endswith("frame-ancestors *")
+
+
+def test_a_page_is_framed_by_the_sites_that_the_settings_name() -> None:
+    policy = (
+        _client(frame_origins=["https://a.example"]).get("/").headers["content-security-policy"]
+    )
+    assert policy.endswith("frame-ancestors 'self' https://a.example")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860", "chat.example.org"])
+def test_a_page_on_this_machine_alone_answers_to_its_names_and_its_proxys(host: str) -> None:
+    client = _client(public_host="chat.example.org", local_only=True)
+    assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_a_public_host_may_have_a_port() -> None:
+    client = _client(public_host="chat.example.org:8443", local_only=True)
+    assert client.get("/", headers={"Host": "chat.example.org:8443"}).status_code == 200
+    origin = {"Host": "127.0.0.1:7860", "Origin": "https://chat.example.org:8443"}
+    assert client.post("/", headers=origin).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *[(host, True) for host in ("127.0.0.1", "localhost", "::1", "127.0.0.2")],
+        *[(host, False) for host in ("0.0.0.0", "::", "192.168.1.7", "docs.example")],
+    ],
+)
+def test_a_server_of_this_machine_alone_answers_to_the_name_it_listens_at(
+    host: str, local: bool
+) -> None:
+    assert is_local(host) == local
+    shown = f"[{host}]" if ":" in host else host
+    asked = _client(local_only=True).get("/", headers={"Host": f"{shown}:7860"})
+    assert asked.status_code == (200 if local else 403)
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/headwater/gradio_api/upload"])
+def test_nothing_is_uploaded_under_a_prefix_either(path: str) -> None:
+    client = _client(root_path="/headwater")
+    assert client.post(path, files={"files": b"x"}).status_code == 403
+
+
+def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
+    client = _client(local_only=True)
+    rebound = {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
+    assert client.get("/", headers=rebound).status_code == 403
+    assert client.post("/", headers=rebound).status_code == 403
+
+
+def _watched(problems: list[str]) -> TestClient:
+    return TestClient(Starlette(routes=probes(lambda: b"answers 1\n", lambda: problems)))
+
+
+def test_an_operator_sees_the_metrics_and_that_the_process_is_alive() -> None:
+    client = _watched(["The library is being opened."])
+    metrics = client.get("/metrics")
+    assert metrics.text == "answers 1\n"
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert client.get("/health").json() == {"status": "alive"}
+
+
+def test_ready_says_why_not() -> None:
+    not_yet = _watched(["The library is being opened."]).get("/ready")
+    assert not_yet.status_code == 503
+    assert not_yet.json() == {"status": "not ready", "reasons": ["The library is being opened."]}
+    ready = _watched([]).get("/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")

@@ -1,0 +1,90 @@
+"""A real browser at the real page: the fixtures, and what a user does there."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from collections.abc import Iterator
+
+import pydantic.v1  # noqa: F401  # FastAPI would do it while serving: see served
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from pydantic_settings import SettingsConfigDict
+
+from app import serve
+from ingest.background import Reading
+from rag.settings import PROJECT, Settings
+from tests.harness.lacking import lacking
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
+    """The project's own documents, opened as the app opens them."""
+    store = tmp_path_factory.mktemp("store")
+    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store))
+    reading.opening.wait()
+    yield reading
+    reading.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = chromium or lacking("no Chromium: install Debian's package chromium")
+    flags = ["no-sandbox", "disable-background-networking", "disable-component-update"]
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=chromium, args=[f"--{flag}" for flag in [*flags, "disable-sync"]]
+        )
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+class Chosen(Settings):
+    """Settings, none of which is misspelt."""
+
+    model_config = SettingsConfigDict(extra="forbid")
+
+
+def served(reading: Reading, **settings: object) -> str:
+    """The address of a page with these settings, without a rate limit of its own. It is served by a
+    daemon thread of this process until that ends."""
+
+    # Gradio leaves sockets to the collector. Python 3.11 breaks if it collects them while a module
+    # is being imported (the warning about them imports modules too), which serving does.
+    gc.collect()
+    chosen = Chosen.model_validate({"rate_limit": "off", **settings})
+    url = serve(chosen, reading, block=False).local_url
+    assert isinstance(url, str)
+    return url
+
+
+def visit(tab: Page, url: str) -> None:
+    tab.goto(url)
+    expect(box(tab)).to_be_editable()
+
+
+def box(tab: Page) -> Locator:
+    return tab.locator("textarea").first
+
+
+def ask(tab: Page, question: str) -> None:
+    box(tab).fill(question)
+    tab.keyboard.press("Enter")
+
+
+def answer(tab: Page) -> Locator:
+    return tab.locator(".bot-row").last
+
+
+def finished(tab: Page) -> None:
+    """Waits until the next question can be asked."""
+    expect(box(tab)).to_be_editable()
+    expect(tab.get_by_test_id("stop-button")).to_have_count(0)

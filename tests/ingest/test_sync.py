@@ -1,0 +1,371 @@
+"""Reading a folder: what is new, changed, gone, broken, elsewhere or none of our business."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest import chunking, readers
+from ingest.sync import Receipt, forget, locate, sync
+from rag.errors import DocumentError, StoreError
+from rag.retrieval.embedder import Embedder
+from rag.store.store import Index
+from rag.types import Content
+
+LONG = "The station is checked every week, and what is found is written down. " * 40
+
+
+class Desk:
+    """A data folder, a store, and what a reader does with them."""
+
+    def __init__(self, folder: Path, index: Index, embedder: Embedder) -> None:
+        self.folder = folder
+        self.index = index
+        self._embedder = embedder
+        self.progress: list[tuple[int, int, str]] = []
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def receipts(self, path: Path | None = None) -> list[Receipt]:
+        folder, scope = locate(path or self.folder, self.folder)
+        self.progress.clear()
+        report = lambda *told: self.progress.append(told)  # noqa: E731
+        return list(sync(folder, scope, self.index, self._embedder, report))
+
+    def read(self, path: Path | None = None) -> dict[str, str]:
+        """The outcome for each file."""
+        receipts = self.receipts(path)
+        outcomes = {receipt.name: receipt.outcome for receipt in receipts}
+        assert len(outcomes) == len(receipts)
+        return dict(outcomes)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What the library holds of each document."""
+        chunks = self.index.library.chunks(self.index.library.chunk_ids()).values()
+        held = {d.name: "" for d in self.index.library.documents()}
+        for chunk in chunks:
+            held[chunk.document] += chunk.text
+        assert self.index.vectors.count() == len(chunks)
+        return held
+
+
+@pytest.fixture
+def desk(tmp_path: Path, store: Index, embedder: Embedder) -> Desk:
+    (tmp_path / "data").mkdir()
+    return Desk(tmp_path / "data", store, embedder)
+
+
+def test_new_files_are_added_with_their_pages_and_chunks(desk: Desk) -> None:
+    desk.write("a.md", "# Title\n\nOne.")
+    desk.write("deep/er/b.txt", LONG)
+    first, second = desk.receipts()
+    assert first == Receipt("a.md", "added", pages=1, pages_with_text=1, chunks=1)
+    assert (second.name, second.outcome) == ("deep/er/b.txt", "added")
+    assert second.chunks > 2
+    document, _ = desk.index.library.documents()
+    assert (document.folder, document.name, document.title) == (*("", "a.md", "Title"),)
+
+
+def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.read()
+    before = desk.index.library.chunk_ids()
+    assert desk.receipts() == [Receipt("a.md", "unchanged", 1, 1, 1)]
+    assert desk.index.library.chunk_ids() == before
+
+
+def test_a_document_that_changed_is_replaced_in_one_piece(desk: Desk) -> None:
+    path = desk.write("a.md", LONG)
+    desk.write("b.md", "Two.")
+    desk.read()
+    path.write_text("Quite another text.")
+    assert desk.read() == {"a.md": "replaced", "b.md": "unchanged"}
+    assert desk.texts == {"a.md": "Quite another text.", "b.md": "Two."}
+
+
+def test_a_file_that_is_gone_is_removed(desk: Desk) -> None:
+    path = desk.write("a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    path.unlink()
+    assert desk.read() == {"a.md": "removed", "b.md": "unchanged"}
+    assert desk.texts == {"b.md": "Two."}
+
+
+def test_a_renamed_file_is_removed_and_added(desk: Desk) -> None:
+    desk.write("a.md", "One.").rename(desk.folder / "a.md")
+    desk.read()
+    (desk.folder / "a.md").rename(desk.folder / "b.md")
+    assert desk.read() == {"a.md": "removed", "b.md": "added"}
+
+
+def test_an_empty_folder_is_taken_for_an_unmounted_disk_and_empties_nothing(desk: Desk) -> None:
+    path = desk.write("sub/a.md", "One.")
+    desk.read()
+    path.unlink()
+    (receipt,) = desk.receipts()
+    assert (receipt.name, receipt.outcome) == (str(desk.folder), "failed")
+    assert "mounted?" in receipt.reason
+    assert f"--forget {desk.folder}" in receipt.reason
+    assert desk.texts == {"sub/a.md": "One."}
+    list(forget(desk.folder, desk.folder, desk.index))
+    assert desk.read() == {}
+
+
+def test_a_file_that_broke_keeps_what_was_read_of_it_earlier(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    desk.write("a.md", b"\x00\x01\x02" * 300)
+    broken, unchanged = desk.receipts()
+    assert (broken.name, broken.outcome) == ("a.md", "failed")
+    assert broken.reason.endswith("What was read of it earlier is kept.")
+    assert unchanged.outcome == "unchanged"
+    assert desk.texts == {"a.md": "One.", "b.md": "Two."}
+    desk.write("a.md", "Mended.")
+    assert desk.read()["a.md"] == "replaced"
+
+
+def test_a_broken_file_does_not_keep_the_others_from_being_read(desk: Desk) -> None:
+    desk.write("a.pdf", b"%PDF-1.4 and nothing else")
+    desk.write("b.md", "Two.")
+    first, second = desk.receipts()
+    assert (first.outcome, second.outcome) == ("failed", "added")
+    assert first.reason and "kept" not in first.reason
+    assert desk.texts == {"b.md": "Two."}
+
+
+def test_a_format_nobody_reads_is_told_and_left_alone(desk: Desk) -> None:
+    desk.write("song.mp3", b"ID3")
+    (receipt,) = desk.receipts()
+    assert (receipt.outcome, receipt.reason != "") == ("unsupported", True)
+    assert desk.texts == {}
+
+
+def test_a_subfolder_is_read_and_nothing_else_is_touched(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    inside = desk.write("sub/b.md", "Two.")
+    desk.write("subway.md", "Three.")
+    gone = desk.write("sub/gone.md", "Four.")
+    desk.read()
+    for name in ("a.md", "subway.md"):
+        (desk.folder / name).unlink()
+    gone.unlink()
+    inside.write_text("Two, changed.")
+    desk.write("new.md", "Not yet.")
+    assert desk.read(desk.folder / "sub") == {"sub/b.md": "replaced", "sub/gone.md": "removed"}
+    assert desk.texts == {"a.md": "One.", "sub/b.md": "Two, changed.", "subway.md": "Three."}
+
+
+def test_one_file_is_read_and_nothing_else_is_touched(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    (desk.folder / "b.md").unlink()
+    path = desk.write("a.md", "One, changed.")
+    assert desk.read(path) == {"a.md": "replaced"}
+    assert desk.texts == {"a.md": "One, changed.", "b.md": "Two."}
+
+
+def test_a_path_that_is_not_there_changes_nothing(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.read()
+    with pytest.raises(DocumentError, match="Nothing was changed"):
+        desk.read(desk.folder / "absent")
+    moved = desk.folder.rename(desk.folder.with_name("unplugged"))
+    with pytest.raises(DocumentError, match="Nothing was changed"):
+        desk.read()
+    assert desk.texts == {"a.md": "One."}
+    moved.rename(desk.folder)
+
+
+def test_a_folder_elsewhere_has_names_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    desk.write("a.md", "Here.")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sub").mkdir(parents=True)
+    (elsewhere / "sub" / "a.md").write_text("There.")
+    desk.read()
+    assert desk.read(elsewhere) == {"sub/a.md": "added"}
+    assert [(d.folder, d.name) for d in desk.index.library.documents()] == [
+        ("", "a.md"),
+        (str(elsewhere), "sub/a.md"),
+    ]
+    assert desk.read() == {"a.md": "unchanged"}  # and does not take the other's away
+    (elsewhere / "sub" / "a.md").rename(elsewhere / "a.txt.bak")
+    assert desk.read(elsewhere) == {
+        "a.txt.bak": "unsupported",
+        "sub/a.md": "removed",
+    }
+    assert desk.texts == {"a.md": "Here."}
+
+
+def test_a_file_elsewhere_is_read_without_its_neighbours(desk: Desk, tmp_path: Path) -> None:
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text(name)
+    assert desk.read(tmp_path / "a.md") == {"a.md": "added"}
+    assert desk.read(tmp_path / "a.md") == {"a.md": "unchanged"}
+
+
+def test_one_folder_under_two_names_is_one_folder(desk: Desk, tmp_path: Path) -> None:
+    desk.write("a.md", "One.")
+    desk.read()
+    (tmp_path / "link").symlink_to(desk.folder)
+    assert desk.read(tmp_path / "link") == {"a.md": "unchanged"}
+    assert desk.read(desk.folder / "sub" / "..") == {"a.md": "unchanged"}
+
+
+def test_hidden_files_and_folders_are_left_out(desk: Desk) -> None:
+    desk.write(".secret.md", "No.")
+    desk.write(".git/readme.md", "No.")
+    desk.write("sub/.cache/a.md", "No.")
+    desk.write("sub/a.md", "Yes.")
+    assert desk.read() == {"sub/a.md": "added"}
+
+
+def test_the_same_text_in_two_files_is_two_documents(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.write("b.md", "One.")
+    desk.read()
+    assert desk.texts == {"a.md": "One.", "b.md": "One."}
+
+
+def test_names_and_texts_in_vietnamese_are_kept(desk: Desk) -> None:
+    desk.write("Quy định/nghỉ phép.md", "Mỗi nhân viên được nghỉ 12 ngày.")
+    assert desk.read() == {"Quy định/nghỉ phép.md": "added"}
+    assert desk.texts == {"Quy định/nghỉ phép.md": "Mỗi nhân viên được nghỉ 12 ngày."}
+
+
+def test_progress_counts_files_up_to_their_number(desk: Desk) -> None:
+    desk.write("a.md", LONG)
+    desk.write("b.md", "Two.")
+    desk.read()
+    assert desk.progress[0] == (0, 2, "a.md")
+    assert desk.progress[-1] == (2, 2, "")
+    assert [done for done, _, _ in desk.progress] == sorted(d for d, _, _ in desk.progress)
+
+
+def test_a_folder_is_forgotten_without_being_there(desk: Desk) -> None:
+    desk.write("sub/a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    removed = list(forget(desk.folder / "sub", desk.folder, desk.index))
+    assert removed == [Receipt("sub/a.md", "removed")]
+    assert desk.texts == {"b.md": "Two."}
+    with pytest.raises(DocumentError, match="Nothing was changed"):
+        list(forget(desk.folder / "sub", desk.folder, desk.index))
+
+
+def test_a_data_folder_that_moved_is_the_same_folder(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.write("b.md", "Two.")
+    desk.read()
+    desk.folder = desk.folder.rename(desk.folder.with_name("moved"))
+    (desk.folder / "b.md").unlink()
+    assert desk.read() == {"a.md": "unchanged", "b.md": "removed"}
+
+
+def test_a_part_of_a_known_folder_elsewhere_is_no_folder_of_its_own(
+    desk: Desk, tmp_path: Path
+) -> None:
+    inside = tmp_path / "elsewhere" / "sub" / "deep"
+    inside.mkdir(parents=True)
+    (inside / "a.md").write_text("There.")
+    (tmp_path / "elsewhere" / "b.md").write_text("Beside.")
+    desk.read(tmp_path / "elsewhere")
+    assert desk.read(inside) == {"sub/deep/a.md": "unchanged"}
+    assert desk.read(inside / "a.md") == {"sub/deep/a.md": "unchanged"}
+    assert len(desk.texts) == 2
+
+
+def test_the_data_folder_is_left_out_of_a_folder_around_it(desk: Desk, tmp_path: Path) -> None:
+    around = tmp_path / "around"
+    around.mkdir()
+    desk.folder = desk.folder.rename(around / "data")
+    desk.write("a.md", "One.")
+    (around / "b.md").write_text("Two.")
+    desk.read()
+    assert desk.read(around) == {"b.md": "added"}
+    assert desk.read() == {"a.md": "unchanged"}
+
+
+def test_what_was_read_from_a_subfolder_that_cannot_be_listed_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("sub/a.md", "One.")
+    desk.write("subway.md", "Two.")
+    desk.write("c.md", "Three.")
+    desk.read()
+    (desk.folder / "subway.md").unlink()
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Iterator[os.DirEntry[str]]:  # root may list everything
+        if Path(path) == desk.folder / "sub":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refusing)
+    assert desk.read() == {"sub": "failed", "c.md": "unchanged", "subway.md": "removed"}
+    assert desk.texts == {"sub/a.md": "One.", "c.md": "Three."}
+
+
+def test_a_name_that_is_not_utf_8_fails_alone(desk: Desk) -> None:
+    Path(os.fsdecode(os.fsencode(desk.folder) + b"/caf\xe9.md")).write_text("One.")
+    desk.write("b.md", "Two.")
+    assert desk.read() == {"caf\\udce9.md": "failed", "b.md": "added"}
+    reason = desk.receipts()[1].reason
+    assert reason == "The name caf\\udce9.md is not UTF-8; rename it."
+    assert all(name.isascii() for _, _, name in desk.progress)
+
+
+def test_a_fault_in_a_reader_is_logged_and_costs_one_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(data: bytes, name: str) -> Content:
+        raise KeyError("a private detail")
+
+    monkeypatch.setitem(readers.READERS, ".txt", faulty)
+    desk.write("a.txt", "One.")
+    desk.write("b.md", "Two.")
+    first, second = desk.receipts()
+    assert (first.outcome, second.outcome) == ("failed", "added")
+    assert "a.txt could not be read" in first.reason
+    assert "private" not in first.reason
+    assert "a private detail" in caplog.text
+
+
+def test_a_store_that_fails_is_no_fault_of_the_file(desk: Desk) -> None:
+    desk.write("a.md", "One.")
+    desk.index.vectors.close()
+    shutil.rmtree(desk.folder.parent / "store")
+    desk.index.library.close()
+    with pytest.raises(StoreError):
+        desk.read()
+
+
+def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
+    desk.write("a.md", LONG * 30)
+    (receipt,) = desk.receipts()
+    told = [name for _, _, name in desk.progress]
+    assert receipt.chunks > 64
+    assert f"a.md · 64/{receipt.chunks}" in told
+    assert f"a.md · {receipt.chunks}/{receipt.chunks}" in told
+
+
+@pytest.mark.parametrize("module", [readers, chunking])
+def test_what_is_read_or_cut_in_another_way_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    desk.write("a.md", "One.")
+    desk.read()
+    monkeypatch.setattr(module, "VERSION", "next")
+    assert desk.read() == {"a.md": "replaced"}

@@ -1,0 +1,537 @@
+"""The page in a real browser, over real documents and a loopback model server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Browser, Page, expect
+
+from app import CLOSED, serve
+from ingest.background import Reading
+from rag.settings import Settings
+from tests.benchmarks.first_token import free_port, process
+from tests.harness.browser import answer, ask, box, finished, served, visit
+from tests.harness.upstream import Script, Upstream, words
+from tests.harness.wire import asked, said
+
+CLOSED_WITHIN = 0.25  # seconds from Stop or a closed tab to the upstream's closed socket
+SLOW = Script(tokens=words("It begins: a slow answer that goes on [1]. " * 40), delay=0.05)
+SILENT = Script(tokens=words("It begins and then nothing comes."), silent_after=3)
+STAGES = {  # what the model does, and what the page then shows
+    "waiting": (Script(header_delay=60), "Writing…"),
+    "streaming": (SLOW, "slow answer that goes"),
+    "silent": (SILENT, "It begins"),
+}
+STOPPED = {"waiting": "Stopped.", "streaming": "Stopped · about", "silent": "Stopped · about"}
+VI, EN = "X-Accel-Buffering dùng để làm gì?", "What does X-Accel-Buffering do?"
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _plain_script(upstream: Upstream) -> None:
+    upstream.script = Script(tokens=words("It tells nginx not to buffer [1]."), delay=0.005)
+
+
+@pytest.fixture(scope="module")
+def with_model(reading: Reading, upstream: Upstream) -> str:
+    return served(reading, OPENAI_BASE_URL=upstream.base_url, cache_seconds=0)
+
+
+@pytest.fixture(scope="module")
+def without_model(reading: Reading) -> str:
+    return served(reading)
+
+
+# What a newcomer sees
+
+
+@pytest.mark.parametrize(
+    ("question", "document", "quoted"),
+    [
+        (VI, "vi-proxy-va-bo-dem.md", "X-Accel-Buffering: no"),
+        (EN, "proxies-and-buffering.md", "X-Accel-Buffering"),
+    ],
+)
+def test_without_a_model_the_documents_are_quoted_under_their_sources(
+    tab: Page, without_model: str, question: str, document: str, quoted: str
+) -> None:
+    visit(tab, without_model)
+    ask(tab, question)
+    expect(answer(tab).locator(".headwater-source").first).to_contain_text(document)
+    marked = answer(tab).locator("mark").filter(has_text="X-Accel-Buffering")
+    expect(marked.first).to_be_attached()
+    expect(answer(tab)).to_contain_text("[1]")
+    expect(answer(tab)).to_contain_text(quoted)
+    expect(answer(tab).locator(".headwater-quiet")).to_contain_text("OPENAI_API_KEY")
+    finished(tab)
+
+
+def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> None:
+    updates = list(Client(with_model, verbose=False).submit(EN, api_name="/chat"))
+    titles = [[(m["metadata"] or {}).get("title", "") for m in update] for update in updates]
+    texts = [
+        next((m["content"] for m in update if not (m["metadata"] or {})), "") for update in updates
+    ]
+    sources = next(i for i, t in enumerate(titles) if any("Sources (5)" in title for title in t))
+    first_text = next(i for i, text in enumerate(texts) if text)
+    assert sources < first_text
+    assert texts[-1].startswith("It tells nginx not to buffer [\\[1\\]")
+    assert "](#source-1" in texts[-1]
+
+
+def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) -> None:
+    visit(tab, without_model)
+    tab.locator("button.example").first.click()
+    expect(answer(tab).locator(".headwater-source")).to_have_count(5)
+    finished(tab)
+
+
+def test_the_text_box_says_what_it_is_for_also_after_a_question(
+    tab: Page, without_model: str
+) -> None:
+    visit(tab, without_model)
+    hint = "Hỏi về tài liệu… · Ask about the documents…"
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+    ask(tab, "What does X-Accel-Buffering do?")
+    finished(tab)
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+    tab.get_by_role("button", name="Retry").click()
+    finished(tab)
+    expect(tab.get_by_placeholder(hint)).to_be_editable()
+
+
+def test_what_the_documents_do_not_answer_is_refused_without_a_model_call(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    before = len(upstream.calls)
+    visit(tab, with_model)
+    ask(tab, "Who won the World Cup in 2018?")
+    expect(answer(tab)).to_contain_text("no relevant information")
+    finished(tab)
+    assert len(upstream.calls) == before
+
+
+@pytest.mark.parametrize(
+    ("question", "offer", "warning"),
+    [
+        (
+            "Who won the World Cup in 2018?",
+            "Ask the model, without the documents",
+            "Not from your documents",
+        ),
+        (
+            "Cách nấu phở bò tại nhà như thế nào?",
+            "Hỏi mô hình, không dùng tài liệu",
+            "Không phải từ tài liệu của bạn",
+        ),
+    ],
+    ids=["English", "Vietnamese"],
+)
+def test_the_offer_under_a_refusal_asks_the_model_alone_and_warns_above_its_answer(
+    tab: Page, with_model: str, upstream: Upstream, question: str, offer: str, warning: str
+) -> None:
+    upstream.script = Script(tokens=words("What the model knows [1]."))
+    visit(tab, with_model)
+    ask(tab, question)
+    expect(tab.get_by_role("button", name=offer)).to_be_visible()
+    finished(tab)
+    before = len(upstream.calls)
+    tab.get_by_role("button", name=offer).click()
+    expect(tab.locator(".bot-row")).to_have_count(2)
+    expect(answer(tab)).to_contain_text("What the model knows.")
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(warning)
+    expect(answer(tab).locator(".headwater-source")).to_have_count(0)
+    finished(tab)
+    (call,) = upstream.calls[before:]
+    assert call.body["messages"][-1]["content"] == question
+    assert warning in answer(tab).inner_text().split("What the model knows")[0]
+
+
+def test_the_sidebar_lists_the_documents_with_their_pages_and_chunks(
+    tab: Page, without_model: str, reading: Reading
+) -> None:
+    visit(tab, without_model)
+    documents = reading.documents()
+    expect(tab.locator(".headwater-document")).to_have_count(len(documents))
+    pdf = next(d for d in documents if d.name == "vi-quyen-rieng-tu.pdf")
+    row = tab.locator(".headwater-document").filter(has_text=pdf.name)
+    expect(row).to_contain_text(f"{pdf.pages} trang · pages, {pdf.chunks} đoạn · chunks")
+
+
+def test_the_options_reach_the_search_and_the_model(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    visit(tab, with_model)
+    tab.get_by_text("Tùy chọn · Options").click()
+    tab.get_by_label("Tiếng Việt").check()
+    tab.get_by_label("Mô hình · Model").fill("another-model")
+    tab.get_by_label("Temperature").click()
+    tab.get_by_role("option", name="0.3").click()
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("Nguồn (5)")
+    finished(tab)
+    body = upstream.calls[-1].body
+    assert (body["model"], body["temperature"]) == ("another-model", 0.3)
+    assert "max_tokens" not in body
+    assert "Vietnamese" in body["messages"][0]["content"]
+
+
+def test_models_that_are_offered_can_be_chosen_and_no_others(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    url = served(reading, OPENAI_BASE_URL=upstream.base_url, models=("large",))
+    upstream.script = Script(words("It is a header [1]."))
+    calls = len(upstream.calls)
+    visit(tab, url)
+    tab.get_by_text("Tùy chọn · Options").click()
+    chosen = tab.get_by_label("Mô hình · Model")
+    chosen.click()
+    tab.get_by_role("option", name="large").click()
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("It is a header")
+    finished(tab)
+    assert upstream.calls[-1].body["model"] == "large"
+    chosen.fill("huge")
+    chosen.press("Enter")
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("“huge” is not offered here. Choose one of")
+    assert len(upstream.calls) == calls + 1
+
+
+# Stop, a closed tab, a reload, a client that hangs up, and Retry
+
+
+@pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
+@pytest.mark.parametrize("way", ["stop", "close", "reload"])
+def test_leaving_closes_the_upstream_at_once(
+    browser: Browser, with_model: str, upstream: Upstream, way: str, stage: str
+) -> None:
+    script, seen = STAGES[stage]
+    upstream.script = script
+    context = browser.new_context()
+    tab = context.new_page()
+    visit(tab, with_model)
+    index = len(upstream.calls)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text(seen)
+    upstream.wait_until(lambda calls: len(calls) > index, 20.0)
+    left = time.monotonic()
+    if way == "stop":
+        tab.get_by_test_id("stop-button").click()
+    elif way == "close":
+        tab.close(run_before_unload=False)
+    else:
+        tab.reload()
+    call = upstream.wait_for_end(index)
+    assert call.ended == "client_left" and call.ended_at is not None
+    seconds = call.ended_at - left
+    print(f"{way}, {stage}: closed after {1000 * seconds:.0f} ms")
+    assert seconds < CLOSED_WITHIN
+    if way == "stop":
+        expect(answer(tab).locator(".headwater-quiet").last).to_contain_text(STOPPED[stage])
+        expect(answer(tab).get_by_text("Writing…")).to_have_count(0)
+    if way != "close":
+        upstream.script = Script(tokens=words("The next answer."))
+        finished(tab)
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("The next answer.")
+    context.close()
+
+
+def test_a_stopped_answer_stays_in_the_conversation(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    upstream.script = SLOW
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("slow answer that goes")
+    tab.get_by_test_id("stop-button").click()
+    expect(answer(tab)).to_contain_text("Stopped · about")
+    finished(tab)
+    upstream.script = Script(tokens=words("The next answer."))
+    ask(tab, "Why does nginx buffer a response at all?")
+    expect(answer(tab)).to_contain_text("The next answer.")
+    before = upstream.calls[-1].body["messages"][2]["content"]
+    assert before.startswith("It begins: a slow") and "Stopped" not in before
+
+
+@pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
+def test_a_client_that_hangs_up_closes_the_upstream(
+    with_model: str, upstream: Upstream, stage: str
+) -> None:
+    upstream.script, _ = STAGES[stage]
+    index = len(upstream.calls)
+    with httpx.Client(base_url=with_model) as client, asked(client, EN) as updates:
+        upstream.wait_until(lambda calls: len(calls) > index, 20.0)
+        while stage != "waiting" and "It begins" not in said(next(updates)):
+            pass
+    left = time.monotonic()
+    ended = upstream.wait_for_end(index)
+    assert ended.ended == "client_left" and ended.ended_at is not None
+    print(f"client, {stage}: closed after {1000 * (ended.ended_at - left):.0f} ms")
+    assert ended.ended_at - left < CLOSED_WITHIN
+
+
+def test_retry_asks_again_after_a_failure_and_for_another_answer(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    visit(tab, served(reading, OPENAI_BASE_URL=upstream.base_url))
+    upstream.next(Script(tokens=words("Half of it and then"), cut_after=4))
+    ask(tab, EN)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text("broke off")
+    finished(tab)
+    upstream.next(Script(tokens=words("The whole answer.")))
+    clicked = time.monotonic()
+    tab.get_by_label("Retry").click()
+    expect(answer(tab)).to_contain_text("The whole answer.")
+    print(f"retry: answered after {1000 * (time.monotonic() - clicked):.0f} ms")
+    expect(tab.locator(".headwater-failed")).to_have_count(0)
+    finished(tab)
+    upstream.next(Script(tokens=words("Another answer.")))
+    tab.get_by_label("Retry").click()
+    expect(answer(tab)).to_contain_text("Another answer.")
+    finished(tab)
+
+
+def test_an_answer_given_before_is_shown_again_and_says_so(
+    tab: Page, reading: Reading, upstream: Upstream
+) -> None:
+    visit(tab, served(reading, OPENAI_BASE_URL=upstream.base_url))
+    for _ in range(2):
+        tab.get_by_text("New chat").click()
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("not to buffer")
+        finished(tab)
+    expect(answer(tab).locator(".headwater-quiet").last).to_contain_text("cached")
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("   ", "empty"),
+        ("a" * 20_000, "at most 4,000"),
+        ("?!…", "no letters"),
+    ],
+    ids=["blank", "too long", "no letters"],
+)
+def test_a_question_that_cannot_be_answered_says_why_and_the_next_one_works(
+    tab: Page, with_model: str, question: str, sentence: str
+) -> None:
+    visit(tab, with_model)
+    ask(tab, question)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
+    finished(tab)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
+    finished(tab)
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (Script(status=401, error_code="invalid_api_key"), "OPENAI_API_KEY"),
+        (Script(status=404, error_code="model_not_found"), "OPENAI_MODEL"),
+        (Script(tokens=words("Half of it and then"), cut_after=4), "broke off"),
+    ],
+    ids=["wrong key", "unknown model", "cut"],
+)
+def test_a_model_that_fails_says_why_and_the_next_question_works(
+    tab: Page, with_model: str, upstream: Upstream, script: Script, sentence: str
+) -> None:
+    upstream.next(script)
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab).locator(".headwater-failed")).to_contain_text(sentence)
+    expect(answer(tab).locator(".headwater-source")).to_have_count(5)
+    if script.cut_after:
+        expect(answer(tab)).to_contain_text("Half of it")
+    finished(tab)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
+
+
+def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    reading = Reading(Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"))
+    visit(tab, served(reading))
+    ask(tab, "Is anybody there?")
+    failed = answer(tab).locator(".headwater-failed")
+    expect(failed).to_contain_text("The library is empty", timeout=60_000)
+    finished(tab)
+    (tmp_path / "data" / "new.md").write_text("# Lanterns\n\nA lantern needs oil.")
+    tab.locator(".toggle-button").click()
+    tab.get_by_text("Read the folder again").click()
+    expect(tab.locator(".headwater-document")).to_contain_text("Lanterns")
+    ask(tab, "What does a lantern need?")
+    expect(answer(tab)).to_contain_text("A lantern needs oil. [1]")
+    reading.close()
+
+
+# What stays
+
+
+def test_the_next_turn_carries_the_words_of_the_last_and_not_its_sources(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("not to buffer")
+    finished(tab)
+    ask(tab, "Why does nginx buffer a response at all?")
+    expect(tab.locator(".bot-row")).to_have_count(2)
+    finished(tab)
+    sent = upstream.calls[-1].body["messages"]
+    assert [m["role"] for m in sent] == ["system", "user", "assistant", "user"]
+    assert sent[1]["content"] == EN
+    assert sent[2]["content"] == "It tells nginx not to buffer [1]."
+
+
+def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
+    tab: Page, upstream: Upstream, tmp_path: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "OPENAI_BASE_URL": upstream.base_url,
+        "HEADWATER_STORE_DIR": str(tmp_path / "store"),
+    }
+    with process(port, ["app.py"], environment):
+        visit(tab, url)
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text(re.compile("Opening the library|Reading the"))
+        expect(answer(tab)).to_contain_text("not to buffer", timeout=90_000)
+        finished(tab)
+        expect(tab.get_by_role("gridcell", name=EN)).to_be_visible()
+        tab.goto("about:blank")
+    with process(port, ["app.py"], environment):
+        visit(tab, url)
+        tab.get_by_role("gridcell", name=EN).click()
+        expect(answer(tab)).to_contain_text("Sources (5)")
+        expect(answer(tab)).to_contain_text("not to buffer")
+
+
+# What must not get out, or in
+
+
+def test_an_answer_loads_nothing_from_elsewhere_and_runs_nothing(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    upstream.script = Script(
+        tokens=words(
+            "Seen. ![pixel](http://203.0.113.7/leak.png) <img src='http://203.0.113.7/b.png'> "
+            "<script>document.title = 'stolen'</script>"
+            "<img src=x onerror=\"document.title='stolen'\">"
+            '<b style="background:url(http://203.0.113.7/c.png)">end of it</b>'
+        )
+    )
+    answered: list[str] = []
+    tab.on("response", lambda response: answered.append(response.url))
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("end of it")
+    finished(tab)
+    assert all(url.startswith((with_model, "data:", "blob:")) for url in answered)
+    assert tab.title() != "stolen"
+    policy = httpx.get(with_model).headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+
+
+def test_another_sites_page_may_not_post(with_model: str) -> None:
+    join = f"{with_model}gradio_api/queue/join"
+    foreign = httpx.post(join, headers={"Origin": "http://elsewhere.example"}, json={})
+    assert foreign.status_code == 403
+    own = httpx.post(join, headers={"Origin": with_model.rstrip("/")}, json={})
+    assert own.status_code != 403
+
+
+# What is seen
+
+
+def _view(tab: Page) -> tuple[int, int]:
+    """How far the chat is scrolled down, and how far it could be."""
+    top, end = tab.evaluate(
+        "(c => [c.scrollTop, c.scrollHeight - c.clientHeight])"
+        "(document.querySelector('#headwater-chat .bubble-wrap'))"
+    )
+    return round(top), round(end)
+
+
+def test_the_view_follows_the_last_line_until_the_reader_scrolls_up(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    visit(tab, with_model)
+    for _ in range(2):
+        ask(tab, EN)
+        expect(answer(tab)).to_contain_text("not to buffer")
+        finished(tab)
+        tab.wait_for_timeout(500)  # the panel of sources unfolds
+        top, end = _view(tab)
+        assert end - top <= 2
+    upstream.script = SLOW
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("slow answer")
+    tab.wait_for_timeout(500)
+    top, end = _view(tab)
+    assert end - top < 100, "the streaming text is out of sight"
+    tab.mouse.move(640, 300)
+    tab.mouse.wheel(0, -150)
+    tab.wait_for_timeout(300)
+    read, _ = _view(tab)
+    tab.wait_for_timeout(1500)
+    still, end = _view(tab)
+    assert still == read < end
+    tab.mouse.wheel(0, 5000)
+    tab.wait_for_timeout(1500)
+    top, end = _view(tab)
+    assert end - top < 100
+    tab.get_by_test_id("stop-button").click()
+    finished(tab)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_answer_and_a_long_word_stay_inside_the_page(
+    browser: Browser, with_model: str, upstream: Upstream, width: int
+) -> None:
+    upstream.script = Script(tokens=words("Một câu dài. " * 300 + "x" * 400 + " the end"))
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    tab = context.new_page()
+    visit(tab, with_model)
+    ask(tab, EN)
+    expect(answer(tab)).to_contain_text("the end")
+    wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    expect(box(tab)).to_be_in_viewport()
+    context.close()
+    assert wide <= 0
+
+
+def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(reading: Reading) -> None:
+    demo = serve(Settings.model_validate({"rate_limit": "off"}), reading, block=False)
+    sessions = demo.state_holder.session_data
+    with httpx.Client(base_url=demo.local_url or "", timeout=60) as client:
+        tab = Client(demo.local_url or "", verbose=False)
+        tab.predict(EN, api_name="/chat")
+        before = set(sessions)
+        for n in range(CLOSED + 10):
+            with asked(client, f"{EN} {n}") as updates:
+                if n % 2:
+                    list(updates)
+        assert tab.session_hash in sessions
+        assert len(set(sessions) - before) <= CLOSED + 1
+        assert all(not state.config_values for state in sessions.values())
+        turns = [v for v in sessions[tab.session_hash].state_data.values() if isinstance(v, list)]
+        assert EN in said(turns)
+        tab.close()

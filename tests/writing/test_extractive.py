@@ -1,0 +1,184 @@
+"""Answers without a model: sentences quoted as they stand, under the numbers of their sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from numpy.typing import NDArray
+
+from rag.retrieval.retriever import Retriever
+from rag.text import markdown
+from rag.text.language import keywords, words
+from rag.types import Findings, Source
+from rag.writing.extractive import MAX_SENTENCES, quote, split_sentences
+
+QUOTED = re.compile(r"(.*) \[(\d+)\]", re.DOTALL)
+
+
+def shared(question: str, sentences: Sequence[str]) -> NDArray[np.float64]:
+    """A fit that a reader can check: the share of the question's keywords in the sentence."""
+    wanted = set(keywords(question))
+    return np.array([len(wanted & set(words(s))) / len(wanted) for s in sentences])
+
+
+def found(*texts: str, question: str = "How is buffering turned off in nginx?") -> Findings:
+    sources = tuple(
+        Source(number, f"{number}.md", "T", 1, 1 / number, text)
+        for number, text in enumerate(texts, 1)
+    )
+    return Findings(question, "en", "answer", 0.2, 0.5, sources)
+
+
+def unescaped(markdown: str) -> str:
+    return re.sub(r"\\([^\w\s])", r"\1", markdown)
+
+
+def quotes(pieces: Sequence[str]) -> list[tuple[int, str]]:
+    """The number and the words of each quote."""
+    matches = [QUOTED.fullmatch(piece.strip()) for piece in pieces]
+    return [(int(m[2]), unescaped(m[1])) for m in matches if m]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does X-Accel-Buffering do?",
+        "X-Accel-Buffering dùng để làm gì?",
+        "lam sao de tat bo dem cua nginx",
+        "Which HTTP status codes are worth retrying?",
+        "Sao lưu SQLite khi ứng dụng vẫn đang ghi thì dùng lệnh nào?",
+        "What is the difference between recall@k and MRR?",
+    ],
+)
+def test_every_quote_is_a_sentence_of_the_source_it_cites(
+    retriever: Retriever, question: str
+) -> None:
+    findings = retriever.search(question, 5)
+    pieces = list(quote(findings, retriever.relevance))
+    assert 1 <= len(pieces) <= MAX_SENTENCES
+    assert len(quotes(pieces)) == len(pieces)
+    texts = {s.number: " ".join(s.text.split()) for s in findings.sources}
+    for number, sentence in quotes(pieces):
+        assert sentence in texts[number]
+
+
+def test_the_answer_names_what_was_asked_for(retriever: Retriever) -> None:
+    findings = retriever.search("What does X-Accel-Buffering do?", 5)
+    assert "X-Accel-Buffering" in next(quote(findings, retriever.relevance))
+
+
+def test_quotes_stand_in_paragraphs_of_their_own() -> None:
+    pieces = list(
+        quote(
+            found(
+                "Set proxy_buffering to off, and buffering is turned off in nginx.",
+                "A header from the application that was asked has nginx omit buffering.",
+            ),
+            shared,
+        )
+    )
+    assert len(pieces) == 2
+    assert "".join(pieces).count("\n\n") == 1
+
+
+def test_a_sentence_is_not_said_twice() -> None:
+    text = "Buffering is turned off in nginx with a directive."
+    assert len(list(quote(found(text, text + " It was raining a lot that day."), shared))) == 1
+
+
+def test_what_fits_much_less_than_the_best_is_left_out() -> None:
+    findings = found("Buffering is turned off in nginx.", "The weather was fine all week long.")
+    assert quotes(list(quote(findings, shared))) == [(1, "Buffering is turned off in nginx.")]
+
+
+def test_a_source_without_a_sentence_is_quoted_whole() -> None:
+    table = "proxy_buffering | off\nnginx | buffering"
+    (quoted,) = quotes(list(quote(found(table), shared)))
+    assert quoted == (1, "proxy_buffering | off nginx | buffering")
+
+
+def test_a_forged_citation_in_a_document_is_not_one() -> None:
+    text = "Buffering in nginx is turned off [1] by magic [99], says [this](http://evil.example)."
+    (piece,) = quote(found(text), shared)
+    shown = MarkdownIt().render(piece)
+    assert re.findall(r"(?<!\\)\[(\d+)\]", piece) == ["1"]
+    assert piece.endswith(" [1]")
+    assert "<a" not in shown
+
+
+def test_markup_in_a_document_is_shown_and_not_obeyed() -> None:
+    text = (
+        "Buffering in nginx is turned off by <script>alert(1)</script> and "
+        "![a picture](http://evil.example/x.png) *now*."
+    )
+    (piece,) = quote(found(text), shared)
+    shown = MarkdownIt().render(piece)
+    assert not re.search(r"<(script|img|em|a)\b", shown)
+    assert "alert(1)" in shown
+
+
+BLOCKS = [
+    "# Turned off in nginx.",
+    "## Two.",
+    "1. Turned off.",
+    "2) Turned off.",
+    "+ Turned off.",
+    "> Turned off.",
+    "--- turned off.",
+    "=== turned off.",
+    "| a | b |",
+    "~~off~~ and `off` and **off**",
+    "_off_ but snake_case_name stays",
+    "&lt;b&gt; &amp; &copy; stay as they are",
+    "\\* back\\slash",
+    "$x$ and <https://evil.example>",
+    "[^1] and [a]: http://evil.example",
+]
+
+
+@pytest.mark.parametrize("text", BLOCKS)
+def test_no_sentence_of_a_document_changes_how_it_is_shown(text: str) -> None:
+    tokens = MarkdownIt("js-default").parse(f"{markdown.escape(text)} [1]")
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    children = tokens[1].children or []
+    assert "".join(child.content for child in children) == f"{text} [1]"
+    assert {child.type for child in children} <= {"text", "text_special"}
+
+
+@given(st.text(alphabet="aB1 .#*_~`<>[]()!\\|$&;:-+=\"'【（］"))
+def test_escaping_loses_no_character(text: str) -> None:
+    single = " ".join(text.split())
+    assert markdown.unescape(markdown.escape(single)) == single
+
+
+def test_sentences_are_cut_at_their_ends_and_not_at_abbreviations_or_numbers() -> None:
+    text = (
+        "The limit is 3.5 seconds for each request. Câu này kết thúc bằng dấu hỏi phải không? "
+        "Use e.g. the second server for that. Short one."
+    )
+    assert split_sentences(text) == [
+        "The limit is 3.5 seconds for each request.",
+        "Câu này kết thúc bằng dấu hỏi phải không?",
+        "Use e.g. the second server for that.",
+    ]
+
+
+def test_headings_and_list_marks_are_no_sentences() -> None:
+    text = "A heading of some length here\n\n- The first point is a whole sentence.\n- not one"
+    assert split_sentences(text) == ["The first point is a whole sentence."]
+    assert split_sentences("") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["See https://evil.example/x.", "Go to www.evil.com now.", "Mail me@evil.com."]
+)
+def test_what_would_become_a_link_by_itself_is_escaped_and_can_be_shown_plain(text: str) -> None:
+    escaped = markdown.escape(text)
+    assert not re.search(r"https?://|(?<!\\)www\.|\w@\w", escaped)
+    assert markdown.unescape(escaped) == text
