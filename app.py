@@ -28,12 +28,13 @@ from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents.routes import Originals, documents
 from rag.doors.access import user_of
-from rag.doors.guard import HangUp, probes
 from rag.doors.mcp_api import McpDoor
+from rag.doors.probes import probes
 from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.page import sidebar as shelf
+from rag.page.hang_up import HangUp
 from rag.page.screen import Message, Screen, turns_of, without_documents
 from rag.serving.metrics import Metrics
 from rag.serving.pacing import paced

@@ -20,6 +20,8 @@ Anything else that is raised is a defect: logged with its traceback, shown in ge
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .types import Language
 
 
@@ -104,3 +106,10 @@ class ModelError(HeadwaterError):
         super().__init__(en, vi)
         self.code = code
         self.retryable = retryable
+
+
+# What is said where no sentence is known: the log has the traceback.
+INTERNAL: Mapping[Language, str] = {
+    "en": "Something went wrong in Headwater itself; its log says what. Ask again.",
+    "vi": "Headwater gặp lỗi bên trong; nhật ký có ghi chi tiết. Hãy hỏi lại.",
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlencode
 
 Language = Literal["en", "vi"]
 Verdict = Literal["answer", "weak", "refuse"]
@@ -72,6 +73,15 @@ class Source:
     text: str
     document_id: int = 0
     chunks: tuple[int, ...] = ()
+
+    @property
+    def address(self) -> str | None:
+        """Of its page with the passage marked (rag.documents), relative to the app's own; None if
+        it cannot be opened."""
+        if not self.document_id:
+            return None
+        chunks = urlencode([("chunk", chunk) for chunk in self.chunks])
+        return f"documents/{self.document_id}/pages/{self.page}?{chunks}#passage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,7 @@ async def test_a_follow_up_that_is_rewritten_too_slowly_is_searched_by_the_joine
     retriever: Retriever,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rag.answer.REWRITE_SECONDS", 0.2)
+    monkeypatch.setattr("rag.writing.writer.REWRITE_SECONDS", 0.2)
     upstream.next(Script(words("A query that is never"), silent_after=3), Script(["60 s [1]."]))
     question, before = "What is its default?", "What does proxy_read_timeout do?"
     own = 10  # seconds that the model may be silent in an answer

@@ -35,11 +35,10 @@ from ..events import (
     Waiting,
     WithoutDocuments,
 )
-from ..text import markdown, summary
+from ..text import markdown, summary, tokens
 from ..text.language import marks
 from ..text.redaction import unmasked
 from ..types import Findings
-from ..writing import pricing
 
 if TYPE_CHECKING:
     from ..measuring.calibration import Calibration
@@ -117,7 +116,7 @@ class Terminal:
         self._status.stop()
         if kind is KeyboardInterrupt and self._received:
             self._end_text()
-            say(summary.stopped(pricing.tokens(self._received), "en"))
+            say(summary.stopped(tokens.count(self._received), "en"))
 
     def show(self, event: Event) -> None:
         match event:
@@ -145,7 +144,7 @@ class Terminal:
             case TextDelta(text):
                 self._status.stop()
                 self._in_text = True
-                self._received += pricing.size(text)
+                self._received += tokens.size(text)
                 shown = markdown.unescape(text) if self._quotes else text
                 print(printable(shown), end="", flush=True)
             case Finished():

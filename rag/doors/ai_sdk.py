@@ -15,7 +15,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ..answer import Answerer
-from ..documents.routes import address
 from ..errors import QuestionError
 from ..events import (
     CitationChecked,
@@ -33,7 +32,8 @@ from ..events import (
 from ..serving import request_id
 from ..types import Findings, Language, Options, Source
 from .access import user_of
-from .errors import Route, conversation, documented
+from .conversation import conversation
+from .errors import Route, documented
 from .sse import CUT_OFF, EventStream
 
 Part = dict[str, object]
@@ -217,7 +217,7 @@ def _source(source: Source) -> Part:
         "score": round(source.score, 4),
         "text": source.text,
     }
-    if url := address(source):
+    if url := source.address:
         more["url"] = url
     suffix = PurePosixPath(source.document).suffix.lower()
     return {

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, JsonValue
 
 from ..answer import Answerer
-from ..documents.routes import address
 from ..question import MAX_QUESTION
 from ..serving import request_id
 from ..types import Findings, Options, Source, Verdict
@@ -90,7 +89,7 @@ def router(answerer: Answerer) -> APIRouter:
         ] = None,
     ) -> Found:
         options = Options(top_k=k, collection=collection)
-        findings = await answerer.search(q, options, user_of(request.scope))
+        findings = await answerer.searcher.search(q, options, user_of(request.scope))
         response.headers.update(request_id.headers())
         return found(findings)
 
@@ -117,5 +116,5 @@ def found_source(source: Source) -> FoundSource:
         page=source.page,
         score=round(source.score, 4),
         text=source.text,
-        url=address(source),
+        url=source.address,
     )

@@ -18,7 +18,6 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from ..citations.support import Support, judge
 from ..errors import LibraryEmpty, UnknownCollection
 from ..store.library import Column
 from ..store.store import Index
@@ -176,26 +175,17 @@ class Retriever:
             subject=np.array([each.subject for each in found]),
         )
 
-    def support(self, sentence: str, sources: Sequence[Source]) -> list[Support]:
-        """Whether each of `sources` supports `sentence`, which cites them. Those that support it
-        only together all do."""
+    def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
+        """`sentence` with what its terms weigh, and for each of `sources` the cosine of the nearest
+        of its chunks; 0 where none is in the index any more."""
         embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
         vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
         vector = embedding.result()
-
-        def judged(of: Sequence[Source]) -> Support:
-            passage = "\n\n".join(source.text for source in of)
-            near = [vectors[c] @ vector for s in of for c in s.chunks if c in vectors]
-            return judge(
-                sentence, passage, query.idf, float(max(near, default=0.0)), query.language
-            )
-
-        each = [judged([source]) for source in sources]
-        if len(each) > 1 and not any(support.supported for support in each):
-            together = judged(sources)
-            return [together] * len(each) if together.supported else each
-        return each
+        return query, [
+            float(max((vectors[c] @ vector for c in s.chunks if c in vectors), default=0.0))
+            for s in sources
+        ]
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).

@@ -20,8 +20,8 @@ from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT
 from rag.store.store import Index
 from rag.text.language import words
+from rag.text.sentences import split_sentences
 from rag.types import Language
-from rag.writing.extractive import split_sentences
 
 LABELLED = support_eval.load(PROJECT / "tests" / "measured" / "support.json")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rag.citations.support import supports
 from rag.errors import LibraryEmpty
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.retriever import CANDIDATES, Retriever, keyword_scores
@@ -230,12 +231,12 @@ def test_sources_that_support_a_sentence_only_together_both_do(
     sources = search.search("When does the tide turn and the ferry leave at the old harbour?", 5)
     both = "The tide turns at 12 o'clock and the ferry leaves at 9 o'clock."
     one = "The ferry leaves the old harbour at 9 o'clock."
-    assert [s.supported for s in search.support(both, sources.sources)] == [True, True]
-    assert [search.support(both, [s])[0].supported for s in sources.sources] == [False, False]
+    assert [s.supported for s in supports(search, both, sources.sources)] == [True, True]
+    assert [supports(search, both, [s])[0].supported for s in sources.sources] == [False, False]
     by_document = {
         source.document: support.supported
         for source, support in zip(
-            sources.sources, search.support(one, sources.sources), strict=True
+            sources.sources, supports(search, one, sources.sources), strict=True
         )
     }
     assert by_document == {"tide.md": False, "ferry.md": True}

@@ -283,9 +283,9 @@ async def test_an_answer_is_from_the_collection_that_was_asked(
     seen = await events(answerer, "When does the ferry at the old harbour leave?", (), asked)
     (source,) = sources(seen).sources
     assert when in source.text and end(seen).reason == "stop"
-    (alone,) = (await answerer.search("When does the ferry leave?", asked)).sources
+    (alone,) = (await answerer.searcher.search("When does the ferry leave?", asked)).sources
     assert alone.document.startswith(f"{collection}/")
-    assert answerer.collections == ["north", "south"]
+    assert answerer.searcher.collections == ["north", "south"]
 
 
 @pytest.mark.anyio
