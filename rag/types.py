@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlencode
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Language = Literal["en", "vi"]
+Column = Literal["exact", "folded"]  # of the keyword index: with diacritics, or without
+Vectors: TypeAlias = "NDArray[np.float32]"
 Verdict = Literal["answer", "weak", "refuse"]
 Reason = Literal["supported", "unchecked", "number", "name", "negation", "absolute", "words"]
 Redacted = Literal["email", "phone", "card", "key"]

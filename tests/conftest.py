@@ -16,10 +16,10 @@ import hypothesis  # noqa: F401  # its plugin would do it at the end: see browse
 import pytest
 
 from ingest import sync
-from rag.retrieval.embedder import Embedder
+from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
-from rag.store.store import Index
+from rag.store.store import Store
 from tests import foreign
 from tests.harness.browser import browser, reading, tab  # noqa: F401
 from tests.harness.lacking import command, lacking
@@ -96,30 +96,30 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def embedder(no_way_out: None) -> Embedder:
-    return Embedder()
+def embedder(no_way_out: None) -> SentenceEmbedder:
+    return SentenceEmbedder()
 
 
 @pytest.fixture
-def store(tmp_path: Path, embedder: Embedder) -> Iterator[Index]:
+def store(tmp_path: Path, embedder: Embedder) -> Iterator[Store]:
     """An empty store."""
-    with Index(tmp_path / "store", embedder.name, embedder.dimension, None) as index:
+    with Store(tmp_path / "store", embedder.name, embedder.dimension, None) as index:
         yield index
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[Index]:
+def shelf(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[Store]:
     """A store with the project's own documents. Nobody changes it."""
     place = tmp_path_factory.mktemp("shelf")
     folder, scope = sync.locate(PROJECT / "data", PROJECT / "data")
-    with Index(place, embedder.name, embedder.dimension, None) as index:
+    with Store(place, embedder.name, embedder.dimension, None) as index:
         receipts = list(sync.sync(folder, scope, index, embedder, lambda *_: None))
         assert {receipt.outcome for receipt in receipts} == {"added"}
         yield index
 
 
 @pytest.fixture(scope="session")
-def retriever(shelf: Index, embedder: Embedder) -> Retriever:
+def retriever(shelf: Store, embedder: Embedder) -> Retriever:
     return Retriever(shelf, embedder)
 
 

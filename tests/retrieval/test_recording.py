@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch.nn import Sequential
 
-from rag.retrieval.embedder import BATCH, Embedder
+from rag.retrieval.embedder import BATCH, SentenceEmbedder
 from rag.retrieval.recording import Forward, Preprocess, packed, quickest, recorded
 from tests.harness.lacking import lacking
 
@@ -24,7 +24,7 @@ class Whimsical(Dense):
         return features
 
 
-def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedder) -> None:
+def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: SentenceEmbedder) -> None:
     model = embedder._model
     whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
     texts = ["When is high tide at the harbour?", "tide " * 150]
@@ -36,7 +36,7 @@ def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedde
     assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
 
 
-def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedder) -> None:
+def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: SentenceEmbedder) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         lacking("a torch with oneDNN")
     model, ordered = embedder._model, packed(embedder._model)
@@ -54,7 +54,7 @@ def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedde
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_model_is_recorded_with_its_weights_in_that_order_or_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, works: bool
+    embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch, works: bool
 ) -> None:
     models = []
 
@@ -74,7 +74,7 @@ def test_a_model_is_recorded_with_its_weights_in_that_order_or_as_it_is(
 
 
 def test_without_one_dnn_a_model_stays_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+    embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert packed(embedder._model) is embedder._model

@@ -93,10 +93,8 @@ def copies(
     if PDFS.is_dir():
         shutil.copy(PDFS / "sample_multicolumn.pdf", place / "data")
     settings = {"data_dir": place / "data", "store_dir": place / "store"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest.background.Embedder", lambda *_: embedder)
-        reading = Reading(Settings.model_validate(settings))
-        reading.opening.wait()
+    reading = Reading(Settings.model_validate(settings), lambda *_: embedder)
+    reading.opening.wait()
     yield served(reading, **settings), reading
     reading.close()
 

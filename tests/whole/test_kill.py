@@ -23,11 +23,11 @@ from typing import Any
 import pytest
 
 from ingest.sync import locate, sync
-from rag.retrieval.embedder import Embedder
+from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
 from rag.store.library import Library
-from rag.store.store import Index
+from rag.store.store import Store
 
 KILLS = 20
 DOCUMENTS = 30
@@ -121,7 +121,7 @@ def readers() -> Iterator[Readers]:
 
 def held(store: Path, embedder: Embedder) -> tuple[object, object, object]:
     """What a store holds and finds, its ids aside."""
-    with Index(store, embedder.name, embedder.dimension, None) as index:
+    with Store(store, embedder.name, embedder.dimension, None) as index:
         documents = index.library.documents()
         ids = index.library.chunk_ids()
         chunks = index.library.chunks(ids)
@@ -212,12 +212,12 @@ def test_the_command_itself_survives_a_kill(tmp_path: Path) -> None:
 
 
 def main() -> None:
-    embedder = Embedder()
+    embedder = SentenceEmbedder()
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         data, store = map(Path, json.loads(line))
         if not (pid := os.fork()):
-            with Index(store, embedder.name, embedder.dimension, None) as index:
+            with Store(store, embedder.name, embedder.dimension, None) as index:
                 for _ in sync(*locate(data, data), index, embedder, lambda *_: None):
                     pass
             os._exit(0)
