@@ -11,6 +11,7 @@ HeadwaterError
 │   └── StoreLocked        another process holds it
 ├── DocumentError          one file could not be read; the others are not affected
 │   └── UnsupportedFormat  no reader for this suffix
+├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
 └── ModelError             the language model's server failed or refused
@@ -89,6 +90,10 @@ class DocumentError(HeadwaterError):
 
 class UnsupportedFormat(DocumentError):
     code = "unsupported_format"
+
+
+class PageError(HeadwaterError):
+    code = "page_error"
 
 
 class EmbedderError(HeadwaterError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -116,16 +115,19 @@ def file_of(module: str) -> Path | None:
     return None
 
 
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+# Read while the tests are collected: in Python 3.11 two threads that parse spoil it for each other,
+# and pages that other tests serve have threads.
+TREES = {
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for path in [*modules(), *(PROJECT / "tests").rglob("*.py")]
+}
 
 
 def imports(path: Path) -> Iterator[str]:
     """The modules that a file imports, anywhere in it. `from a import b` is a.b where that is a
     module of ours, else a."""
     package = path.relative_to(PROJECT).parent.parts
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -216,7 +218,7 @@ def test_gradio_is_known_to_the_page_alone() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=place)
 def test_a_module_says_what_it_does(path: Path) -> None:
-    assert ast.get_docstring(tree(path)) or not path.read_text(encoding="utf-8")
+    assert ast.get_docstring(TREES[path]) or not path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", modules(), ids=place)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CALL = re.compile(r"/call/chat/(\w+)/?$")
+_CALL = re.compile(r"/call/(?:v2/)?chat/(\w+)/?$")
 
 
 class HangUp:

@@ -48,6 +48,7 @@ class SentenceEmbedder:
     def __init__(self, name: str = PACKAGED, store: Path | None = None) -> None:
         self.name = name.removeprefix("sentence-transformers/")
         self._lock = threading.RLock()
+        self._unrecorded = threading.Lock()
         self._waiting: deque[tuple[str, Future[Vectors]]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         # The same question is embedded for its search, its quotes, its retry, and for others.
@@ -65,9 +66,11 @@ class SentenceEmbedder:
         processor, so it is for processes that answer many."""
         from .recording import quickest
 
+        if not self._unrecorded.acquire(blocking=False):  # it is recorded, or being recorded
+            return
+        forward = quickest(self._model, self._features)  # questions are embedded meanwhile
         with self._lock:
-            if self._forward == self._plain:
-                self._forward = quickest(self._model, self._features)
+            self._forward = forward
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Vectors:
         """Unit vectors, shape (len(texts), dimension), float32, in the order given.
@@ -143,4 +146,5 @@ class SentenceEmbedder:
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
         """What the model's first part takes, as its tokenizer gives it."""
         prompt = self._model.prompts.get(self._model.default_prompt_name or "")
-        return self._model.preprocess(list(texts), prompt=prompt)
+        with self._lock:  # a tokenizer is for one thread at a time
+            return self._model.preprocess(list(texts), prompt=prompt)
