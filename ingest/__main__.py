@@ -75,6 +75,8 @@ def ingest(
             receipts.append(receipt)
             if in_json:
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+        if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
+            embedder.record()  # what it has read with, so that the next start is light
     if not receipts:
         formats = ", ".join(readers.READERS)
         say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")

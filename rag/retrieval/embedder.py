@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..types import Vectors
-from .models import PACKAGED, load
+from . import models
+from .models import PACKAGED
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 BATCH = 16
 QUESTIONS = 1024  # whose vectors are kept, 3 kB each
@@ -38,39 +47,44 @@ class Embedder(Protocol):
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model on the CPU.
+    """A sentence-transformers model on the CPU, or the recording that was made of it.
 
     `name` is the model as it was asked for, without a hub's organisation for the packaged one;
-    `dimension` the length of its vectors. The precision that was measured to be quick is kept in
-    `store`, if it is given, and taken from there. Raises EmbedderError if it cannot be loaded.
+    `dimension` the length of its vectors. What was measured and recorded is kept in `store`, if it
+    is given, and taken from there. Raises EmbedderError if it cannot be loaded.
     """
 
     def __init__(self, name: str = PACKAGED, store: Path | None = None) -> None:
         self.name = name.removeprefix("sentence-transformers/")
+        self._store = store
         self._lock = threading.RLock()
-        self._unrecorded = threading.Lock()
+        self._recording = threading.Lock()
         self._waiting: deque[tuple[str, Future[Vectors]]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         # The same question is embedded for its search, its quotes, its retry, and for others.
         self._question = lru_cache(maxsize=QUESTIONS)(self._queued)
         import torch
 
-        self._model = load(self.name, store)
-        self._forward: Callable[[dict[str, Any]], Any] = self._plain
+        self._model: SentenceTransformer | None = None
+        self._vectors = self._recorded() or self._loaded()
         self._no_gradients = torch.inference_mode
         self._set_threads, self._threads = torch.set_num_threads, torch.get_num_threads()
         self.dimension: int = self._encode([self.name]).shape[1]
 
     def record(self) -> None:
-        """Makes single questions a third quicker (rag.retrieval.recording). Takes four seconds of a
-        processor, so it is for processes that answer many."""
-        from .recording import quickest
-
-        if not self._unrecorded.acquire(blocking=False):  # it is recorded, or being recorded
+        """Makes single questions take half the time, and the next start with `store` a third of it
+        (rag.retrieval.recording). Takes a few seconds of a processor, once."""
+        if self._model is None or not self._recording.acquire(blocking=False):
             return
-        forward = quickest(self._model, self._features)  # questions are embedded meanwhile
-        with self._lock:
-            self._forward = forward
+        with tempfile.TemporaryDirectory() as folder:
+            file = self._file() or Path(folder, "recording.pt")
+            from .recording import Recording, record
+
+            # Questions are embedded meanwhile.
+            if record(self._model, self._features, file):
+                vectors = Recording(file).vectors
+                with self._lock:
+                    self._vectors, self._model = vectors, None
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Vectors:
         """Unit vectors, shape (len(texts), dimension), float32, in the order given.
@@ -133,18 +147,41 @@ class SentenceEmbedder:
         another, six times as long."""
         with self._lock, self._no_gradients():
             self._set_threads(threads or self._threads)
-            raw = self._forward(self._features(texts))
-        vectors: Vectors = raw[:, : self._model.truncate_dim].float().numpy()
+            vectors: Vectors = self._vectors(texts).float().numpy()
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(norms, 1e-12)
         unit.flags.writeable = False  # it may be kept
         return unit
 
-    def _plain(self, features: dict[str, Any]) -> Any:
-        return self._model(features)["sentence_embedding"]
+    def _file(self) -> Path | None:
+        return self._store and models.recording(self.name, self._store)
+
+    def _recorded(self) -> Callable[[Sequence[str]], Tensor] | None:
+        """What an earlier start recorded; None if there is nothing that can be used."""
+        file = self._file()
+        if file is None or not file.is_file():
+            return None
+        from .recording import Recording
+
+        try:
+            return Recording(file).vectors
+        except (OSError, RuntimeError, ValueError) as exc:
+            log.warning("%s cannot be used and is made anew: %s", file, exc)
+            return None
+
+    def _loaded(self) -> Callable[[Sequence[str]], Tensor]:
+        model = self._model = models.load(self.name, self._store)
+
+        def vectors(texts: Sequence[str]) -> Tensor:
+            raw: Tensor = model(self._features(texts))["sentence_embedding"]
+            return raw[:, : model.truncate_dim]
+
+        return vectors
 
     def _features(self, texts: Sequence[str]) -> dict[str, Any]:
         """What the model's first part takes, as its tokenizer gives it."""
-        prompt = self._model.prompts.get(self._model.default_prompt_name or "")
+        model = self._model
+        assert model
+        prompt = model.prompts.get(model.default_prompt_name or "")
         with self._lock:  # a tokenizer is for one thread at a time
-            return self._model.preprocess(list(texts), prompt=prompt)
+            return model.preprocess(list(texts), prompt=prompt)

@@ -13,6 +13,7 @@ import platform
 import time
 from contextlib import suppress
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,15 @@ def load(name: str, store: Path | None) -> SentenceTransformer:
     """The model `name`. The precision that was measured is kept in `store`, if that is given, and
     taken from there. Raises EmbedderError."""
     return _faster(_loaded(name), name, store).eval()
+
+
+def recording(name: str, store: Path) -> Path | None:
+    """The file in `store` for a recording of the model `name` on this machine; None for a model
+    that may become another under its name."""
+    if name != PACKAGED:
+        return None
+    key = hashlib.sha256(f"{PACKAGED_SHA256} {_machine()}".encode()).hexdigest()[:16]
+    return store / f"{name}-{key}.pt"
 
 
 def _loaded(name: str) -> SentenceTransformer:
@@ -99,11 +109,9 @@ def _faster(model: SentenceTransformer, name: str, store: Path | None) -> Senten
     On a CPU with bf16 instructions it was 2.9 times as fast at the same R@1. Measuring takes four
     seconds of a processor: it is done once for a model and a machine, and kept in `store`.
     """
-    import torch
-
     file = store and store / PRECISIONS
     kept = _precisions(file)
-    machine = f"{name} torch {torch.__version__} {_processor()}"
+    machine = f"{name} {_machine()}"
     if machine not in kept:
         kept[machine] = "bfloat16" if _halving_pays(model) else "float32"
         if file:
@@ -130,8 +138,13 @@ def _keep(file: Path, precisions: dict[str, str]) -> None:
         log.warning("%s cannot be written: %s", file, exc)
 
 
+def _machine() -> str:
+    """The version of torch, and the processor's own name: of two that run the same programs one may
+    have bf16."""
+    return f"torch {version('torch')} {_processor()}"
+
+
 def _processor() -> str:
-    """The processor's own name: of two that run the same programs one may have bf16."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

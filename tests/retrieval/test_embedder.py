@@ -17,8 +17,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from rag.errors import EmbedderError
+from rag.retrieval import models
 from rag.retrieval.embedder import BATCH, SentenceEmbedder
-from rag.retrieval.models import PRECISIONS
+from rag.retrieval.models import PACKAGED, PRECISIONS
 from rag.settings import PROJECT
 
 
@@ -96,7 +97,7 @@ def test_the_precision_is_measured_once_and_kept_beside_the_store(
 
     monkeypatch.setattr("rag.retrieval.models._halving_pays", pays)
     for _ in range(2):
-        assert SentenceEmbedder(store=tmp_path)._model.dtype == torch.bfloat16
+        assert models.load(PACKAGED, tmp_path).dtype == torch.bfloat16
     assert len(measured) == 1
     (tmp_path / PRECISIONS).write_text("[")  # damaged: measured again, and mended
     SentenceEmbedder(store=tmp_path)
@@ -159,7 +160,7 @@ def test_a_question_that_failed_may_be_asked_again(
         raise MemoryError
 
     with monkeypatch.context() as failing:
-        failing.setattr(embedder, "_forward", broken)
+        failing.setattr(embedder, "_vectors", broken)
         with pytest.raises(MemoryError):
             embedder.embed(["Is it remembered that it failed?"])
     assert embedder.embed(["Is it remembered that it failed?"]).shape == (1, embedder.dimension)
@@ -177,7 +178,7 @@ def test_a_question_asked_again_is_not_embedded_again(embedder: SentenceEmbedder
 def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     embedder: SentenceEmbedder, tmp_path: Path
 ) -> None:
-    embedder._model.save(str(tmp_path / "plain"))
+    models.load(PACKAGED, None).save(str(tmp_path / "plain"))
     wanted = SentenceTransformer(
         str(tmp_path / "plain"),
         device="cpu",
@@ -187,8 +188,12 @@ def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     )
     wanted.save(str(tmp_path / "wanted"))
     texts = ["When is high tide?", "Khi nào triều lên?"]
-    vectors = SentenceEmbedder(str(tmp_path / "wanted")).embed(texts)
+    prompted = SentenceEmbedder(str(tmp_path / "wanted"))
+    vectors = prompted.embed(texts)
     given = wanted.encode(texts, normalize_embeddings=True)
     assert vectors.shape == (2, 64) == given.shape
     assert np.all(np.sum(vectors * given, axis=1) > 0.99)
     assert float(vectors[0] @ embedder.embed(texts[:1])[0][:64]) < 0.9
+    prompted.record()
+    assert prompted._model is None, "it was recorded, with its prompt and its length"
+    assert (prompted.embed(texts) * vectors).sum(axis=1).min() > 0.999
