@@ -221,7 +221,11 @@ def test_a_module_says_what_it_does(path: Path) -> None:
     assert ast.get_docstring(TREES[path]) or not path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", modules(), ids=place)
+def scripts_and_styles() -> list[Path]:
+    return sorted(p for kind in ("js", "css", "html") for p in (PROJECT / "rag").rglob(f"*.{kind}"))
+
+
+@pytest.mark.parametrize("path", [*modules(), *scripts_and_styles()], ids=place)
 def test_a_module_stays_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 

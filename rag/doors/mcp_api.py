@@ -41,7 +41,7 @@ from ..serving.pacing import paced
 from ..text import markdown
 from ..text.language import detect
 from ..types import Options, Reason, Source, Verdict
-from .search_api import Found, FoundSource, found, found_source
+from .sources import Found, FoundSource, found, found_source
 
 log = logging.getLogger(__name__)
 

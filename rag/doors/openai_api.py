@@ -36,6 +36,7 @@ from .access import user_of
 from .conversation import conversation
 from .errors import Route, documented, error_of, failure, problem
 from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
+from .sources import found_source
 from .sse import CUT_OFF, EventStream, until_gone
 
 _PASSED_ON = (
@@ -218,15 +219,8 @@ class Completion:
         return {
             "citations": list(self._links.values()),
             "search_results": [
-                {
-                    "number": source.number,
-                    "title": source.title,
-                    "url": self._links[source.number],
-                    "document": source.document,
-                    "page": source.page,
-                    "score": round(source.score, 4),
-                    "snippet": source.text,
-                }
+                found_source(source).model_dump(exclude={"text"})
+                | {"url": self._links[source.number], "snippet": source.text}
                 for source in self._sources
             ],
         }
