@@ -196,12 +196,23 @@ def test_the_packages_import_one_another_in_no_circle() -> None:
         waiting = {name: names for name, names in waiting.items() if name not in free}
 
 
+def for_types_alone(path: Path) -> set[str]:
+    """The modules whose names stand under `if TYPE_CHECKING`."""
+    return {
+        inside.module
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inside in node.body
+        if isinstance(inside, ast.ImportFrom) and inside.module
+    }
+
+
 @pytest.mark.parametrize(("library", "module"), ONLY_IMPORTERS.items())
 def test_each_library_has_one_importer(library: str, module: str) -> None:
     importers = {
         place(path)
         for path in modules()
-        if any(imported.split(".")[0] == library for imported in imports(path))
+        if any(name.split(".")[0] == library for name in set(imports(path)) - for_types_alone(path))
     }
     assert importers == {module}
 
