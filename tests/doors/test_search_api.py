@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ingest.background import Reading
+from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
 from tests.harness.browser import served
 
@@ -73,7 +74,7 @@ def test_a_bad_request_says_what_is_wrong(
     assert (error["code"], error["param"]) == (code, param) and error["message"]
 
 
-def test_an_empty_library_says_so(tmp_path: Path) -> None:
+def test_an_empty_library_says_so(tmp_path: Path, loaded: Embedder) -> None:
     data = tmp_path / "data"
     data.mkdir()
     reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"))
@@ -92,7 +93,7 @@ def test_what_is_redacted_is_hidden_and_opens_nothing(reading: Reading) -> None:
     assert {source["url"] for source in sources["sources"]} == {None}
 
 
-def test_a_collection_is_searched_alone(tmp_path: Path) -> None:
+def test_a_collection_is_searched_alone(tmp_path: Path, loaded: Embedder) -> None:
     data = tmp_path / "data"
     for folder, hour in (("harbour", "six"), ("station", "nine")):
         (data / folder).mkdir(parents=True)

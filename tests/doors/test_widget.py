@@ -28,7 +28,7 @@ from rag.settings import PROJECT
 from tests.harness.browser import served
 from tests.harness.upstream import Script, Upstream, words
 
-FILE = PROJECT / "rag" / "widget.js"
+FILE = PROJECT / "rag" / "doors" / "widget.js"
 EN, VI = "What does X-Accel-Buffering do?", "X-Accel-Buffering dùng để làm gì?"
 HOSTILE = "<script>window.hurt = 1</script><img src=x onerror='window.hurt = 2'>"
 LONG = "a_file_name_without_a_single_space_" * 6 + ".md"
