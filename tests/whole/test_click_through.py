@@ -83,7 +83,7 @@ def chat(reading: Reading, upstream: Upstream) -> str:
 
 @pytest.fixture(scope="module")
 def copies(
-    tmp_path_factory: pytest.TempPathFactory, embedder: Embedder
+    tmp_path_factory: pytest.TempPathFactory, loaded: Embedder
 ) -> Iterator[tuple[str, Reading]]:
     """A page over copies of the measured PDFs, and what was read of them."""
     place = tmp_path_factory.mktemp("copies")
@@ -93,10 +93,8 @@ def copies(
     if PDFS.is_dir():
         shutil.copy(PDFS / "sample_multicolumn.pdf", place / "data")
     settings = {"data_dir": place / "data", "store_dir": place / "store"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest.background.Embedder", lambda *_: embedder)
-        reading = Reading(Settings.model_validate(settings))
-        reading.opening.wait()
+    reading = Reading(Settings.model_validate(settings))
+    reading.opening.wait()
     yield served(reading, **settings), reading
     reading.close()
 
