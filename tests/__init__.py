@@ -18,3 +18,5 @@ def foreign() -> list[str]:
 for _name in foreign():
     del os.environ[_name]
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:  # each of several has one processor, not all of them
+    os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,32 +1,86 @@
 """What every test stands on: no settings from outside, no way out, and the real parts to test with.
 
-The embedding model is loaded once a session, and the project's own documents are read once.
+Each worker loads the embedding model once, and the project's own documents are read by one of them.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis  # noqa: F401  # its plugin would do it at the end: see browser.served
+import hypothesis  # its plugin would do it at the end: see browser.served
 import pytest
+from filelock import FileLock
 
 from ingest import sync
-from rag.retrieval.embedder import Embedder, SentenceEmbedder
+from rag.retrieval import models
+from rag.retrieval.embedder import SentenceEmbedder
+from rag.retrieval.models import PRECISIONS
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
 from rag.store.store import Store
 from tests import foreign
-from tests.harness.browser import browser, reading, tab  # noqa: F401
+from tests.harness.browser import browser, pages_rest, reading, tab  # noqa: F401
 from tests.harness.lacking import command, lacking
 from tests.harness.redis_server import counts, redis  # noqa: F401
+from tests.harness.turns import turn
 from tests.harness.upstream import Upstream
 
 NODE = PROJECT / "tests" / "node"
+# The files that take longest, in that order, begin first: else one worker is alone with one of
+# them at the end.
+LONGEST = [
+    "whole/test_page.py",
+    "doors/test_widget.py",
+    "whole/test_injection.py",
+    "whole/test_click_through.py",
+    "writing/test_failures.py",
+    "serving/test_budget.py",
+    "doors/test_access.py",
+    "whole/test_kill.py",
+    "whole/test_commands.py",
+    "whole/test_operating.py",
+    "measuring/test_search.py",
+    "doors/test_ai_sdk.py",
+    "store/test_store.py",
+    "test_answer.py",
+]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: one more than there are processors, for many tests only wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    assert all(path.is_file() for path in places), "a file in LONGEST has gone"
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that is marked serial has the machine to itself."""
+    if not hasattr(item.config, "workerinput"):  # no xdist, nothing beside it
+        return (yield)
+    folder = Path(item.config.option.basetemp).parent  # the run's own, of all its workers
+    with turn(folder, alone=item.get_closest_marker("serial") is not None):
+        return (yield)
+
+
+# How many examples a property is tried with, where its test does not say otherwise.
+hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 
 class OutsideNetworkRefused(Exception):
@@ -96,30 +150,72 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def embedder(no_way_out: None) -> SentenceEmbedder:
-    return SentenceEmbedder()
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have together."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def embedder(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
+    """The model as it is after a first start: one of the workers measures and records it."""
+    with FileLock(whole_run / "embedder.lock"):
+        embedder = SentenceEmbedder(store=whole_run)
+        embedder.record()
+    return embedder
+
+
+@pytest.fixture(scope="session")
+def known_model(whole_run: Path, embedder: SentenceEmbedder) -> Callable[[Path], None]:
+    """Gives a store what an earlier start has kept of the model: the next process that opens it
+    starts as lightly as one does that is not the first."""
+
+    def give(store: Path) -> None:
+        store.mkdir(exist_ok=True)
+        for kept in (whole_run / PRECISIONS, models.recording(embedder.name, whole_run)):
+            assert kept
+            shutil.copy(kept, store)
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def own_library(
+    whole_run: Path, embedder: SentenceEmbedder, known_model: Callable[[Path], None]
+) -> Path:
+    """A store with the project's own documents, closed: whoever opens it opens a copy."""
+    place = whole_run / "library"
+    with FileLock(whole_run / "library.lock"):
+        if not place.exists():
+            folder, scope = sync.locate(PROJECT / "data", PROJECT / "data")
+            with Store(whole_run / "reading", embedder.name, embedder.dimension, None) as index:
+                receipts = list(sync.sync(folder, scope, index, embedder, lambda *_: None))
+                assert {receipt.outcome for receipt in receipts} == {"added"}
+            known_model(whole_run / "reading")
+            (whole_run / "reading").rename(place)
+    return place
 
 
 @pytest.fixture
-def store(tmp_path: Path, embedder: Embedder) -> Iterator[Store]:
+def store(tmp_path: Path, embedder: SentenceEmbedder) -> Iterator[Store]:
     """An empty store."""
     with Store(tmp_path / "store", embedder.name, embedder.dimension, None) as index:
         yield index
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[Store]:
+def shelf(
+    tmp_path_factory: pytest.TempPathFactory, own_library: Path, embedder: SentenceEmbedder
+) -> Iterator[Store]:
     """A store with the project's own documents. Nobody changes it."""
     place = tmp_path_factory.mktemp("shelf")
-    folder, scope = sync.locate(PROJECT / "data", PROJECT / "data")
+    shutil.copytree(own_library, place, dirs_exist_ok=True)
     with Store(place, embedder.name, embedder.dimension, None) as index:
-        receipts = list(sync.sync(folder, scope, index, embedder, lambda *_: None))
-        assert {receipt.outcome for receipt in receipts} == {"added"}
         yield index
 
 
 @pytest.fixture(scope="session")
-def retriever(shelf: Store, embedder: Embedder) -> Retriever:
+def retriever(shelf: Store, embedder: SentenceEmbedder) -> Retriever:
     return Retriever(shelf, embedder)
 
 

@@ -196,24 +196,26 @@ def test_the_packages_import_one_another_in_no_circle() -> None:
         waiting = {name: names for name, names in waiting.items() if name not in free}
 
 
-def for_types_alone(path: Path) -> set[str]:
-    """The modules whose names stand under `if TYPE_CHECKING`."""
-    return {
-        inside.module
-        for node in ast.walk(TREES[path])
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inside in node.body
-        if isinstance(inside, ast.ImportFrom) and inside.module
+def imports_when_run(path: Path) -> Iterator[str]:
+    """The libraries that a file imports other than for its types."""
+    aside = {
+        id(node)
+        for block in ast.walk(TREES[path])
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
     }
+    for node in ast.walk(TREES[path]):
+        if id(node) in aside:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
 
 
 @pytest.mark.parametrize(("library", "module"), ONLY_IMPORTERS.items())
 def test_each_library_has_one_importer(library: str, module: str) -> None:
-    importers = {
-        place(path)
-        for path in modules()
-        if any(name.split(".")[0] == library for name in set(imports(path)) - for_types_alone(path))
-    }
+    importers = {place(path) for path in modules() if library in imports_when_run(path)}
     assert importers == {module}
 
 

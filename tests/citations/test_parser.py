@@ -160,7 +160,7 @@ _BITS = st.sampled_from(
 _TEXTS = st.lists(_BITS | st.text("[]()【】1,9 -`\n.a\\~", max_size=12), max_size=12).map("".join)
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(_TEXTS, st.lists(st.integers(1, 12), min_size=1))
 def test_no_way_of_cutting_a_text_changes_what_comes_out(text: str, sizes: list[int]) -> None:
     pieces: list[str] = []
@@ -171,7 +171,7 @@ def test_no_way_of_cutting_a_text_changes_what_comes_out(text: str, sizes: list[
     assert _run(pieces) == _run([text])
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(_TEXTS, _TEXTS, _TEXTS)
 def test_what_was_shown_stays_however_the_text_goes_on(a: str, b: str, c: str) -> None:
     shown = [*Citations(range(1, 6)).feed(a)]
@@ -182,7 +182,7 @@ def test_what_was_shown_stays_however_the_text_goes_on(a: str, b: str, c: str) -
         assert whole.startswith(text) and all_cited[: len(cited)] == cited
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.text(st.characters(exclude_characters="[【［(（"), max_size=60))
 def test_text_without_brackets_passes_with_at_most_a_space_held(text: str) -> None:
     shown = "".join(map(str, Citations([1]).feed(text)))
@@ -190,7 +190,7 @@ def test_text_without_brackets_passes_with_at_most_a_space_held(text: str) -> No
     assert _run(text) == (text, [], 0)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(_TEXTS)
 def test_a_text_in_the_normal_form_is_left_as_it_is(text: str) -> None:
     once, _, _ = _run([text])
@@ -222,9 +222,9 @@ def test_a_bracket_that_is_no_marker_is_released_at_once() -> None:
 
 def _seconds(pieces: Sequence[str]) -> float:
     def once() -> float:
-        start = time.perf_counter()
+        start = time.thread_time()  # of this thread alone: others may be at work beside it
         _run(pieces)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     return min(once() for _ in range(2))
 

@@ -163,7 +163,7 @@ def test_the_share_weighs_words_by_their_idf() -> None:
     assert support.share == 0.5
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(
     st.text(max_size=80) | st.text("0123456789.,/ năms-", max_size=40),
     st.text(max_size=80) | st.text("0123456789.,/ năms-", max_size=40),

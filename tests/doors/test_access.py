@@ -156,6 +156,7 @@ def test_a_right_password_that_comes_many_times_at_once_is_no_guess(at: At) -> N
     assert set(guesses) == {401}
 
 
+@pytest.mark.serial
 def test_no_name_is_told_by_the_time_that_its_password_takes() -> None:
     quick, slow = (bcrypt.hashpw(b"s3cret", bcrypt.gensalt(cost)) for cost in (4, 11))
     access = Access(PlainTextResponse("in"), {"lan": quick, "minh": slow}, ())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import gradio.http_server
 import pydantic.v1  # noqa: F401  # FastAPI would do it while serving: see served
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -13,18 +16,33 @@ from pydantic_settings import SettingsConfigDict
 
 from app import serve
 from ingest.background import Reading
+from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, Settings
 from tests.harness.lacking import lacking
 
 expect.set_options(timeout=20_000)
+# The first two are pages of the browser's own for its address bar, a third of what a tab costs. The
+# others are Playwright's, whose list this one takes the place of.
+DISABLED = ["WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "HttpsUpgrades", "PaintHolding"]
+DISABLED += ["HttpsFirstBalancedModeAutoEnable", "ThirdPartyStoragePartitioning", "AimEnabled"]
+DISABLED += ["AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "PreconnectToSearch"]
+DISABLED += ["NetworkTimeServiceQuerying"]
+# Gradio looks for a free port from here on, and takes it later: each worker has its hundred.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+gradio.http_server.INITIAL_PORT_VALUE = 7860 + 100 * _worker
+pages: list[gradio.Blocks] = []  # that are being served, the last one last
 
 
 @pytest.fixture(scope="session")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
+def reading(
+    tmp_path_factory: pytest.TempPathFactory, own_library: Path, embedder: Embedder
+) -> Iterator[Reading]:
     """The project's own documents, opened as the app opens them."""
     store = tmp_path_factory.mktemp("store")
-    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store))
+    shutil.copytree(own_library, store, dirs_exist_ok=True)
+    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store), lambda *_: embedder)
     reading.opening.wait()
+    assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading
     reading.close()
 
@@ -34,6 +52,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     chromium = chromium or lacking("no Chromium: install Debian's package chromium")
     flags = ["no-sandbox", "disable-background-networking", "disable-component-update"]
+    flags += [f"disable-features={','.join(DISABLED)}"]
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(
             executable_path=chromium, args=[f"--{flag}" for flag in [*flags, "disable-sync"]]
@@ -53,6 +72,15 @@ class Chosen(Settings):
     model_config = SettingsConfigDict(extra="forbid")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def pages_rest() -> Iterator[None]:
+    """A page that nobody looks at any more would go on asking a hundred times a second for work.
+    Its server stays: its loop cannot end while the model's client has connections open there."""
+    yield
+    while pages:
+        pages.pop()._queue.close()  # type: ignore[no-untyped-call]
+
+
 def served(reading: Reading, **settings: object) -> str:
     """The address of a page with these settings, without a rate limit of its own. It is served by a
     daemon thread of this process until that ends."""
@@ -61,9 +89,10 @@ def served(reading: Reading, **settings: object) -> str:
     # is being imported (the warning about them imports modules too), which serving does.
     gc.collect()
     chosen = Chosen.model_validate({"rate_limit": "off", **settings})
-    url = serve(chosen, reading, block=False).local_url
-    assert isinstance(url, str)
-    return url
+    demo = serve(chosen, reading, block=False)
+    pages.append(demo)
+    assert isinstance(demo.local_url, str)
+    return demo.local_url
 
 
 def visit(tab: Page, url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.chunking import CHUNK_OVERLAP, CHUNK_SIZE, VERSION, split
@@ -34,7 +34,6 @@ def places(text: str, chunks: list[str]) -> list[tuple[int, int]]:
     return found
 
 
-@settings(deadline=None, max_examples=300)
 @given(TEXTS, SIZES)
 def test_chunks_are_short_stripped_substrings(text: str, sizes: tuple[int, int]) -> None:
     for chunk in split(text, *sizes):
@@ -43,13 +42,11 @@ def test_chunks_are_short_stripped_substrings(text: str, sizes: tuple[int, int])
         assert chunk in text
 
 
-@settings(deadline=None, max_examples=300)
 @given(TEXTS, SIZES)
 def test_without_overlap_the_chunks_are_the_text(text: str, sizes: tuple[int, int]) -> None:
     assert "".join("".join(split(text, sizes[0], 0)).split()) == "".join(text.split())
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(st.text("aế.!-", max_size=12), GAPS), max_size=60), st.data())
 def test_no_letter_is_lost_and_an_overlap_is_within_its_limit(
     words: list[tuple[str, str]], data: st.DataObject
@@ -67,7 +64,6 @@ def test_no_letter_is_lost_and_an_overlap_is_within_its_limit(
     assert not text[end:].strip()
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(WORDS, max_size=60), st.integers(12, 40))
 def test_a_word_that_fits_is_never_cut(words: list[str], size: int) -> None:
     text = " ".join(word.replace("。", "") or "x" for word in words)

@@ -448,6 +448,7 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "Is a directory" in done.stderr
 
 
+@pytest.mark.slow  # it loads everything; the picture and the command are tested apart
 def test_the_command_draws_what_it_measured(run: Run, tmp_path: Path) -> None:
     content = squad(
         [(BREAD, [{"question": "Why is rye bread baked with sourdough?"}]), (OVEN, [])],

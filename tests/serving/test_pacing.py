@@ -43,6 +43,7 @@ async def test_a_refusal_is_not_joined_with_what_came_before_it() -> None:
     assert events == [TextDelta("ab"), TextDelta("cd", True)]
 
 
+@pytest.mark.serial
 async def test_a_state_is_told_only_if_it_lasts_a_frame() -> None:
     quick = [event async for event in paced(_stream(["x"], 0.0), set())]
     slow = [event async for event in paced(_stream(["x"], 3 * FRAME_SECONDS), set())]
@@ -50,6 +51,7 @@ async def test_a_state_is_told_only_if_it_lasts_a_frame() -> None:
     assert slow == [Searching("q"), TextDelta("x"), END]
 
 
+@pytest.mark.serial
 async def test_the_first_text_comes_at_once_and_then_one_a_frame() -> None:
     start = time.monotonic()
     times = [
@@ -74,6 +76,7 @@ async def _frames(seconds: float) -> int:
     return len([event async for event in paced(text(), set())])
 
 
+@pytest.mark.serial
 async def test_fewer_frames_come_from_a_process_that_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

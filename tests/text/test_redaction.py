@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.page import panel
@@ -172,7 +172,6 @@ _BITS = st.sampled_from(
 _TEXTS = st.lists(_BITS | st.text(max_size=8) | st.text("0123456789 -.()+/x@", max_size=24))
 
 
-@settings(max_examples=300, deadline=None)
 @given(_TEXTS.map("".join), st.lists(st.integers(1, 12), min_size=1))
 def test_no_way_of_cutting_a_text_changes_what_comes_out(text: str, sizes: list[int]) -> None:
     pieces: list[str] = []
@@ -183,7 +182,6 @@ def test_no_way_of_cutting_a_text_changes_what_comes_out(text: str, sizes: list[
     assert "".join(_run(pieces)) == REDACTOR.text(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(_TEXTS.map("".join), _TEXTS.map("".join), _TEXTS.map("".join))
 def test_what_was_shown_stays_right_however_the_text_goes_on(a: str, b: str, c: str) -> None:
     shown: list[list[str]] = []

@@ -93,8 +93,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("commands"))
+def place(tmp_path_factory: pytest.TempPathFactory, known_model: Callable[[Path], None]) -> Place:
+    place = Place(tmp_path_factory.mktemp("commands"))
+    known_model(place.store)
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -179,16 +181,15 @@ def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
     assert result.stderr == ""
 
 
-def test_what_a_model_writes_streams_under_the_sources(place: Place, reading: Reading) -> None:
+def test_what_a_model_writes_streams_under_the_sources(run: Run) -> None:
     with Upstream(Script(["In 1932", "\x1b[2J", " [1]."])) as upstream:
-        status, out, err = place.finish(
-            "rag", "ask", QUESTION, "--model", "large", OPENAI_BASE_URL=upstream.base_url
-        )
+        result = run("rag", "ask", QUESTION, "--model", "large", OPENAI_BASE_URL=upstream.base_url)
 
-    assert status == 0
-    assert "In 1932[2J [1].\n" in out, "the terminal is not steered by a model"
-    assert "large · " in err and "Not confirmed by the passage that is cited: [1]" in err
-    assert "tokens" in err
+    assert result.exit_code == 0
+    assert "In 1932[2J [1].\n" in result.stdout, "the terminal is not steered by a model"
+    assert "large · " in result.stderr
+    assert "Not confirmed by the passage that is cited: [1]" in result.stderr
+    assert "tokens" in result.stderr
     assert upstream.calls[0].body["model"] == "large"
 
 

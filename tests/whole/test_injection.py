@@ -31,6 +31,7 @@ from rag.doors.guard import Guard
 from rag.events import Event, SourcesFound, TextDelta, Waiting
 from rag.page import sidebar as shelf
 from rag.page.screen import Screen
+from rag.retrieval.embedder import Embedder
 from rag.serving.metrics import Metrics
 from rag.settings import Settings
 from rag.text import markdown
@@ -85,9 +86,13 @@ def data(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Path
 
 
 @pytest.fixture(scope="module")
-def hostile(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
+def hostile(
+    data: Path, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder
+) -> Iterator[Reading]:
     """A library of nothing but hostile documents, read as the app reads them."""
-    reading = Reading(Settings(data_dir=data, store_dir=tmp_path_factory.mktemp("store")))
+    reading = Reading(
+        Settings(data_dir=data, store_dir=tmp_path_factory.mktemp("store")), lambda *_: embedder
+    )
     reading.opening.wait()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -12,11 +12,11 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
-from app import CLOSED, serve
 from ingest.background import Reading
+from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
 from tests.benchmarks.first_token import free_port, process
-from tests.harness.browser import answer, ask, box, finished, served, visit
+from tests.harness.browser import answer, ask, box, finished, pages, served, visit
 from tests.harness.upstream import Script, Upstream, words
 from tests.harness.wire import asked, said
 
@@ -214,6 +214,7 @@ def test_models_that_are_offered_can_be_chosen_and_no_others(
 
 @pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
 @pytest.mark.parametrize("way", ["stop", "close", "reload"])
+@pytest.mark.serial
 def test_leaving_closes_the_upstream_at_once(
     browser: Browser, with_model: str, upstream: Upstream, way: str, stage: str
 ) -> None:
@@ -267,6 +268,7 @@ def test_a_stopped_answer_stays_in_the_conversation(
 
 
 @pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
+@pytest.mark.serial
 def test_a_client_that_hangs_up_closes_the_upstream(
     with_model: str, upstream: Upstream, stage: str
 ) -> None:
@@ -364,9 +366,11 @@ def test_a_model_that_fails_says_why_and_the_next_question_works(
     expect(answer(tab)).to_contain_text("not to buffer")
 
 
-def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path) -> None:
+def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path, embedder: Embedder) -> None:
     (tmp_path / "data").mkdir()
-    reading = Reading(Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"))
+    reading = Reading(
+        Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"), lambda *_: embedder
+    )
     visit(tab, served(reading))
     ask(tab, "Is anybody there?")
     failed = answer(tab).locator(".headwater-failed")
@@ -401,7 +405,11 @@ def test_the_next_turn_carries_the_words_of_the_last_and_not_its_sources(
 
 
 def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
-    tab: Page, upstream: Upstream, tmp_path: Path
+    tab: Page,
+    reading: Reading,
+    upstream: Upstream,
+    tmp_path: Path,
+    known_model: Callable[[Path], None],
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -409,6 +417,7 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
         "OPENAI_BASE_URL": upstream.base_url,
         "HEADWATER_STORE_DIR": str(tmp_path / "store"),
     }
+    known_model(tmp_path / "store")
     with process(port, ["app.py"], environment):
         visit(tab, url)
         ask(tab, EN)
@@ -417,11 +426,11 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
         finished(tab)
         expect(tab.get_by_role("gridcell", name=EN)).to_be_visible()
         tab.goto("about:blank")
-    with process(port, ["app.py"], environment):
-        visit(tab, url)
-        tab.get_by_role("gridcell", name=EN).click()
-        expect(answer(tab)).to_contain_text("Sources (5)")
-        expect(answer(tab)).to_contain_text("not to buffer")
+    served(reading, OPENAI_BASE_URL=upstream.base_url, GRADIO_SERVER_PORT=port)
+    visit(tab, url)
+    tab.get_by_role("gridcell", name=EN).click()
+    expect(answer(tab)).to_contain_text("Sources (5)")
+    expect(answer(tab)).to_contain_text("not to buffer")
 
 
 # What must not get out, or in
@@ -518,19 +527,22 @@ def test_a_long_answer_and_a_long_word_stay_inside_the_page(
     assert wide <= 0
 
 
-def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(reading: Reading) -> None:
-    demo = serve(Settings.model_validate({"rate_limit": "off"}), reading, block=False)
-    sessions = demo.state_holder.session_data
-    with httpx.Client(base_url=demo.local_url or "", timeout=60) as client:
-        tab = Client(demo.local_url or "", verbose=False)
+def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.CLOSED", 5)
+    url = served(reading)
+    sessions = pages[-1].state_holder.session_data
+    with httpx.Client(base_url=url, timeout=60) as client:
+        tab = Client(url, verbose=False)
         tab.predict(EN, api_name="/chat")
         before = set(sessions)
-        for n in range(CLOSED + 10):
+        for n in range(16):  # the last one stays to the end
             with asked(client, f"{EN} {n}") as updates:
                 if n % 2:
                     list(updates)
         assert tab.session_hash in sessions
-        assert len(set(sessions) - before) <= CLOSED + 1
+        assert len(set(sessions) - before) <= 5 + 1
         assert all(not state.config_values for state in sessions.values())
         turns = [v for v in sessions[tab.session_hash].state_data.values() if isinstance(v, list)]
         assert EN in said(turns)
