@@ -181,7 +181,7 @@ def digest(path: Path) -> str:
     in another way is read again."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"{readers.VERSION} {chunking.VERSION}".encode())
+    digest.update(f"{readers.version(path)} {chunking.VERSION}".encode())
     return digest.hexdigest()
 
 

@@ -6,30 +6,40 @@ end in "\\n" with no space before it, and at most two blank lines follow one ano
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from .html import read_html
-from .markdown import read_markdown
-from .pdf import read_pdf
-from .text import read_text
+from . import html, markdown, pdf, text
 
-Reader = Callable[[bytes, str], Content]
 
-VERSION = "1"
-"""Raise it when a reader gets another text or title out of the same file: all are read again."""
+class Reader(Protocol):
+    """A module that reads one format. Its VERSION is raised when it gets another text or title out
+    of the same file: the files of that format are then read again."""
+
+    VERSION: str
+
+    def read(self, data: bytes, name: str) -> Content:
+        """The document in `data`, a file called `name`. Raises DocumentError."""
+
+
 # A format is a line here: from its suffix to what reads it.
 READERS: dict[str, Reader] = {
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".txt": read_text,
-    ".html": read_html,
-    ".htm": read_html,
-    ".pdf": read_pdf,
+    ".md": markdown,
+    ".markdown": markdown,
+    ".txt": text,
+    ".html": html,
+    ".htm": html,
+    ".pdf": pdf,
 }
+
+
+def version(path: Path) -> str:
+    """Of what reads this file."""
+    reader = READERS.get(path.suffix.lower())
+    return reader.VERSION if reader else ""
 
 
 def read(path: Path) -> Content:
@@ -46,5 +56,5 @@ def read(path: Path) -> Content:
         vi = f"Không mở được {name} ({exc.strerror}); hãy kiểm tra tệp còn đó và có quyền đọc."
         raise DocumentError(en, vi) from exc
     if not data.strip():
-        reader = read_text  # it says that the file is empty
-    return reader(data, name)
+        reader = text  # it says that the file is empty
+    return reader.read(data, name)

@@ -15,6 +15,8 @@ from rag.types import Content
 
 from .text import one_page
 
+VERSION = "1"
+
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
 _LINE = re.compile(
@@ -23,7 +25,7 @@ _LINE = re.compile(
 )
 
 
-def read_html(data: bytes, name: str) -> Content:
+def read(data: bytes, name: str) -> Content:
     """The page's main part, if it has one that holds most of its text."""
     soup = parsed(data, name)
     title = first(soup.find_all("title")) or first(soup.find_all("h1"))

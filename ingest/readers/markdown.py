@@ -11,11 +11,13 @@ from rag.types import Content
 from .html import first, lines, parsed
 from .text import LINE_END, decoded, one_page
 
+VERSION = "1"
+
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+) *\n(?:\w[\w.-]* *[:=]|#).*?\n\1 *(?:\n|\Z)", re.S)
 _INLINE_HTML = re.compile(r"<!--|</?(a|b|br|code|del|em|i|img|kbd|mark|s|span|strong|su[bp])\b")
 
 
-def read_markdown(data: bytes, name: str) -> Content:
+def read(data: bytes, name: str) -> Content:
     """The text without front matter; the first heading is the title."""
     source = _FRONT_MATTER.sub("", LINE_END.sub("\n", decoded(data)))
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -15,6 +15,8 @@ from rag.types import Content, Page
 
 from .text import clean, title_of
 
+VERSION = "1"
+
 MIN_CHARACTERS_A_PAGE = 20
 """A PDF with fewer on average is taken for a scan: pypdf finds no text in an image, silently."""
 
@@ -29,7 +31,7 @@ _PYTHON_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, 
 _PDF_FAULTS = (PyPdfError, EOFError, RuntimeError, TypeError, ValueError, struct.error, zlib.error)
 
 
-def read_pdf(data: bytes, name: str) -> Content:
+def read(data: bytes, name: str) -> Content:
     """The text layer. Raises DocumentError if there is none, or no password."""
     try:
         reader = PdfReader(BytesIO(data))

@@ -11,6 +11,8 @@ from charset_normalizer import from_bytes
 from rag.errors import DocumentError
 from rag.types import Content, Page
 
+VERSION = "1"
+
 _INVISIBLE = re.compile(  # with direction overrides and "tag" characters, which hide text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff"
     "\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
@@ -19,7 +21,7 @@ _BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
-def read_text(data: bytes, name: str) -> Content:
+def read(data: bytes, name: str) -> Content:
     """The file as it is; a first line that stands alone is its title."""
     text = decoded(data)
     first, _, rest = clean(text).partition("\n")

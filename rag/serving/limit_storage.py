@@ -91,3 +91,9 @@ def storage(url: str) -> Storage:
         "Không thể đếm giới hạn tại địa chỉ trong HEADWATER_RATE_STORAGE. Địa chỉ phải là "
         "memory://, redis://host:port/0 hoặc, nếu mã hóa, rediss://host:port/0.",
     )
+
+
+async def close(storage: Storage) -> None:
+    """Closes its connections, if it has any."""
+    if isinstance(storage, RedisCounts):
+        await storage.close()

@@ -11,7 +11,7 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from ..errors import TooManyQuestions
-from .limit_storage import RedisCounts
+from .limit_storage import close
 
 UNITS = ((3600, "hour", "giờ"), (60, "minute", "phút"), (1, "second", "giây"))
 
@@ -25,8 +25,7 @@ class Visitors:
 
     async def aclose(self) -> None:
         """Closes the storage's connections."""
-        if isinstance(self._storage, RedisCounts):
-            await self._storage.close()
+        await close(self._storage)
 
     async def admit(self, user: str) -> None:
         """Counts a question of `user`. Raises TooManyQuestions saying when to come back."""

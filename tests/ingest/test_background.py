@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
 from ingest import readers
 from ingest.background import Reading
-from ingest.readers.text import read_text
+from ingest.readers import text
 from rag.errors import StoreLocked
 from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
@@ -111,9 +112,9 @@ def test_asked_by_many_at_once_it_reads_once(
     def slow(data: bytes, name: str) -> Content:
         runs.append(name)
         go_on.wait(30)
-        return read_text(data, name)
+        return text.read(data, name)
 
-    monkeypatch.setitem(readers.READERS, ".md", slow)
+    monkeypatch.setitem(readers.READERS, ".md", SimpleNamespace(read=slow, VERSION="1"))
     (settings.data_dir / "a.md").write_text("Two.")
     asking = [threading.Thread(target=reading.again) for _ in range(20)]
     for thread in asking:

@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ingest import chunking, readers
+from ingest.readers import markdown
 from ingest.sync import Receipt, forget, locate, sync
 from rag.errors import DocumentError, StoreError
 from rag.retrieval.embedder import Embedder
@@ -333,7 +335,7 @@ def test_a_fault_in_a_reader_is_logged_and_costs_one_file(
     def faulty(data: bytes, name: str) -> Content:
         raise KeyError("a private detail")
 
-    monkeypatch.setitem(readers.READERS, ".txt", faulty)
+    monkeypatch.setitem(readers.READERS, ".txt", SimpleNamespace(read=faulty, VERSION="1"))
     desk.write("a.txt", "One.")
     desk.write("b.md", "Two.")
     first, second = desk.receipts()
@@ -361,7 +363,7 @@ def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
     assert f"a.md · {receipt.chunks}/{receipt.chunks}" in told
 
 
-@pytest.mark.parametrize("module", [readers, chunking])
+@pytest.mark.parametrize("module", [markdown, chunking])
 def test_what_is_read_or_cut_in_another_way_is_read_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> None:
