@@ -1,4 +1,4 @@
-"""The page: translates the events of an answer into chat messages. The only importer of gradio.
+"""The page: translates the events of an answer into chat messages.
 
 `python app.py` serves it; it has no logic of its own about documents or models.
 """
@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import hashlib
 import logging
 import os
 import sys
@@ -15,12 +13,10 @@ from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from ingest import readers, sync
 from ingest.background import Reading
@@ -28,40 +24,25 @@ from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents.routes import Originals, documents
 from rag.doors.access import user_of
-from rag.doors.guard import HangUp, probes
 from rag.doors.mcp_api import McpDoor
+from rag.doors.probes import probes
 from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
+from rag.page import gradio_internals, look
 from rag.page import sidebar as shelf
+from rag.page.gradio_internals import gr
+from rag.page.hang_up import HangUp
 from rag.page.screen import Message, Screen, turns_of, without_documents
+from rag.serving import memory
 from rag.serving.metrics import Metrics
 from rag.serving.pacing import paced
 from rag.serving.request_id import log_to_stderr
-from rag.settings import PROJECT, Settings, load_settings
-from rag.types import Language, Options
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Gradio reads its port when it is imported, and fails with a traceback where our settings have a
-# sentence.
-_port = os.environ.pop("GRADIO_SERVER_PORT", None)
-# It looks for matplotlib twice at every update; where that is not installed, 64 µs.
-sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
-import gradio as gr  # noqa: E402
-from gradio.route_utils import CustomCORSMiddleware  # noqa: E402
-
-if _port is not None:
-    os.environ["GRADIO_SERVER_PORT"] = _port
+from rag.settings import Settings, load_settings
+from rag.types import Options
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
-EXAMPLES = [
-    "X-Accel-Buffering dùng để làm gì?",
-    "What does X-Accel-Buffering do?",
-    "Bấm nút Dừng thì máy chủ mô hình có ngừng tính tiền không?",
-    "How are BM25 and embeddings combined?",
-]
-_LANGUAGES: dict[str, Language | None] = {"Auto": None, "Tiếng Việt": "vi", "English": "en"}
 
 
 class Page:
@@ -95,7 +76,7 @@ class Page:
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
-            language=_LANGUAGES.get(language),
+            language=look.LANGUAGES.get(language),
             top_k=top_k,
             model=model.strip() or None,
             temperature=float(temperature) if temperature else None,
@@ -123,7 +104,7 @@ class Page:
         finally:
             if not self._tasks.get(session):
                 self._tasks.pop(session, None)
-            self._trim(session)
+            gradio_internals.trim(self.demo, session)
             if session in self._closed:  # it came back
                 self._closed.move_to_end(session)
 
@@ -147,18 +128,12 @@ class Page:
         """Ends what a session that has gone still had running, and forgets those gone longest."""
         self.hang_up(session)
         self._retrying.discard(session)
-        self._trim(session)
+        gradio_internals.trim(self.demo, session)
         self._closed[session] = None
         self._closed.move_to_end(session)
         if len(self._closed) > CLOSED:
             longest, _ = self._closed.popitem(last=False)
-            self.demo.state_holder.session_data.pop(longest, None)
-
-    def _trim(self, session: str) -> None:
-        """Drops the session's copy of every component as JSON, 58 of its 62 kB: Gradio keeps it for
-        deep links, which the page does not have. The turns stay."""
-        if state := self.demo.state_holder.session_data.get(session):
-            state.config_values.clear()
+            gradio_internals.forget(self.demo, longest)
 
     def shelf(self) -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
@@ -175,40 +150,14 @@ class Page:
         self._reading.again()
         return self.shelf()
 
-    def _models(self) -> gr.Textbox | gr.Dropdown:
-        """The choice of a model: any, unless the settings offer some."""
-        settings = self._settings
-        named: dict[str, Any] = {"label": "Mô hình · Model", "visible": settings.has_model}
-        if not settings.models:
-            return gr.Textbox("", placeholder=settings.openai_model, **named)
-        offered = [(settings.openai_model, ""), *((name, name) for name in settings.models)]
-        return gr.Dropdown(offered, value="", allow_custom_value=True, **named)
-
     def _build(self) -> gr.ChatInterface:
-        has_model = self._settings.has_model
         demo = gr.ChatInterface(
             self.chat,
             title="Headwater",
-            description=_description(self._settings),
-            chatbot=gr.Chatbot(
-                show_label=False,
-                height="calc(100dvh - 280px)",
-                min_height=300,
-                latex_delimiters=[],
-                autoscroll=False,  # page.js does it
-                buttons=["copy"],
-                placeholder="Hỏi bằng tiếng Việt hoặc tiếng Anh · Ask in Vietnamese or English",
-                elem_id="headwater-chat",
-            ),
-            textbox=gr.Textbox(
-                placeholder="Hỏi về tài liệu… · Ask about the documents…",
-                show_label=False,
-                autofocus=True,
-                submit_btn=True,
-                stop_btn=True,
-                scale=7,
-            ),
-            examples=[[example] for example in EXAMPLES],
+            description=look.description(self._settings),
+            chatbot=look.chatbot(),
+            textbox=look.textbox(),
+            examples=[[example] for example in look.EXAMPLES],
             cache_examples=False,
             editable=True,
             save_history=True,
@@ -216,40 +165,8 @@ class Page:
             concurrency_limit=self.at_once,
             show_progress="hidden",
             additional_inputs_accordion=gr.Accordion("Tùy chọn · Options", open=False),
-            # No bounds on these: a value that Gradio itself refuses locks the text box.
-            additional_inputs=[
-                gr.Radio(
-                    list(_LANGUAGES), value="Auto", label="Ngôn ngữ trả lời · Answer language"
-                ),
-                gr.Dropdown(
-                    sorted({1, 3, 5, 8, 12, 20, self._settings.top_k}),
-                    value=self._settings.top_k,
-                    label="Số nguồn · Sources",
-                ),
-                self._models(),
-                gr.Dropdown(
-                    [("Theo mô hình · The model's own", ""), "0", "0.3", "0.7", "1", "1.5"],
-                    value="",
-                    label="Temperature",
-                    visible=has_model,
-                ),
-                gr.Number(
-                    0,
-                    label="Độ dài tối đa (token) · Longest answer (tokens)",
-                    info="0: không giới hạn · no limit",
-                    precision=0,
-                    visible=has_model,
-                ),
-                gr.Textbox(
-                    "", label="Yêu cầu thêm · Extra instructions", lines=2, visible=has_model
-                ),
-            ],
+            additional_inputs=look.options(self._settings),
         )
-        demo.new_chat_button.value = "Trò chuyện mới · New chat"
-        # Fixed, or saved conversations are lost at every restart. Both reach the browser: they
-        # protect nothing.
-        demo.saved_conversations.storage_key = "headwater-conversations"
-        demo.saved_conversations.secret = hashlib.sha256(b"headwater").hexdigest()[:16]
         with demo:
             with gr.Sidebar(position="right", open=False, width=340):
                 gr.Markdown("### Tài liệu · Documents")
@@ -262,34 +179,11 @@ class Page:
             again.click(self.read_again, None, [listed, timer], **private)
             demo.unload(self.leave)
             demo.chatbot.retry(self.retry, queue=False, **private)
-            # Gradio's own Stop throws the generator away, and nothing can be said under the text.
-            for event in demo.fns.values():
-                if (demo.textbox._id, "stop") in event.targets:
-                    event.cancels = []
+            gradio_internals.mend(demo)
             demo.textbox.stop(self.stop, queue=False, **private)
         demo.queue(max_size=None)
-        # Gradio asks 1000 times a second whether there is work, 6 % of an idle laptop's core; 100
-        # times take 2 %, and the first word comes no later.
-        demo._queue.sleep_when_free = 0.01
+        gradio_internals.look_for_work_less_often(demo)
         return demo
-
-
-def _description(settings: Settings) -> str:
-    lines = ["Nguồn trước, câu trả lời sau · Sources first, then the stream"]
-    if settings.store_is_temporary:
-        lines.append(
-            "Thư viện nằm trong thư mục tạm, có thể phải đọc lại sau khi khởi động lại · "
-            "The library is in a temporary folder and may have to be read again after a restart"
-        )
-    return f"<center>{'<br>'.join(lines)}</center>"
-
-
-THEME = gr.themes.Soft(
-    primary_hue="teal",
-    neutral_hue="slate",
-    font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
-    font_mono=["ui-monospace", "Consolas", "monospace"],
-)
 
 
 def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterface:
@@ -325,9 +219,9 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
             "exception_handlers": exception_handlers,
         },
         root_path=settings.root_path,
-        theme=THEME,
-        css_paths=PROJECT / "rag" / "page" / "page.css",
-        js=(PROJECT / "rag" / "page" / "page.js").read_text(),
+        theme=look.THEME,
+        css_paths=look.CSS,
+        js=look.JS.read_text(),
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
@@ -346,21 +240,12 @@ def _lifespan(
     async def settle() -> None:
         async for _ in reading.opening.waiting():
             pass
-        # What is loaded now stays. A collection that looks through it, 730,000 objects, would stop
-        # every stream for half a second, each time.
-        gc.collect()
-        gc.freeze()
+        await asyncio.to_thread(reading.quicken)
+        memory.settle()
 
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
-        # Gradio's own layer lets every site read what a public server answers. It steps back where
-        # the app that it is mounted in decides, by having this layer; here rag.doors.routes does.
-        decided = SimpleNamespace(user_middleware=[Middleware(CORSMiddleware)])
-        layer = app.middleware_stack
-        while layer is not None:
-            if isinstance(layer, CustomCORSMiddleware):
-                layer.parent_app = decided
-            layer = getattr(layer, "app", None)
+        gradio_internals.leave_origins_to_us(app)
         settling = asyncio.create_task(settle())
         async with assistants.lifespan(app):
             yield

@@ -22,13 +22,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rag.commands.app import AsJson, prepare, told
-from rag.commands.shared import opened
-from rag.commands.terminal import printable, say
+from rag.commands.shared import AsJson, opened, parts_of, prepare, printable, say, told
 
 if TYPE_CHECKING:
     from rag.retrieval.embedder import Embedder
-    from rag.store.store import Index
+    from rag.store.store import Store
 
     from .sync import Folder, Receipt
 
@@ -41,6 +39,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 @told()
 def ingest(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[PATH]...", help="Files or folders; else HEADWATER_DATA_DIR."),
@@ -60,23 +59,24 @@ def ingest(
     prepare(verbose)
     if not verbose:  # what pypdf remarks about a damaged file, its receipt says
         logging.getLogger("pypdf").setLevel(logging.ERROR)
-    from rag.settings import load_settings
-
     from . import readers
     from .sync import locate
 
-    settings = load_settings()
+    parts = parts_of(context)
+    settings = parts.settings()
     wanted = paths or ([] if forget else [settings.data_dir])
     places = [locate(path, settings.data_dir) for path in wanted]
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
-        opened(settings) as (index, embedder),
+        opened(parts, settings) as (index, embedder),
     ):
         for receipt in _receipts(forget or [], settings.data_dir, places, index, embedder, bar):
             receipts.append(receipt)
             if in_json:
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+        if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
+            embedder.record()  # what it has read with, so that the next start is light
     if not receipts:
         formats = ", ".join(readers.READERS)
         say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
@@ -94,7 +94,7 @@ def _receipts(
     forgotten: Sequence[Path],
     data_dir: Path,
     places: Sequence[tuple[Folder, str]],
-    index: Index,
+    index: Store,
     embedder: Embedder,
     bar: _Bar,
 ) -> Iterator[Receipt]:

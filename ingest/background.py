@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 from rag.errors import HeadwaterError
 from rag.events import Waiting
 from rag.retrieval import profiles
-from rag.retrieval.embedder import Embedder
+from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
 from rag.store.library import Library
 from rag.store.lock import hold
 from rag.store.opening import Opening, Report
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Document
 
 from .sync import Receipt, locate, sync
@@ -30,9 +32,15 @@ class Reading:
     `error` what kept the last reading from going through.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[str, Path], Embedder] = SentenceEmbedder,
+    ) -> None:
+        """`load` gives the embedding model, of that name and for that store."""
         self._settings = settings
-        self._index: Index | None = None
+        self._load = load
+        self._index: Store | None = None
         self._embedder: Embedder | None = None
         self._again: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -79,6 +87,12 @@ class Reading:
                 self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
                 self._again.start()
 
+    def quicken(self) -> None:
+        """Makes single questions quicker, in seconds of work beside those that are asked; for a
+        process that answers many."""
+        if self._embedder:
+            self._embedder.record()
+
     def close(self) -> None:
         """Gives the store back once nobody reads."""
         if self._index and not self.busy:
@@ -99,7 +113,7 @@ class Reading:
         self._read(index, embedder, report)
         return retriever
 
-    def _opened(self) -> tuple[Index, Embedder]:
+    def _opened(self) -> tuple[Store, Embedder]:
         """The store and the embedding model, opened once; what failed may be tried again."""
         if self._index and self._embedder:
             return self._index, self._embedder
@@ -107,10 +121,9 @@ class Reading:
         held = hold(store)  # first: loading the model takes seconds
         try:
             if (embedder := self._embedder) is None:
-                embedder = self._embedder = Embedder(self._settings.embedding_model, store)
-                embedder.record()
+                embedder = self._embedder = self._load(self._settings.embedding_model, store)
             address = str(url) if url else None
-            self._index = Index(store, embedder.name, embedder.dimension, address, held)
+            self._index = Store(store, embedder.name, embedder.dimension, address, held)
         except BaseException:
             held.release()
             raise
@@ -120,7 +133,7 @@ class Reading:
         assert self._index and self._embedder
         self._read(self._index, self._embedder, lambda _: None)
 
-    def _read(self, index: Index, embedder: Embedder, report: Report) -> None:
+    def _read(self, index: Store, embedder: Embedder, report: Report) -> None:
         """One reading of the data folder. What goes wrong is kept for the page: the documents that
         were read before can still be asked."""
 

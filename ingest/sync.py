@@ -15,7 +15,7 @@ from typing import Literal
 
 from rag.errors import DocumentError, EmbedderError, StoreError, UnsupportedFormat
 from rag.retrieval.embedder import Embedder
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Document
 
 from . import chunking, readers
@@ -84,7 +84,7 @@ def locate(path: Path, data_dir: Path) -> tuple[Folder, str]:
 
 
 def sync(
-    folder: Folder, scope: str, index: Index, embedder: Embedder, progress: Progress
+    folder: Folder, scope: str, index: Store, embedder: Embedder, progress: Progress
 ) -> Iterator[Receipt]:
     """Reads what `locate` found into `index`, one receipt a file, each file in one transaction.
 
@@ -115,7 +115,7 @@ def _receipt(
     folder: Folder,
     name: str,
     known: Document | None,
-    index: Index,
+    index: Store,
     embedder: Embedder,
     tell: Callable[[str], None],
 ) -> Receipt:
@@ -142,7 +142,7 @@ def _read(
     folder: Folder,
     name: str,
     known: Document | None,
-    index: Index,
+    index: Store,
     embedder: Embedder,
     tell: Callable[[str], None],
 ) -> Receipt:
@@ -252,7 +252,7 @@ def _inside(name: str, scope: str) -> bool:
     return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
 
 
-def forget(path: Path, data_dir: Path, index: Index) -> Iterator[Receipt]:
+def forget(path: Path, data_dir: Path, index: Store) -> Iterator[Receipt]:
     """Removes what was read from `path`, a file or a folder that need not exist any more.
 
     Raises DocumentError if the library has nothing from there.

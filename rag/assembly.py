@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
 from limits import RateLimitItemPerMinute
 
-from .answer import Answerer
+from .answer import DEFAULTS, Answerer
+from .events import Event
+from .question import sendable
 from .retrieval.retriever import Retriever
+from .search import Searcher
 from .serving.budget import Budget
 from .serving.limit_storage import storage
-from .serving.line import Line, Visitors
+from .serving.line import Line
 from .serving.metrics import Metrics
+from .serving.visitors import Visitors
 from .settings import Settings
 from .store.opening import Opening
 from .text.redaction import Redactor
+from .types import Options, Turn
 from .writing.cache import AnswerCache
+from .writing.extractive import Quotes
 from .writing.model import Model
+from .writing.pieces import Author
 from .writing.writer import Writer
 
 PATIENCE = 30.0  # seconds that a reader waits in line, and again for the model's budget
@@ -32,7 +42,8 @@ def assemble(
     line = Line(settings.max_streams, settings.max_waiting, patience)
     metrics.gauge("headwater_active_answers", "Being written now", lambda: line.inside)
     metrics.gauge("headwater_waiting_answers", "Waiting in line", lambda: line.waiting)
-    writer = None
+    redactor = Redactor(settings.redact)
+    author: Author = Quotes()
     if settings.has_model:
         rpm, tpm = settings.upstream_rpm, settings.upstream_tpm
         budget = Budget(
@@ -42,13 +53,26 @@ def assemble(
             patience,
         )
         cache = AnswerCache(settings.cache_seconds)
-        writer = Writer(Model(settings), cache, budget, settings.models)
-    return Answerer(
-        opening,
-        writer,
-        settings.top_k,
-        line,
-        Visitors(settings.rate_limit, limits),
-        Redactor(settings.redact),
-        metrics,
-    )
+        author = Writer(
+            Model(settings), cache, budget, lambda t: redactor.text(sendable(t)), settings.models
+        )
+    visitors = Visitors(settings.rate_limit, limits)
+    searcher = Searcher(opening, settings.top_k, redactor, visitors)
+    return Watched(searcher, author, line, redactor, metrics)
+
+
+@dataclass(frozen=True)
+class Watched(Answerer):
+    """Answers that `metrics` see as they pass."""
+
+    metrics: Metrics
+
+    def answer(
+        self,
+        question: str,
+        turns: Sequence[Turn] = (),
+        options: Options = DEFAULTS,
+        user: str | None = None,
+    ) -> AsyncGenerator[Event]:
+        """As Answerer's."""
+        return self.metrics.watched(super().answer(question, turns, options, user))

@@ -11,6 +11,7 @@ HeadwaterError
 │   └── StoreLocked        another process holds it
 ├── DocumentError          one file could not be read; the others are not affected
 │   └── UnsupportedFormat  no reader for this suffix
+├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
 └── ModelError             the language model's server failed or refused
@@ -19,6 +20,8 @@ Anything else that is raised is a defect: logged with its traceback, shown in ge
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from .types import Language
 
@@ -89,6 +92,10 @@ class UnsupportedFormat(DocumentError):
     code = "unsupported_format"
 
 
+class PageError(HeadwaterError):
+    code = "page_error"
+
+
 class EmbedderError(HeadwaterError):
     code = "embedder_error"
 
@@ -104,3 +111,10 @@ class ModelError(HeadwaterError):
         super().__init__(en, vi)
         self.code = code
         self.retryable = retryable
+
+
+# What is said where no sentence is known: the log has the traceback.
+INTERNAL: Mapping[Language, str] = {
+    "en": "Something went wrong in Headwater itself; its log says what. Ask again.",
+    "vi": "Headwater gặp lỗi bên trong; nhật ký có ghi chi tiết. Hãy hỏi lại.",
+}

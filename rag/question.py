@@ -7,8 +7,14 @@ from .errors import QuestionError
 MAX_QUESTION = 4000  # characters
 
 
-def checked(question: str) -> str:
-    """The question without surrounding space. Raises QuestionError if it cannot be answered."""
+def checked(question: str, instructions: str = "") -> str:
+    """The question without surrounding space. Raises QuestionError if it cannot be answered, or the
+    `instructions` that come with it are too long."""
+    if len(instructions) > MAX_QUESTION:
+        raise QuestionError(
+            f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
+            f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
+        )
     query = sendable(question).strip()
     if not query:
         raise QuestionError(
@@ -32,12 +38,3 @@ def checked(question: str) -> str:
 def sendable(text: str) -> str:
     """`text` without halves of surrogate pairs, which JSON can hold and nothing else can."""
     return text.encode("utf-8", "replace").decode()
-
-
-def check_instructions(instructions: str) -> None:
-    """Raises QuestionError if they are too long."""
-    if len(instructions) > MAX_QUESTION:
-        raise QuestionError(
-            f"The extra instructions are too long; at most {MAX_QUESTION:,} characters.",
-            f"Yêu cầu thêm quá dài; tối đa {MAX_QUESTION:,} ký tự.",
-        )

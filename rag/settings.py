@@ -125,7 +125,8 @@ Rate = Annotated[RateLimitItem | None, NoDecode, BeforeValidator(_rate)]
 
 
 class Settings(BaseSettings):
-    """Every setting, under the name it has in the environment (README lists them)."""
+    """Every setting, under the name it has in the environment (rag/serving/README.md lists
+    them)."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

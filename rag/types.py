@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Language = Literal["en", "vi"]
+Column = Literal["exact", "folded"]  # of the keyword index: with diacritics, or without
+Vectors: TypeAlias = "NDArray[np.float32]"
 Verdict = Literal["answer", "weak", "refuse"]
 Reason = Literal["supported", "unchecked", "number", "name", "negation", "absolute", "words"]
 Redacted = Literal["email", "phone", "card", "key"]
@@ -72,6 +79,15 @@ class Source:
     text: str
     document_id: int = 0
     chunks: tuple[int, ...] = ()
+
+    @property
+    def address(self) -> str | None:
+        """Of its page with the passage marked (rag.documents), relative to the app's own; None if
+        it cannot be opened."""
+        if not self.document_id:
+            return None
+        chunks = urlencode([("chunk", chunk) for chunk in self.chunks])
+        return f"documents/{self.document_id}/pages/{self.page}?{chunks}#passage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ import pytest
 from filelock import FileLock
 
 from ingest import sync
-from rag.retrieval.embedder import PRECISIONS, Embedder
+from rag.retrieval import models
+from rag.retrieval.embedder import SentenceEmbedder
+from rag.retrieval.models import PRECISIONS
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
-from rag.store.store import Index
+from rag.store.store import Store
 from tests import foreign
 from tests.harness.browser import browser, pages_rest, reading, tab  # noqa: F401
 from tests.harness.lacking import command, lacking
@@ -160,58 +162,65 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedder(no_way_out: None, whole_run: Path) -> Embedder:
-    """Of the precision that one of the workers has measured to be quick."""
-    with FileLock(whole_run / "precisions.lock"):
-        if not (whole_run / PRECISIONS).exists():
-            return Embedder(store=whole_run)
-    return Embedder(store=whole_run)
+def embedder(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
+    """The model as it is after a first start: one of the workers measures and records it."""
+    with FileLock(whole_run / "embedder.lock"):
+        embedder = SentenceEmbedder(store=whole_run)
+        embedder.record()
+    return embedder
 
 
 @pytest.fixture(scope="session")
-def loaded(embedder: Embedder) -> Iterator[Embedder]:
-    """What is opened as the app opens it has the model that is loaded already. It is not recorded:
-    that takes four seconds of a processor, and tests/retrieval/test_recording.py does it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest.background.Embedder", lambda *_: embedder)
-        patch.setattr(embedder, "record", lambda: None)
-        yield embedder
+def known_model(whole_run: Path, embedder: SentenceEmbedder) -> Callable[[Path], None]:
+    """Gives a store what an earlier start has kept of the model: the next process that opens it
+    starts as lightly as one does that is not the first."""
+
+    def give(store: Path) -> None:
+        store.mkdir(exist_ok=True)
+        for kept in (whole_run / PRECISIONS, models.recording(embedder.name, whole_run)):
+            assert kept
+            shutil.copy(kept, store)
+
+    return give
 
 
 @pytest.fixture(scope="session")
-def own_library(whole_run: Path, embedder: Embedder) -> Path:
+def own_library(
+    whole_run: Path, embedder: SentenceEmbedder, known_model: Callable[[Path], None]
+) -> Path:
     """A store with the project's own documents, closed: whoever opens it opens a copy."""
     place = whole_run / "library"
     with FileLock(whole_run / "library.lock"):
         if not place.exists():
             folder, scope = sync.locate(PROJECT / "data", PROJECT / "data")
-            with Index(whole_run / "reading", embedder.name, embedder.dimension, None) as index:
+            with Store(whole_run / "reading", embedder.name, embedder.dimension, None) as index:
                 receipts = list(sync.sync(folder, scope, index, embedder, lambda *_: None))
                 assert {receipt.outcome for receipt in receipts} == {"added"}
+            known_model(whole_run / "reading")
             (whole_run / "reading").rename(place)
     return place
 
 
 @pytest.fixture
-def store(tmp_path: Path, embedder: Embedder) -> Iterator[Index]:
+def store(tmp_path: Path, embedder: SentenceEmbedder) -> Iterator[Store]:
     """An empty store."""
-    with Index(tmp_path / "store", embedder.name, embedder.dimension, None) as index:
+    with Store(tmp_path / "store", embedder.name, embedder.dimension, None) as index:
         yield index
 
 
 @pytest.fixture(scope="session")
 def shelf(
-    tmp_path_factory: pytest.TempPathFactory, own_library: Path, embedder: Embedder
-) -> Iterator[Index]:
+    tmp_path_factory: pytest.TempPathFactory, own_library: Path, embedder: SentenceEmbedder
+) -> Iterator[Store]:
     """A store with the project's own documents. Nobody changes it."""
     place = tmp_path_factory.mktemp("shelf")
     shutil.copytree(own_library, place, dirs_exist_ok=True)
-    with Index(place, embedder.name, embedder.dimension, None) as index:
+    with Store(place, embedder.name, embedder.dimension, None) as index:
         yield index
 
 
 @pytest.fixture(scope="session")
-def retriever(shelf: Index, embedder: Embedder) -> Retriever:
+def retriever(shelf: Store, embedder: SentenceEmbedder) -> Retriever:
     return Retriever(shelf, embedder)
 
 

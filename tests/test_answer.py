@@ -38,7 +38,7 @@ from rag.retrieval.retriever import Retriever
 from rag.serving.metrics import Metrics
 from rag.settings import Settings, load_settings
 from rag.store.opening import Opening
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Findings, Options, Turn
 from tests.harness.redis_server import RedisServer
 from tests.harness.upstream import Script, Upstream, words
@@ -257,7 +257,7 @@ async def test_a_follow_up_that_is_rewritten_too_slowly_is_searched_by_the_joine
     retriever: Retriever,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rag.answer.REWRITE_SECONDS", 0.2)
+    monkeypatch.setattr("rag.writing.writer.REWRITE_SECONDS", 0.2)
     upstream.next(Script(words("A query that is never"), silent_after=3), Script(["60 s [1]."]))
     question, before = "What is its default?", "What does proxy_read_timeout do?"
     own = 10  # seconds that the model may be silent in an answer
@@ -407,7 +407,7 @@ async def test_a_library_that_cannot_be_opened_fails_the_answer_with_its_sentenc
 
 
 async def test_an_empty_library_fails_the_answer_with_what_to_do(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     answerer = quotes_from(ready(Retriever(store, embedder)))
     assert failure(await events(answerer, EN)).code == "library_empty"
@@ -543,7 +543,7 @@ async def test_answers_do_not_wait_for_one_another(
 
 
 async def test_an_answer_is_kept_until_the_documents_change(
-    configured: Configured, upstream: Upstream, store: Index, embedder: Embedder, tmp_path: Path
+    configured: Configured, upstream: Upstream, store: Store, embedder: Embedder, tmp_path: Path
 ) -> None:
     document = tmp_path / "lantern.md"
     document.write_text("# Lanterns\n\nA lantern needs oil, and the oil lasts nine hours.")

@@ -18,6 +18,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
 from rag.text.language import detect
 from rag.types import Findings, Language, Turn, Verdict
+from rag.writing.prompt import rewriting
 
 DIALOGUES = PROJECT / "tests" / "measured" / "dialogues.json"
 QUESTIONS = PROJECT / "tests" / "measured" / "questions.json"
@@ -140,7 +141,7 @@ def test_only_the_last_turns_are_joined() -> None:
 
 
 def test_the_model_is_told_the_turns_and_the_question_and_the_language() -> None:
-    system, user = followup.request("Còn 503?", TURNS, "vi")
+    system, user = rewriting("Còn 503?", TURNS, "vi")
     assert (system["role"], user["role"]) == ("system", "user")
     assert "in Vietnamese (tiếng Việt)" in system["content"]
     assert user["content"] == (
@@ -152,7 +153,7 @@ def test_the_model_is_told_the_turns_and_the_question_and_the_language() -> None
 
 def test_only_the_last_turns_are_sent_and_long_ones_are_cut() -> None:
     turns = [Turn(f"Question {n}?", "long " * 2000) for n in range(10)]
-    content = followup.request("Why?", turns, "en")[-1]["content"]
+    content = rewriting("Why?", turns, "en")[-1]["content"]
     assert re.findall(r"Question \d", content) == ["Question 7", "Question 8", "Question 9"]
     assert len(content) < 3 * 2 * followup.MAX_TURN_CHARACTERS
 
@@ -167,7 +168,7 @@ def test_only_the_last_turns_are_sent_and_long_ones_are_cut() -> None:
     ],
 )
 def test_no_turn_can_close_its_fence_or_become_another(text: str) -> None:
-    content = followup.request("Why?", [Turn(text, text)], "en")[-1]["content"]
+    content = rewriting("Why?", [Turn(text, text)], "en")[-1]["content"]
     tags = re.findall(r"<\s*/?\s*turns?", content, re.IGNORECASE)
     assert tags == ["<turns", "<turn", "</turn", "</turns"]
     assert "<|" not in content and "<<SYS" not in content

@@ -7,13 +7,14 @@ with “not” what the passage says without, or has too little in common with i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..retrieval.retriever import Retriever
 from ..text.language import detect, fold, has_diacritics, keywords, words
-from ..types import Language, Reason
-from ..writing.extractive import split_sentences
+from ..text.sentences import split_sentences
+from ..types import Language, Reason, Source
 from .quantities import quantities, without_dates
 
 
@@ -37,6 +38,21 @@ LEAST: Mapping[Language, float] = {"en": 0.38, "vi": 0.5}
 SAME_SUBJECT = 0.5
 # Words after “not” that it may deny.
 SCOPE = 4
+
+
+def supports(retriever: Retriever, sentence: str, sources: Sequence[Source]) -> list[Support]:
+    """Whether each of `sources` supports `sentence`, which cites them. Those that support it only
+    together all do."""
+    query, cosines = retriever.compare(sentence, sources)
+
+    def judged(passage: str, cosine: float) -> Support:
+        return judge(sentence, passage, query.idf, cosine, query.language)
+
+    each = [judged(s.text, cosine) for s, cosine in zip(sources, cosines, strict=True)]
+    if len(each) > 1 and not any(support.supported for support in each):
+        together = judged("\n\n".join(source.text for source in sources), max(cosines))
+        return [together] * len(each) if together.supported else each
+    return each
 
 
 def judge(

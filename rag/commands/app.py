@@ -7,12 +7,10 @@ goes to stdout, everything else to stderr. What is heavy is imported by the comm
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable
+from contextlib import aclosing
 from importlib.util import find_spec
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
@@ -21,10 +19,9 @@ from rich.console import Console
 
 from ..errors import HeadwaterError
 from ..events import Event, Failed, Waiting, as_json, findings_as_json
-from ..serving.request_id import log_to_stderr
 from ..types import Language, Options
 from . import terminal
-from .shared import retrieving
+from .shared import AsJson, Parts, opened, parts_of, prepare, retrieving, told
 
 if TYPE_CHECKING:
     from ..answer import Answerer
@@ -36,29 +33,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Words = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 TopK = Annotated[
     int | None, typer.Option("--top-k", min=1, max=20, help="Sources; else HEADWATER_TOP_K.")
 ]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Says a HeadwaterError in one line on stderr and ends the command with status 2."""
-    try:
-        yield
-    except HeadwaterError as exc:
-        terminal.say(exc.en)
-        raise typer.Exit(2) from exc
-
-
-def prepare(verbose: bool) -> None:
-    """Sets this process's streams to UTF-8 and its log to stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # Half a surrogate pair from a model must not end the answer; in JSON it stays valid.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    log_to_stderr(logging.INFO if verbose else logging.WARNING)
 
 
 @app.callback()
@@ -72,6 +49,7 @@ def common(
 @app.command()
 @told()
 def ask(
+    context: typer.Context,
     question: Annotated[
         str | None, typer.Argument(metavar="QUESTION", help="The question; - reads it on stdin.")
     ] = None,
@@ -92,21 +70,21 @@ def ask(
 ) -> None:
     """Answer a question from the documents: the sources, then the text as it is written."""
     from ..question import checked
-    from ..settings import load_settings
 
+    parts = parts_of(context)
     options = Options(language=language, top_k=top_k, model=model)
     if batch is not None and question is None:
-        _ask_batch(batch, options)
+        _ask_batch(parts, batch, options)
         return
     if batch is not None or question is None:
         raise typer.BadParameter("give a QUESTION, or --batch FILE, and not both")
     try:
-        settings = load_settings()
+        settings = parts.settings()
         query = checked(_typed(question))
         with terminal.Terminal(quotes=not settings.has_model) as screen:
             show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
             show(Waiting(0, 0, ""))
-            with retrieving(settings) as retriever:
+            with retrieving(parts, settings) as retriever:
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
@@ -116,13 +94,12 @@ def ask(
         raise typer.Exit(2)
 
 
-def _ask_batch(file: Path, options: Options) -> None:
+def _ask_batch(parts: Parts, file: Path, options: Options) -> None:
     """`ask --batch`: answers to stdout and beside the file, how far it is to stderr. Exit status 1
     if some failed, 2 if the rest would have failed as well."""
-    from ..settings import load_settings
     from . import batch
 
-    settings = load_settings()
+    settings = parts.settings()
     items, out = batch.load(file), batch.answers_file(file)
     with Console(stderr=True).status("Opening the library…") as status:
         shown = 0
@@ -139,7 +116,7 @@ def _ask_batch(file: Path, options: Options) -> None:
                     items, out, lambda question: answerer.answer(question, options=options), show
                 )
 
-        with retrieving(settings) as retriever:
+        with retrieving(parts, settings) as retriever:
             outcome = asyncio.run(answers(retriever))
     terminal.say(
         f"{outcome.answered} answered, {outcome.skipped} were answered before, "
@@ -154,16 +131,18 @@ def _ask_batch(file: Path, options: Options) -> None:
 
 @app.command()
 @told()
-def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None:
+def search(
+    context: typer.Context, question: Words, in_json: AsJson = False, top_k: TopK = None
+) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
     from ..question import checked
-    from ..settings import load_settings
 
-    settings = load_settings()
+    parts = parts_of(context)
+    settings = parts.settings()
     query = checked(_typed(question))
     with (
         Console(stderr=True).status("Opening the library…"),
-        retrieving(settings) as retriever,
+        retrieving(parts, settings) as retriever,
     ):
         findings = retriever.search(query, top_k or settings.top_k)
     if in_json:
@@ -175,6 +154,7 @@ def search(question: Words, in_json: AsJson = False, top_k: TopK = None) -> None
 @app.command("eval")
 @told()
 def evaluate(
+    context: typer.Context,
     file: Annotated[
         Path,
         typer.Argument(
@@ -200,9 +180,9 @@ def evaluate(
     citations on labelled sentences; or the search for a dialogue's second question."""
     from ..measuring import questions
     from ..measuring import run as measuring
-    from ..settings import load_settings
 
-    settings = load_settings()
+    parts = parts_of(context)
+    settings = parts.settings()
     kind = questions.kind(file)
     if kind != "questions" and (calibrate or plot):
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
@@ -215,13 +195,19 @@ def evaluate(
         def progress(done: int) -> None:
             status.update(f"{done} done…")
 
+        bench = measuring.Bench(
+            settings,
+            lambda: opened(parts, settings),
+            lambda: parts.embedder(settings.embedding_model, None),
+            progress,
+        )
         match kind:
             case "questions":
-                measured = measuring.questions(settings, file, calibrate, plot, progress)
+                measured = measuring.questions(bench, file, calibrate, plot)
             case "support":
-                measured = measuring.support(settings, file, progress)
+                measured = measuring.support(bench, file)
             case "dialogues":
-                measured = measuring.dialogues(settings, file, progress)
+                measured = measuring.dialogues(bench, file)
             case _:
                 assert_never(kind)
     if measured.kept:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, assert_never
+from typing import Self, assert_never
 
 from rich import box
 from rich.console import Console, Group
@@ -35,17 +35,10 @@ from ..events import (
     Waiting,
     WithoutDocuments,
 )
-from ..text import markdown, summary
+from ..text import markdown, summary, tokens
 from ..text.language import marks
 from ..text.redaction import unmasked
 from ..types import Findings
-from ..writing import pricing
-
-if TYPE_CHECKING:
-    from ..measuring.calibration import Calibration
-    from ..measuring.dialogues import DialogueReport
-    from ..measuring.search import Report
-    from ..measuring.support import SupportReport
 
 EXCERPT = 200  # characters of a passage
 LEAD = 40  # of them before the first word that the question also has
@@ -117,7 +110,7 @@ class Terminal:
         self._status.stop()
         if kind is KeyboardInterrupt and self._received:
             self._end_text()
-            say(summary.stopped(pricing.tokens(self._received), "en"))
+            say(summary.stopped(tokens.count(self._received), "en"))
 
     def show(self, event: Event) -> None:
         match event:
@@ -145,7 +138,7 @@ class Terminal:
             case TextDelta(text):
                 self._status.stop()
                 self._in_text = True
-                self._received += pricing.size(text)
+                self._received += tokens.size(text)
                 shown = markdown.unescape(text) if self._quotes else text
                 print(printable(shown), end="", flush=True)
             case Finished():
@@ -232,63 +225,3 @@ def _ending(event: Finished) -> str:
         )
     met = {"stop": "", "length": " · length limit", "content_filter": " · filtered"}[event.reason]
     return f"{printable(event.model)}{met} · {measured}"
-
-
-def report_table(report: Report, table: Table | None = None, when: str = "") -> Table:
-    """The figures of `report`, in rows of a table of their own or of `table`; `when` tells them
-    apart there."""
-    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
-    table = table or Table("", *heads, box=box.SIMPLE_HEAD)
-    for language, part in [("all", report), *report.by_language.items()]:
-        shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
-        table.add_row(f"{language} {when}".strip(), str(part.questions), *map(_share, shares))
-    return table
-
-
-def calibration_tables(calibration: Calibration) -> Group:
-    """What was measured before and after, and the profiles."""
-    table = report_table(calibration.before, when="before")
-    table.add_section()
-    report_table(calibration.after, table, "after")
-    heads = ("Cosine", "Spread", "Evidence", "Refused below", "Weak below")
-    profiles = Table("", *heads, box=box.SIMPLE_HEAD)
-    for when, found in (("before", calibration.used), ("after", calibration.found)):
-        for language, profile in found.items():
-            profiles.add_row(
-                f"{language} {when}",
-                f"{profile.cosine:.1f}",
-                "yes" if profile.spread else "no",
-                "meaning" if profile.by_meaning else "keywords",
-                f"{profile.refuse_below:.3f}",
-                f"{profile.weak_below:.3f}",
-            )
-    left_out = [
-        Text(
-            f"{language} stays as it was: {count} answerable questions, {calibration.least} needed."
-        )
-        for language, count in calibration.left_out.items()
-    ]
-    return Group(table, profiles, *left_out)
-
-
-def support_table(report: SupportReport) -> Table:
-    heads = ("Pairs", "Precision of “unsupported”", "Recall")
-    table = Table("", *heads, box=box.SIMPLE_HEAD)
-    for (half, language), part in report.parts().items():
-        shares = map(_share, (part.precision, part.recall))
-        table.add_row(f"{language} {half.replace('_', ' ')}", str(part.pairs), *shares)
-    return table
-
-
-def dialogues_table(report: DialogueReport) -> Table:
-    heads = ("Dialogues", "Rewritten", "R@1", "R@5", "R@1 as typed", "R@5 as typed")
-    table = Table("", *heads, box=box.SIMPLE_HEAD)
-    for language, part in [("all", report), *report.by_language.items()]:
-        shares = (part.r_at_1, part.r_at_5, part.raw_r_at_1, part.raw_r_at_5)
-        counts = str(part.dialogues), str(part.rewritten)
-        table.add_row(language, *counts, *map(_share, shares))
-    return table
-
-
-def _share(share: float | None) -> str:
-    return "—" if share is None else f"{share:.3f}"

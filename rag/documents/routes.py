@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -19,7 +18,7 @@ from starlette.routing import Route
 from ..errors import DocumentError, HeadwaterError
 from ..retrieval.passages import joined
 from ..store.library import Library
-from ..types import Chunk, Content, Document, Source
+from ..types import Chunk, Content, Document
 from . import highlight
 from . import page as document_page
 from .page import Notice, View
@@ -114,15 +113,6 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
         Route("/documents/{id}/pages/{n}", _answered(page)),
         Route("/documents/{id}/file", _answered(file)),
     ]
-
-
-def address(source: Source) -> str | None:
-    """Of the page of `source` with the passage marked, relative to the app's own; None if it cannot
-    be opened."""
-    if not source.document_id:
-        return None
-    chunks = urlencode([("chunk", chunk) for chunk in source.chunks])
-    return f"documents/{source.document_id}/pages/{source.page}?{chunks}#passage"
 
 
 def _answered(show: Callable[[Request], Response]) -> Callable[[Request], Response]:

@@ -1,4 +1,4 @@
-"""Who may come in: a name with its password, a program with its key; and how much they may send.
+"""Who may come in: a name with its password, a program with its key.
 
 Pure ASGI. Knows not what is behind it.
 """
@@ -18,25 +18,16 @@ from limits import parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..settings import BCRYPT
-from .errors import MAX_BODY, problem
+from .errors import refusal
 from .guard import is_door, path_of
 
-MAX_PAGE_BODY = 8_000_000  # bytes; what a browser keeps of conversations, 5 MB, comes back whole
 ATTEMPTS = parse("20/minute")  # wrong passwords from one address
-BODY_SECONDS = 60.0  # in which a body must have come
 REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
 _USER = "headwater.user"
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
-_CODES = {
-    401: "invalid_api_key",
-    408: "body_too_slow",
-    413: "body_too_large",
-    429: "too_many_passwords",
-}
 
 
 class Access:
@@ -70,7 +61,7 @@ class Access:
                 user = await self._login(given, _address(scope))
             except _TooMany:
                 said = "Too many passwords were tried. Try again in a minute."
-                await _refusal(said, 429, for_programs)(scope, receive, send)
+                await refusal(said, 429, for_programs)(scope, receive, send)
                 return
         if user is not None:
             scope[_USER] = user
@@ -78,7 +69,7 @@ class Access:
             said = (
                 "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
             )
-            await _refusal(said, 401, for_programs)(scope, receive, send)
+            await refusal(said, 401, for_programs)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -126,45 +117,6 @@ class _TooMany(Exception):
     """Too many wrong passwords came from this address."""
 
 
-class Limited:
-    """Refuses a body that is too long, before anything of it is used."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._app(scope, receive, send)
-            return
-        for_programs = is_door(scope)
-        most = MAX_BODY if for_programs else MAX_PAGE_BODY
-        announced = Headers(scope=scope).get("content-length", "0")
-        body, too_long = bytearray(), announced.isdecimal() and int(announced) > most
-        more = not too_long
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while more and not too_long:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return
-                    body += message.get("body", b"")
-                    too_long, more = len(body) > most, message.get("more_body", False)
-        except TimeoutError:
-            said = "The body did not come in time."
-            await _refusal(said, 408, for_programs)(scope, receive, send)
-            return
-        if too_long:
-            said = f"The body is too large; at most {most:,} bytes are taken."
-            await _refusal(said, 413, for_programs)(scope, receive, send)
-            return
-        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
-
-        async def again() -> Message:
-            return whole.pop() if whole else await receive()
-
-        await self._app(scope, again, send)
-
-
 def user_of(scope: Scope) -> str:
     """Whose rate limit a question counts for: the name or the key that came in, else the
     address."""
@@ -207,13 +159,3 @@ def _decoded(credentials: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return "", ""
     return name, password
-
-
-def _refusal(said: str, status: int, for_programs: bool) -> Response:
-    headers = {}
-    if status == 401:
-        # A browser asks for a name and a password by itself; not for a page of another site.
-        headers["www-authenticate"] = "Bearer" if for_programs else 'Basic realm="Headwater"'
-    if for_programs:
-        return problem(status, said, _CODES[status], headers=headers)
-    return PlainTextResponse(said, status, headers)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Literal, assert_never
 
 from fastapi import APIRouter, Request
@@ -15,7 +14,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ..answer import Answerer
-from ..documents.routes import address
 from ..errors import QuestionError
 from ..events import (
     CitationChecked,
@@ -33,19 +31,14 @@ from ..events import (
 from ..serving import request_id
 from ..types import Findings, Language, Options, Source
 from .access import user_of
-from .errors import Route, conversation, documented
+from .conversation import conversation
+from .errors import Route, documented
+from .sources import found_source, media_type
 from .sse import CUT_OFF, EventStream
 
 Part = dict[str, object]
 
 _HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
-_MEDIA_TYPES = {
-    ".pdf": "application/pdf",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-}
 _FINISH = {"length": "length", "content_filter": "content-filter"}
 
 
@@ -211,19 +204,11 @@ def _found(findings: Findings, rewritten: bool) -> Part:
 
 
 def _source(source: Source) -> Part:
-    more: Part = {
-        "number": source.number,
-        "page": source.page,
-        "score": round(source.score, 4),
-        "text": source.text,
-    }
-    if url := address(source):
-        more["url"] = url
-    suffix = PurePosixPath(source.document).suffix.lower()
+    more = found_source(source).model_dump(exclude={"document", "title"}, exclude_none=True)
     return {
         "type": "source-document",
         "sourceId": str(source.number),
-        "mediaType": _MEDIA_TYPES.get(suffix, "text/plain"),
+        "mediaType": media_type(source),
         "title": source.title,
         "filename": source.document,
         "providerMetadata": {"headwater": more},

@@ -3,12 +3,12 @@ what OpenAPI says of both. Knows no door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -16,9 +16,6 @@ from starlette.exceptions import HTTPException
 from ..errors import HeadwaterError
 from ..events import Failed
 from ..serving import request_id
-from ..types import Turn
-
-MAX_BODY = 4_000_000  # bytes; useChat sends all earlier sources back
 
 # What an HTTP client may do about a failure, by its code; all that is not here is our own: 500.
 _STATUS = {
@@ -57,6 +54,12 @@ _TYPE = {
     413: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
+}
+_REFUSED = {
+    401: "invalid_api_key",
+    408: "body_too_slow",
+    413: "body_too_large",
+    429: "too_many_passwords",
 }
 _SAID = {
     400: "The request is malformed, or the question cannot be answered as it is",
@@ -137,6 +140,17 @@ def _error(status: int, message: str, code: str, param: str | None) -> dict[str,
     return {"error": error.model_dump()}
 
 
+def refusal(said: str, status: int, for_programs: bool) -> Response:
+    """The answer to a request that does not come in: words for a browser, else as above."""
+    headers = {}
+    if status == 401:
+        # A browser asks for a name and a password by itself; not for a page of another site.
+        headers["www-authenticate"] = "Bearer" if for_programs else 'Basic realm="Headwater"'
+    if for_programs:
+        return problem(status, said, _REFUSED[status], headers=headers)
+    return PlainTextResponse(said, status, headers)
+
+
 def failure(code: str, sentence: str, retryable: bool, retry_after: int | None) -> JSONResponse:
     """The answer in place of one that failed before its first word; `retry_after` is in seconds."""
     at_once = retryable and retry_after is None
@@ -164,30 +178,3 @@ def documented(*statuses: int, stream: str | None = None) -> dict[int | str, dic
         events = {"itemSchema": event, "example": f"data: {stream}\n\ndata: [DONE]\n\n"}
         answers[200] = {"content": {"text/event-stream": events}, "description": "The answer"}
     return answers
-
-
-def conversation(
-    said: Sequence[tuple[Literal["system", "user", "assistant"], str]],
-) -> tuple[str, list[Turn], str]:
-    """The question, which is the last user's message, the turns before it, and what the system
-    messages wish. What a user says in several messages is one turn; what was said just before the
-    question, a last one without an answer."""
-    turns: list[Turn] = []
-    asked: list[str] = []  # since the last answer
-    for role, text in said:
-        if role == "user":
-            asked.append(text)
-        elif role == "assistant" and asked:
-            turns.append(Turn(_paragraphs(asked), text))
-            asked = []
-        elif role == "assistant" and turns:
-            turns[-1] = Turn(turns[-1].question, _paragraphs([turns[-1].answer, text]))
-    question = asked.pop() if asked else ""
-    turns = [turn for turn in turns if turn.answer.strip()]  # the others were stopped, or failed
-    if before := _paragraphs(asked):
-        turns.append(Turn(before, ""))
-    return question, turns, _paragraphs([text for role, text in said if role == "system"])
-
-
-def _paragraphs(texts: Sequence[str]) -> str:
-    return "\n\n".join(text for text in texts if text.strip())

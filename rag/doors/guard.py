@@ -1,5 +1,4 @@
-"""What every HTTP answer and request goes through (the security headers, and no foreign origins),
-and the routes an operator watches.
+"""What every HTTP answer and request goes through (the security headers), and no foreign origins.
 
 Pure ASGI, so that nothing buffers a stream. Knows nothing of what it serves.
 """
@@ -9,13 +8,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Sequence
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import problem
@@ -32,7 +29,6 @@ _CONTENT = {
     "form-action": "'self'",
 }
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
-_CALL = re.compile(r"/call/chat/(\w+)/?$")
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
 _ELSEWHERE = "This server takes no requests from that site."
@@ -136,65 +132,3 @@ class Guard:
         else:
             allowed = scope["method"] in _SAFE_METHODS
         return None if allowed else _ELSEWHERE
-
-
-class HangUp:
-    """Tells when whoever reads an answer's stream has gone, at once: Gradio itself notices when the
-    next piece comes, which a silent model never sends.
-
-    `gone` is given the session: a browser's, or the id of a single call's event. `over` is given
-    the latter when its stream has ended, by its reader or by itself.
-    """
-
-    def __init__(
-        self, app: ASGIApp, gone: Callable[[str], None], over: Callable[[str], None]
-    ) -> None:
-        self._app = app
-        self._gone = gone
-        self._over = over
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def watched() -> Message:
-            message = await receive()
-            if message["type"] == "http.disconnect" and (session := _session(scope)):
-                self._gone(session)
-            return message
-
-        try:
-            await self._app(scope, watched, send)
-        finally:
-            if scope["type"] == "http" and (call := _CALL.search(scope["path"])):
-                self._over(str(call[1]))
-
-
-def _session(scope: Scope) -> str | None:
-    if scope["type"] != "http":
-        return None
-    if call := _CALL.search(scope["path"]):
-        return str(call[1])
-    if scope["path"].endswith("/queue/data"):
-        asked = parse_qs(str(scope["query_string"], "latin-1"))
-        return asked.get("session_hash", [""])[0]
-    return None
-
-
-def probes(metrics: Callable[[], bytes], problems: Callable[[], list[str]]) -> list[Route]:
-    """`/metrics` in Prometheus' format, `/health` (the process answers) and `/ready` (questions can
-    be answered; else 503 with the reasons)."""
-
-    def show_metrics(_: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    def health(_: Request) -> Response:
-        return JSONResponse({"status": "alive"})
-
-    def ready(_: Request) -> Response:
-        reasons = problems()
-        status = {"status": "not ready" if reasons else "ready", "reasons": reasons}
-        return JSONResponse(status, 503 if reasons else 200)
-
-    return [
-        Route("/metrics", show_metrics),
-        Route("/health", health),
-        Route("/ready", ready),
-    ]

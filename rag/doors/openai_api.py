@@ -16,7 +16,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ..answer import Answerer
-from ..documents.routes import address
 from ..errors import QuestionError
 from ..events import (
     CitationChecked,
@@ -34,8 +33,10 @@ from ..events import (
 from ..serving import request_id
 from ..types import Options, Source, Usage
 from .access import user_of
-from .errors import Route, conversation, documented, error_of, failure, problem
+from .conversation import conversation
+from .errors import Route, documented, error_of, failure, problem
 from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
+from .sources import found_source
 from .sse import CUT_OFF, EventStream, until_gone
 
 _PASSED_ON = (
@@ -64,7 +65,9 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
     def listed() -> dict[str, Any]:
         """`headwater` is the model of the server's settings. `model/collection` searches only that
         collection."""
-        inside = [f"{name}/{collection}" for collection in answerer.collections for name in names]
+        inside = [
+            f"{name}/{collection}" for collection in answerer.searcher.collections for name in names
+        ]
         return {"object": "list", "data": [_model(name) for name in [*names, *inside]]}
 
     @routes.post(
@@ -216,15 +219,8 @@ class Completion:
         return {
             "citations": list(self._links.values()),
             "search_results": [
-                {
-                    "number": source.number,
-                    "title": source.title,
-                    "url": self._links[source.number],
-                    "document": source.document,
-                    "page": source.page,
-                    "score": round(source.score, 4),
-                    "snippet": source.text,
-                }
+                found_source(source).model_dump(exclude={"text"})
+                | {"url": self._links[source.number], "snippet": source.text}
                 for source in self._sources
             ],
         }
@@ -264,7 +260,7 @@ def _model(name: str) -> dict[str, Any]:
 
 def _link(base: str, source: Source) -> str:
     """The page of a source; its name where that cannot be opened."""
-    at = address(source)
+    at = source.address
     return urljoin(base, at) if at else source.document
 
 

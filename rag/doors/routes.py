@@ -22,7 +22,8 @@ from ..answer import Answerer
 from ..settings import Settings
 from . import ai_sdk as ui_stream
 from . import openai_api, search_api, widget
-from .access import Access, Limited, hashed
+from .access import Access, hashed
+from .body import Limited
 from .errors import problem
 from .guard import Guard, is_door, is_local, path_of
 

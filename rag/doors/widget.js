@@ -1,5 +1,5 @@
 // Headwater's chat on any page, from one script tag: a bubble and a panel, all in a shadow.
-(() => {
+// widget.py serves it with the other two files as one function.
 const script = document.currentScript;
 if (!script || document.headwater) return;
 document.headwater = true;
@@ -8,87 +8,6 @@ const server = new URL(".", script.src);
 const vi = /^vi/i.test(language || document.documentElement.lang);
 const say = (vietnamese, english) => (vi ? vietnamese : english);
 const on = (node, type, heard) => node.addEventListener(type, heard);
-
-// An element by "tag.class". What is inside stays text, whatever it says.
-const make = (kind, inside = [], properties = {}) => {
-  const [tag, className = ""] = kind.split(".");
-  const node = Object.assign(document.createElement(tag), { className, ...properties });
-  node.append(...inside);
-  return node;
-};
-const link = (href, inside) => make("a", inside, { href, target: "_blank", rel: "noopener" });
-
-// Markdown, in which a citation is its place in the turn's list, between \uE000 and \uE001.
-const LINE = String.raw`\n(?! *(?:[-*+•]|\d+[.)]) | *(?:\`\`\`|~~~)|#{1,6} ).*\S.*`;
-const BLOCK = new RegExp(
-  String.raw`^ *(?<fence>\`\`\`+|~~~+).*(?<code>(?:\n.*)*?)(?:\n *\k<fence>.*|(?![^]))|` +
-    String.raw`^#{1,6} +(?<head>.*)|^(?<indent> *)(?:[-*+•]|(?<start>\d+)[.)]) +(?! *(?:[-*+•]|\d+[.)]) )` +
-    String.raw`(?<item>.*(?:${LINE}|\n(?:\s*\n)?\k<indent> {2,}\S.*)*)|^(?<words>.*\S.*(?:${LINE})*)`,
-  "gm",
-);
-const INLINE = new RegExp(
-  String.raw`\\(?<plain>[!-/:-@[-\x60{-~])|&#(?<code>\d{2,5});|\uE000(?<cited>\d+)\uE001|` +
-    String.raw`(?<ticks>\x60+)(?<mono>[^]*?[^\x60])\k<ticks>(?!\x60)|` +
-    String.raw`(?<mark>\*\*?|(?<![\p{L}\d_])__?)(?!\s|\k<mark>)(?<strong>(?:\\[^]|[^\\]){1,2000}?)` +
-    String.raw`(?<![\s*])\k<mark>(?:(?<=\*)(?!\*)|(?<=_)(?![\p{L}\d_]))|` +
-    String.raw`!?\[(?<label>(?:\\[^]|[^\\\]]){1,500})\]\((?<href>https?://(?:[^\s()]|\([^\s()]*\))+)\)`,
-  "gu",
-);
-
-const verbatim = (text, cite) =>
-  make("code", text.split(/\uE000(\d+)\uE001/).map((part, i) => (i % 2 ? cite(part) : part)));
-
-const inline = (text, cite) => {
-  const nodes = [];
-  let at = 0;
-  for (const match of text.matchAll(INLINE)) {
-    nodes.push(text.slice(at, match.index));
-    at = match.index + match[0].length;
-    const { plain, code, cited, mono, mark, strong, label, href } = match.groups;
-    if (plain) nodes.push(plain);
-    else if (code) nodes.push(String.fromCharCode(code));
-    else if (cited) nodes.push(cite(cited));
-    else if (mono) nodes.push(verbatim(mono, cite));
-    else if (mark) nodes.push(make(mark[1] ? "strong" : "em", inline(strong, cite)));
-    else nodes.push(link(href.replace(/\\(.)/g, "$1"), inline(label, cite)));
-  }
-  return [...nodes, text.slice(at)];
-};
-
-const markdown = (text, cite) => {
-  const all = make("div");
-  for (const { groups } of text.matchAll(BLOCK)) {
-    const { fence, code, head, start, item, words } = groups;
-    if (fence) all.append(make("pre", [verbatim(code.slice(1), cite)], { tabIndex: 0 }));
-    else if (head) all.append(make("h3", inline(head, cite)));
-    else if (words) all.append(make("p", inline(words, cite)));
-    else if (item) {
-      const tag = start ? "ol" : "ul";
-      if (all.lastChild?.localName !== tag) all.append(make(tag, [], start && { start }));
-      const [, gap = ""] = /\n( {2,})/.exec(item) ?? [];
-      const inside = markdown(item.replaceAll(`\n${gap}`, "\n"), cite);
-      all.lastChild.append(make("li", inside.childNodes));
-    }
-  }
-  all.normalize();
-  return all;
-};
-
-// What has not changed stays: it can be pressed, and selected, while more comes.
-const patch = (old, fresh) => {
-  const nodes = [...fresh.childNodes];
-  nodes.forEach((node, i) => {
-    const was = old.childNodes[i];
-    const same = was?.ariaLive === node.ariaLive || was?.matches?.(":focus-within, :active");
-    const alike = same && was?.localName === node.localName;
-    if (!was) old.append(node);
-    else if (was.isEqualNode(node)) return;
-    else if (node.data?.startsWith(was.data)) was.appendData(node.data.slice(was.length));
-    else if (alike && was.firstChild && was.localName !== "a") patch(was, node);
-    else was.replaceWith(node);
-  });
-  while (old.childNodes[nodes.length]) old.lastChild.remove();
-};
 
 const name = title || say("Hỏi tài liệu", "Ask the documents");
 const hint = say("Hỏi về tài liệu…", "Ask about the documents…");
@@ -383,75 +302,8 @@ on(window, "storage", ({ key }) => key === kept && load()); // another tab
 on(window, "pagehide", () => running && save());
 
 const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
-:host { all: initial !important; }
-* { box-sizing: border-box; margin: 0; }
-.root { --back: light-dark(#fff, #0f172a); --soft: #94a3b822; --line: #94a3b866;
-  --quiet: light-dark(#526077, #9fb0c6);
-  --accent: light-dark(#0f766e, #2dd4bf); --mine: light-dark(#def3ef, #134e4a);
-  color-scheme: light dark; color: light-dark(#1e293b, #e2e8f0); overflow-wrap: anywhere;
-  font: 15px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
-.light { color-scheme: light; }
-.dark { color-scheme: dark; }
-button, textarea { border: 0; padding: 0; background: none; color: inherit; font: inherit; }
-button, summary { cursor: pointer; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; border-radius: 4px; }
-.bubble, dialog { position: fixed; z-index: 2147483000; inset: auto 20px 20px auto;
-  box-shadow: 0 6px 28px #0f172a44; }
-.bubble, .send { flex: none; width: 56px; height: 56px; border-radius: 50%;
-  background: var(--accent); color: var(--back); }
-.bubble::before { content: ""; display: block; width: 24px; height: 18px; margin: auto;
-  border: 3px solid; border-radius: 8px 8px 8px 0; }
-dialog { bottom: 88px; flex-direction: column; width: min(400px, 100vw - 40px); max-width: none;
-  height: min(660px, 100dvh - 108px); max-height: none; padding: 0; overflow: hidden;
-  border: 1px solid var(--line); border-radius: 16px; background: var(--back); color: inherit; }
-dialog[open], .head, .foot, .source summary { display: flex; }
-h2, h3 { font-size: 1em; }
-.head { align-items: baseline; padding: 6px 8px 6px 16px; border-bottom: 1px solid var(--line); }
-h2, .source span { flex: 1; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.head button { min-width: 36px; padding: 6px 8px; color: var(--quiet); }
-.close { font-size: 20px; line-height: 1; }
-.view { flex: 1; padding: 16px; overflow: hidden auto; overscroll-behavior: contain; }
-.greeting, pre { padding: 10px 14px; border-radius: 10px; background: var(--soft); }
-.log:not(:empty) + .greeting, .status:empty { display: none; }
-.turn { margin-bottom: 20px; }
-.question { width: fit-content; max-width: 88%; margin: 0 0 14px auto; padding: 8px 14px;
-  border-radius: 14px 14px 4px; background: var(--mine); }
-.text > * + *, li > * + *, .quiet, .failed, .retry { margin-top: 8px; }
-p { white-space: pre-line; }
-ul, ol { padding-left: 24px; }
-a { color: var(--accent); }
-.cite { font-weight: 600; text-decoration: none; white-space: nowrap; }
-code { font: .88em ui-monospace, Consolas, monospace; }
-p code { background: var(--soft); }
-pre { overflow: auto; overflow-wrap: normal; }
-.sources { margin-bottom: 12px; padding: 6px 12px; border: 1px solid var(--line); border-radius: 12px; }
-small, .sources > summary, .quiet, .status { color: var(--quiet); font-size: 13px; }
-.source { border-top: 1px solid var(--line); font-size: 14px; scroll-margin: 14px; }
-.source summary { align-items: baseline; gap: 8px; padding: 6px 0; }
-.source[open] span { white-space: normal; }
-.source b { min-width: 20px; border-radius: 6px; background: var(--soft); text-align: center; }
-.cited b { background: var(--accent); color: var(--back); }
-.shown { background: var(--mine); box-shadow: 0 0 0 6px var(--mine); }
-.failed { padding-left: 10px; border-left: 3px solid #dc2626; }
-.retry { padding: 4px 14px; border: 1px solid var(--line); border-radius: 8px; }
-.foot { align-items: end; margin: 8px 12px 12px; padding: 5px 5px 5px 14px;
-  border: 1px solid var(--line); border-radius: 22px; }
-.foot:focus-within { border-color: var(--accent); }
-::placeholder { color: var(--quiet); }
-textarea { flex: 1; max-height: 20vh; padding: 4px 0; resize: none; outline-color: #0000 !important;
-  font-size: 16px; line-height: 24px; }
-.send { width: 32px; height: 32px; }
-@media (max-width: 480px), (max-height: 480px) {
-  dialog { inset: 0; width: 100%; height: 100dvh; border: 0; border-radius: 0; }
-}
-@media (prefers-reduced-motion: no-preference) {
-  .status { animation: breathe 1.6s infinite; }
-  @keyframes breathe { 50% { opacity: .5; } }
-}
-`);
+sheet.replaceSync(STYLE);
 shadow.adoptedStyleSheets = [sheet];
 run();
 // Some sites replace or transform their body.
 document.documentElement.append(host);
-})();

@@ -1,8 +1,9 @@
 """The routes of the chat that other sites put on their pages with one script tag, and of a page
-that shows it. Knows the two files, and nothing of what the chat asks."""
+that shows it. Knows its files, and nothing of what the chat asks."""
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _HERE = Path(__file__).parent
 _HEADERS = {
     "cache-control": "public, max-age=300",
@@ -21,13 +23,22 @@ _HEADERS = {
 def routes() -> list[Route]:
     """`/widget.js`, and `/widget`, which explains the script tag and has the chat on it."""
     return [
-        _file("/widget.js", _HERE / "widget.js", "text/javascript"),
-        _file("/widget", _HERE / "widget.html", "text/html"),
+        _file("/widget.js", script(), "text/javascript"),
+        _file("/widget", (_HERE / "widget.html").read_bytes(), "text/html"),
     ]
 
 
-def _file(path: str, file: Path, media_type: str) -> Route:
-    body = file.read_bytes()
+def script() -> bytes:
+    """The chat as one function: its looks, Markdown, and itself."""
+    markdown, chat, style = (
+        (_HERE / name).read_text(encoding="utf-8")
+        for name in ("widget_markdown.js", "widget.js", "widget.css")
+    )
+    whole = f"(() => {{\nconst STYLE = `{style}`;\n{markdown}\n{chat}}})();\n"
+    return _COMMENT.sub("", whole).encode()  # they are for who reads the files
+
+
+def _file(path: str, body: bytes, media_type: str) -> Route:
     headers = {**_HEADERS, "etag": f'"{sha256(body).hexdigest()[:16]}"'}
 
     def show(request: Request) -> Response:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import QuestionsError
-from ..retrieval.embedder import Embedder, Vectors
+from ..retrieval.embedder import Embedder
 from ..retrieval.profiles import BUILT_IN, Profiles
 from ..retrieval.retriever import Retriever
-from ..store.store import Index
-from ..types import Document, Findings, Language
+from ..store.store import Store
+from ..types import Document, Findings, Language, Vectors
 from .questions import Question, Questions
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def measure(questions: Questions, asked: Generator[Search], progress: Progress) 
 
 
 def searches(
-    questions: Questions, index: Index, embedder: Embedder, profiles: Profiles = BUILT_IN
+    questions: Questions, index: Store, embedder: Embedder, profiles: Profiles = BUILT_IN
 ) -> Generator[Search]:
     """Those for questions about the library in `index`.
 
@@ -134,7 +134,7 @@ def searches_of_articles(
                         yield Search(question, None, retriever)
 
 
-def require(documents: Set[str], index: Index) -> None:
+def require(documents: Set[str], index: Store) -> None:
     """Warns of `documents` that the library lacks. Raises QuestionsError if it has none of them."""
     known = {document.name for document in index.library.documents()}
     missing = sorted(documents - known)
@@ -147,7 +147,7 @@ def require(documents: Set[str], index: Index) -> None:
         log.warning("the library lacks %d documents: %s", len(missing), ", ".join(missing))
 
 
-class _Prepared(Embedder):
+class _Prepared:
     """An embedder that has embedded the questions beforehand: in batches that is several times as
     fast, and each may be asked twice. It knows no other text."""
 
@@ -155,6 +155,12 @@ class _Prepared(Embedder):
         self.name, self.dimension = embedder.name, embedder.dimension
         texts = list({q.text for q in asked})
         self._known = dict(zip(texts, embedder.embed(texts), strict=True))
+
+    def record(self) -> None:
+        pass
+
+    def embed(self, texts: Sequence[str], progress: object = None) -> Vectors:
+        raise NotImplementedError
 
     def begin(self, question: str) -> Future[Vectors]:
         known: Future[Vectors] = Future()
@@ -172,7 +178,7 @@ def _indexed(
     """A temporary store that has these articles."""
     with (
         tempfile.TemporaryDirectory(prefix="headwater-eval-") as folder,
-        Index(Path(folder), embedder.name, embedder.dimension, None) as index,
+        Store(Path(folder), embedder.name, embedder.dimension, None) as index,
     ):
         for name, text in (pair for article in articles for pair in article.items()):
             document = Document(folder, name, name, "", pages=1, pages_with_text=1, chunks=1)

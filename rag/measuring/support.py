@@ -18,7 +18,7 @@ from ..citations.support import Support, judge
 from ..errors import QuestionsError
 from ..retrieval.embedder import Embedder
 from ..retrieval.retriever import Retriever
-from ..store.store import Index
+from ..store.store import Store
 from ..types import Language
 from .search import Progress, require
 
@@ -124,7 +124,7 @@ def load(path: Path) -> Labelled:
 
 
 def measure(
-    labelled: Labelled, index: Index, embedder: Embedder, progress: Progress
+    labelled: Labelled, index: Store, embedder: Embedder, progress: Progress
 ) -> SupportReport:
     """Judges each pair with the words' weights of the library in `index`; `progress` is told how
     many are done. Raises StoreError, and QuestionsError if the library has none of the documents.

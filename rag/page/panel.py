@@ -6,7 +6,6 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Sequence
 
-from ..documents import routes as documents
 from ..text import markdown
 from ..text import redaction as redact
 from ..text.language import Span, marks
@@ -66,7 +65,7 @@ def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))
     state = " headwater-cited" if cited else ""
-    if address := documents.address(source):
+    if address := source.address:
         opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
         link = f'<a href="{html.escape(address)}">'
         passage = f"{link}{passage}</a> {link}{opens}</a>"

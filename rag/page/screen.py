@@ -23,10 +23,9 @@ from ..events import (
     WithoutDocuments,
 )
 from ..question import MAX_QUESTION
-from ..text import markdown, summary
+from ..text import markdown, summary, tokens
 from ..text.language import detect
 from ..types import Language, Turn
-from ..writing import pricing
 from . import panel
 
 NOTE = "note"  # the id of a message that is about the answer and not part of it
@@ -146,7 +145,7 @@ class Screen:
     def stopped(self) -> list[Message]:
         """The messages once the reader has stopped the answer: what came so far stays."""
         self._status = None
-        received = pricing.tokens(pricing.size(self._text))
+        received = tokens.count(tokens.size(self._text))
         self._note = _note(summary.stopped(received, self._language), "headwater-quiet")
         return self._messages()
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import StoreError
 from ..types import Language
-from .embedder import PACKAGED
+from .models import PACKAGED
 
 FILE = "profiles.json"
 

@@ -1,71 +1,112 @@
-"""Makes an embedding model quick for one question on the CPU: its operations are recorded, with the
-weights in the order in which the CPU reads them. The vectors stay the same.
+"""A recording of an embedding model: its operations as one file that torch runs without the
+libraries that the model was made with, and quicker. The vectors stay the same.
 
-Importing it loads torch.
+Importing it loads torch, and neither sentence_transformers nor transformers.
 """
 
 from __future__ import annotations
 
-import copy
+import json
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import Linear, Module, ModuleList, Sequential
+from torch.nn import Module, ModuleList
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
 
 Features = dict[str, Any]  # what the first part of a model takes
-Forward = Callable[[Features], Tensor]  # the vectors, shape (texts, dimension)
-Preprocess = Callable[[Sequence[str]], Features]
 
 _ROWS = 16  # about the tokens of a question, for which weights are ordered; long texts gain too
-# What a recording of the model is made with, and what it is then compared with: other lengths and
-# other numbers of texts.
+# What a recording is made with, and what it is then compared with: other lengths and other numbers
+# of texts.
 _RECORDED = ["When is high tide at the harbour?", "Khi nào triều lên?"]
 _COMPARED = [["Why"], ["Bến cảng mở cửa khi nào?", "a", "word " * 300], ["tide and time"] * 16]
+# Beside the operations, in the same file.
+_TOKENIZER, _INPUTS, _PROMPT = "tokenizer.json", "inputs.json", "prompt.txt"
+_OF_ENCODING = {
+    "input_ids": "ids",
+    "attention_mask": "attention_mask",
+    "token_type_ids": "type_ids",
+}
 
 
-def quickest(model: Sequential, preprocess: Preprocess) -> Forward:
-    """The recording of `packed(model)`, else of `model`, else the model itself: the first that can
-    be made and gives the same vectors for other texts than the recorded ones."""
-    from transformers.utils import logging as transformers_logging
+class Recording:
+    """The recording in `file`. Raises OSError, RuntimeError, ValueError if it cannot be used."""
 
-    def plain(features: Features) -> Tensor:
-        vectors: Tensor = model(features)["sentence_embedding"]
+    def __init__(self, file: Path) -> None:
+        beside: dict[str, Any] = {_TOKENIZER: "", _INPUTS: "", _PROMPT: ""}
+        self._operations = operations(file, beside)
+        self._inputs: list[str] = json.loads(beside[_INPUTS])
+        self._tokenizer = Tokenizer.from_str(beside[_TOKENIZER].decode())
+        self._prompt: str = beside[_PROMPT].decode()
+        pack(self._operations)
+
+    def vectors(self, texts: Sequence[str]) -> Tensor:
+        """Shape (len(texts), dimension), in the model's own precision and not of unit length."""
+        encodings = self._tokenizer.encode_batch([self._prompt + text for text in texts])
+        inputs = (
+            torch.tensor([getattr(encoding, _OF_ENCODING[name]) for encoding in encodings])
+            for name in self._inputs
+        )
+        vectors: Tensor = self._operations(*inputs)
         return vectors
+
+
+def operations(file: Path, beside: dict[str, Any] | None = None) -> torch.jit.ScriptModule:
+    """What `file` holds, and in `beside` the texts of these names. torch says that all this is
+    deprecated; its successor takes seconds to load."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loaded: torch.jit.ScriptModule = torch.jit.load(file, "cpu", beside)  # type: ignore[no-untyped-call]
+        return loaded.eval()
+
+
+def record(
+    model: SentenceTransformer, preprocess: Callable[[Sequence[str]], Features], file: Path
+) -> bool:
+    """Writes the recording of `model` into `file`; whether there is one now. There is none of a
+    model that gives other vectors for other texts than the recorded ones."""
+    from transformers.utils import logging as transformers_logging
 
     # It warns of attributes that nobody but the recorder looks at.
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    aside = file.with_suffix(".new")
     try:
-        for version in (packed, lambda model: model):
-            try:
-                with torch.inference_mode(), warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # deprecated, and what is checked here
-                    forward = recorded(version(model), preprocess)
-                    for texts in _COMPARED:
-                        features = preprocess(texts)
-                        vectors, wanted = forward(features).float(), plain(features).float()
-                        if torch.cosine_similarity(vectors, wanted).min() < 0.999:
-                            raise ValueError("the recording gives other vectors")
-                return forward
-            except Exception as exc:  # whatever it is, the model itself works
-                log.info("the embedding model could not be recorded: %s", exc)
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated, and what is checked here
+            _write(model, preprocess(_RECORDED), aside)
+            recording = Recording(aside)
+            for texts in _COMPARED:
+                vectors = recording.vectors(texts).float()
+                wanted = model(preprocess(texts))["sentence_embedding"].float()
+                wanted = wanted[:, : model.truncate_dim]
+                if torch.cosine_similarity(vectors, wanted).min() < 0.999:
+                    raise ValueError("the recording gives other vectors")
+        aside.replace(file)
+    except Exception as exc:  # whatever it is, the model itself works
+        log.info("the embedding model could not be recorded: %s", exc)
+        aside.unlink(missing_ok=True)
+        return False
     finally:
         transformers_logging.set_verbosity(verbosity)
-    return plain
+    return True
 
 
-def recorded(model: Sequential, preprocess: Preprocess) -> Forward:
-    """The operations of `model` on two short texts, without Python, a third of a question's time.
-    What the model does only to other texts is not in it."""
-    features = preprocess(_RECORDED)
-    names = [name for name, value in features.items() if isinstance(value, Tensor)]
-    constant = {name: value for name, value in features.items() if name not in names}
+def _write(model: SentenceTransformer, features: Features, file: Path) -> None:
+    """The operations on `features`, without Python, which is a third of a question's time. What the
+    model does only to other texts is not in it."""
+    inputs = [name for name, value in features.items() if isinstance(value, Tensor)]
+    constant = {name: value for name, value in features.items() if name not in inputs}
 
     class Parts(Module):
         def __init__(self) -> None:
@@ -73,52 +114,53 @@ def recorded(model: Sequential, preprocess: Preprocess) -> Forward:
             self.parts = ModuleList(model)
 
         def forward(self, *tensors: Tensor) -> Tensor:
-            features = constant | dict(zip(names, tensors, strict=True))
+            features = constant | dict(zip(inputs, tensors, strict=True))
             for part in self.parts:
                 features = part(features)
             vectors: Tensor = features["sentence_embedding"]
-            return vectors
+            return vectors[:, : model.truncate_dim]
 
-    given = tuple(features[name] for name in names)
-    recording = torch.jit.trace(Parts().eval(), given)  # type: ignore[no-untyped-call]
-    recording = torch.jit.freeze(recording)
-
-    def forward(features: Features) -> Tensor:
-        vectors: Tensor = recording(*(features[name] for name in names))
-        return vectors
-
-    return forward
+    given = tuple(features[name] for name in inputs)
+    recorded = torch.jit.freeze(torch.jit.trace(Parts().eval(), given))  # type: ignore[no-untyped-call]
+    tokenizer = model.tokenizer.backend_tokenizer.to_str()
+    prompt = model.prompts.get(model.default_prompt_name or "") or ""
+    beside = {_TOKENIZER: tokenizer, _INPUTS: json.dumps(inputs), _PROMPT: prompt}
+    torch.jit.save(recorded, file, beside)
 
 
-def packed(model: Sequential) -> Sequential:
-    """A copy of the model whose linear layers keep their weights in the order in which the CPU
-    reads them; torch otherwise makes that order anew for every text, a third of a question's time.
-    Only these weights are in memory twice. The model itself where torch has no oneDNN.
+def pack(operations: torch.jit.ScriptModule) -> int:
+    """Gives linear layers their weights in the order in which the CPU reads them; torch otherwise
+    makes that order anew for every text, a third of a question's time. How many have them now: none
+    where torch has no oneDNN.
 
-    These are the operations that `torch.compile` writes; they have no public name.
+    These are the operations that `torch.compile` writes; they have no public name. A weight in that
+    order cannot be written into a file, so it is done when one was read.
     """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return model
-    # A script, because the recorder cannot write the empty list down.
-    script = torch.jit.CompilationUnit(
-        "def linear(x, weight, bias: Optional[Tensor]):\n"
-        '    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")\n'
-    )
-
-    class Packed(Module):
-        def __init__(self, linear: Linear) -> None:
-            super().__init__()
-            weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight, _ROWS)
-            self.register_buffer("weight", weight)
-            self.register_buffer("bias", linear.bias)
-
-        def forward(self, x: Tensor) -> Tensor:
-            result: Tensor = script.linear(x, self.weight, self.bias)
-            return result
-
-    copied = copy.deepcopy(model, {id(p): p for p in model.parameters()})
-    for module in list(copied.modules()):
-        for name, child in module.named_children():
-            if type(child) is Linear:
-                setattr(module, name, Packed(child))
-    return copied
+        return 0
+    graph: Any = operations.graph  # its type leaves out what it can do
+    module = next(operations.graph.inputs())
+    packed = 0
+    for layer in [node for node in graph.nodes() if node.kind() == "aten::linear"]:
+        x, weight, bias = layer.inputs()
+        if weight.node().kind() != "prim::Constant":
+            continue
+        name = f"packed_{packed}"
+        ordered = torch.ops.mkldnn._reorder_linear_weight(weight.node().t("value"), _ROWS)
+        operations._c._register_attribute(name, torch._C.TensorType.get(), ordered)
+        with graph.insert_point_guard(layer):
+            read = graph.insertNode(graph.create("prim::GetAttr", [module], 1))
+            read.s_("name", name)
+            read.output().setType(torch._C.TensorType.get())
+            no_scalars = graph.insertNode(graph.create("prim::ListConstruct", [], 1))
+            number = torch._C.OptionalType(torch._C.NumberType.get())
+            no_scalars.output().setType(torch._C.ListType(number))
+            none, plain = (graph.insertConstant(text) for text in ("none", ""))
+            inputs = [x, read.output(), bias, none, no_scalars.output(), plain]
+            product = graph.insertNode(graph.create("mkldnn::_linear_pointwise", inputs, 1))
+            product.output().setType(layer.output().type())
+        layer.output().replaceAllUsesWith(product.output())
+        layer.destroy()
+        packed += 1
+    torch._C._jit_pass_dce(graph)  # the weights in the other order
+    return packed

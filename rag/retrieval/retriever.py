@@ -7,10 +7,8 @@ them. Knows no prompt and no model.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from heapq import nlargest
 from typing import NamedTuple
 from unicodedata import normalize
@@ -18,13 +16,12 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from ..citations.support import Support, judge
 from ..errors import LibraryEmpty, UnknownCollection
-from ..store.library import Column
-from ..store.store import Index
-from ..text.language import detect, folded, has_diacritics, keywords, terms, words
-from ..types import Chunk, Findings, Language, Source, Verdict
-from .embedder import Embedder, Vectors
+from ..store.store import Store
+from ..text.language import detect, has_diacritics, keywords, terms, words
+from ..types import Chunk, Column, Findings, Source, Vectors, Verdict
+from .bm25 import Query, Scores, idf, keyword_scores
+from .embedder import Embedder
 from .passages import gathered, joined
 from .profiles import BUILT_IN, Profile, Profiles
 
@@ -34,40 +31,6 @@ CANDIDATES = 50
 # 2000 it found 94 %, among 10,000 81 %, in all of the 20,000 random vectors 74 %.
 COMPARED = 2000
 NAMED = 10  # collections that an error names
-# BM25 as Lucene computes it, with its defaults.
-K1, B = 1.2, 0.75
-
-Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question prepared for scoring by its words: the idf of its terms in one index."""
-
-    text: str
-    language: Language
-    column: Column
-    idf: Mapping[str, float]
-    keywords: frozenset[str]
-    average_terms: float
-
-    def count(self, text: str) -> tuple[Mapping[str, int], int]:
-        """How often each of this query's terms stands in `text`, and how many terms `text` has."""
-        places, words_in_text = _places(text, self.column)
-        counts = {}
-        for term in self.idf:
-            first, _, second = term.partition("_")
-            found: Collection[int] = places.get(first, ())
-            if second and found:  # a pair of words
-                after = places.get(second, ())
-                found = [place for place in found if place + 1 in after]
-            if found:
-                counts[term] = len(found)
-        return counts, max(2 * words_in_text - 1, 0)
-
-    def rare_terms(self) -> list[str]:
-        """The keywords, and the pairs of words that have one: what candidates are searched by."""
-        return [t for t in self.idf if not self.keywords.isdisjoint(t.split("_"))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +83,7 @@ class _Scored(NamedTuple):
 class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
-    def __init__(self, index: Index, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
+    def __init__(self, index: Store, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
         self._index = index
         self._embedder = embedder
         self._profiles = profiles
@@ -176,26 +139,17 @@ class Retriever:
             subject=np.array([each.subject for each in found]),
         )
 
-    def support(self, sentence: str, sources: Sequence[Source]) -> list[Support]:
-        """Whether each of `sources` supports `sentence`, which cites them. Those that support it
-        only together all do."""
+    def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
+        """`sentence` with what its terms weigh, and for each of `sources` the cosine of the nearest
+        of its chunks; 0 where none is in the index any more."""
         embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
         vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
         vector = embedding.result()
-
-        def judged(of: Sequence[Source]) -> Support:
-            passage = "\n\n".join(source.text for source in of)
-            near = [vectors[c] @ vector for s in of for c in s.chunks if c in vectors]
-            return judge(
-                sentence, passage, query.idf, float(max(near, default=0.0)), query.language
-            )
-
-        each = [judged([source]) for source in sources]
-        if len(each) > 1 and not any(support.supported for support in each):
-            together = judged(sources)
-            return [together] * len(each) if together.supported else each
-        return each
+        return query, [
+            float(max((vectors[c] @ vector for c in s.chunks if c in vectors), default=0.0))
+            for s in sources
+        ]
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).
@@ -216,7 +170,7 @@ class Retriever:
             text=question,
             language=detect(question),
             column=column,
-            idf={t: _idf(statistics.chunks, statistics.chunks_with.get(t, 0)) for t in wanted},
+            idf={t: idf(statistics.chunks, statistics.chunks_with.get(t, 0)) for t in wanted},
             keywords=frozenset(keywords(question)),
             average_terms=statistics.average_terms,
         )
@@ -247,33 +201,6 @@ class Retriever:
 
     def _profile(self, query: Query) -> Profile:
         return self._profiles.of(self._embedder.name, query.language)
-
-
-@lru_cache(maxsize=1024)  # the same passages are candidates again and again
-def _places(text: str, column: Column) -> tuple[Mapping[str, tuple[int, ...]], int]:
-    """Where each word stands, and how many there are."""
-    cut = words(text)
-    places: dict[str, list[int]] = {}
-    for place, word in enumerate(folded(cut) if column == "folded" else cut):
-        places.setdefault(word, []).append(place)
-    return {word: tuple(at) for word, at in places.items()}, len(cut)
-
-
-def keyword_scores(query: Query, texts: Sequence[str]) -> tuple[Scores, Scores]:
-    """BM25 of each text over all terms of the query, and over its keywords alone, each divided by
-    the most that any text could reach; both in 0..1 and of shape (len(texts),)."""
-    keyword, subject = np.zeros(len(texts)), np.zeros(len(texts))
-    for i, text in enumerate(texts):
-        counts, terms_in_text = query.count(text)
-        length = K1 * (1 - B + B * terms_in_text / max(query.average_terms, 1.0))
-        for term, count in counts.items():
-            gain = query.idf[term] * count * (K1 + 1) / (count + length)
-            keyword[i] += gain
-            if term in query.keywords:
-                subject[i] += gain
-    most = sum(query.idf.values()) * (K1 + 1) or 1.0
-    most_subject = sum(query.idf[t] for t in query.keywords) * (K1 + 1) or 1.0
-    return keyword / most, subject / most_subject
 
 
 def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:
@@ -316,10 +243,6 @@ def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
         document_id=first.document_id,
         chunks=tuple(chunk.id for chunk in passage),
     )
-
-
-def _idf(chunks: int, chunks_with: int) -> float:
-    return math.log(1 + (chunks - chunks_with + 0.5) / (chunks_with + 0.5))
 
 
 def _spread(scores: Scores) -> Scores:

@@ -15,7 +15,8 @@ from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from ..errors import Busy
-from .line import Line, duration
+from .line import Line
+from .visitors import duration
 
 WHOLE = 1000  # a moving window keeps one entry a unit, so tokens are counted in thousandths
 SHORTEST_SECONDS = 0.01

@@ -1,22 +1,12 @@
-"""Who may ask now: a line before the answers and a limit on the questions of each user. It does not
-know what is asked, nor who is allowed to ask at all."""
+"""A line before the answers: so many are written at once, so many wait. Knows no question."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
-import time
 from collections.abc import AsyncGenerator
 
-from limits import RateLimitItem
-from limits.aio.storage import Storage
-from limits.aio.strategies import MovingWindowRateLimiter
+from ..errors import Busy
 
-from ..errors import Busy, TooManyQuestions
-from .limit_storage import RedisCounts
-
-UNITS = ((3600, "hour", "giờ"), (60, "minute", "phút"), (1, "second", "giây"))
 INSIDE = 0
 
 
@@ -123,40 +113,3 @@ class Ticket:
     def _give_up(self) -> None:
         self._late = True
         self._moved.set()
-
-
-class Visitors:
-    """How often one user may ask; each has a moving window of their own."""
-
-    def __init__(self, limit: RateLimitItem | None, storage: Storage) -> None:
-        self._limit, self._storage = limit, storage
-        self._windows = MovingWindowRateLimiter(storage)
-
-    async def aclose(self) -> None:
-        """Closes the storage's connections."""
-        if isinstance(self._storage, RedisCounts):
-            await self._storage.close()
-
-    async def admit(self, user: str) -> None:
-        """Counts a question of `user`. Raises TooManyQuestions saying when to come back."""
-        if self._limit is None:
-            return
-        key = ("user", hashlib.sha256(user.encode()).hexdigest()[:32])
-        if await self._windows.hit(self._limit, *key):
-            return
-        window = await self._windows.get_window_stats(self._limit, *key)
-        seconds = window.reset_time - time.time()
-        en, vi = duration(seconds)
-        raise TooManyQuestions(
-            f"You have asked many questions in a short time. Please ask again in {en}.",
-            f"Bạn đã đặt nhiều câu hỏi trong thời gian ngắn. Vui lòng hỏi lại sau {vi}.",
-            retry_after=max(1, math.ceil(seconds)),
-        )
-
-
-def duration(seconds: float) -> tuple[str, str]:
-    """A time not shorter than `seconds`, in English and Vietnamese; from two minutes on in minutes,
-    from two hours on in hours."""
-    size, en, vi = next((unit for unit in UNITS if seconds > 2 * unit[0]), UNITS[-1])
-    count = max(1, math.ceil(seconds / size))
-    return f"{count} {en}{'s' if count > 1 else ''}", f"{count} {vi}"

@@ -15,16 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import StoreError
-from ..retrieval.embedder import Vectors
 from ..text.language import folded, terms, words
-from ..types import Chunk, Document
-
-Column = Literal["exact", "folded"]
+from ..types import Chunk, Column, Document, Vectors
 
 # `keyword` is given the terms as rag.text.language cuts them, joined by spaces, so that FTS5's own
 # cutting changes nothing; it keeps only its index, the text is in `chunk`. `backlog` lists what the

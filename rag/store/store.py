@@ -19,8 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 from ..errors import StoreError
-from ..retrieval.embedder import Vectors
-from ..types import Document
+from ..types import Document, Vectors
 from .library import Library
 from .lock import hold, unusable
 from .vectors import VectorIndex
@@ -32,7 +31,7 @@ _PROBES = 16  # stored vectors that are looked for when the store is opened
 _CHURN = 1000  # removals below which the vector index is never rebuilt for them alone
 
 
-class Index:
+class Store:
     """The opened store of one embedding model, under `store/<fingerprint>`.
 
     Another model, or the same name with another dimension, has a folder of its own, so vectors are

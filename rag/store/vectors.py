@@ -20,7 +20,7 @@ from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from ..errors import StoreError
-from ..retrieval.embedder import Vectors
+from ..types import Vectors
 
 _UPSERT_LIMIT = 5000  # Chroma 1.5.9 takes 5461 at most
 

@@ -125,7 +125,11 @@ class Redactor:
             sources=tuple(self._source(source) for source in findings.sources),
         )
 
-    async def stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
+    def stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
+        """The pieces with their text redacted; `pieces` itself where nothing is to be."""
+        return self._stream(pieces) if self._finders else pieces
+
+    async def _stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
         """The pieces as they come, held back while what they end in could still be redacted.
 
         What is no text passes in its place and ends what is held, as the end does, or an error of
@@ -136,9 +140,7 @@ class Redactor:
         async with aclosing(pieces):
             try:
                 async for piece in pieces:
-                    if not self._finders:
-                        yield piece
-                    elif isinstance(piece, str):
+                    if isinstance(piece, str):
                         if ended := held.add(piece):
                             yield self.text(ended)
                     else:

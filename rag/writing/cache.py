@@ -14,9 +14,7 @@ from dataclasses import replace
 from cachetools import TTLCache
 
 from ..events import Queued
-from .model import Declined, Ending
-
-Piece = str | Queued | Declined | Ending
+from .pieces import Ending, Piece
 
 CHARACTERS = 4_000_000  # of answers that are kept, about 2000 long ones
 
@@ -49,8 +47,10 @@ class AnswerCache:
             flight = self._flights[key] = _Flight(write())
         flight.readers += 1
         try:
-            async with aclosing(flight.read()) as pieces:
-                async for piece in pieces:
+            at = 0
+            while pieces := await flight.after(at):
+                at += len(pieces)
+                for piece in _joined(pieces):  # texts that are there together come as one
                     yield _as_cached(piece) if joined else piece
         finally:
             flight.readers -= 1
@@ -89,19 +89,15 @@ class _Flight:
         written = [piece for piece in self._pieces if not isinstance(piece, Queued)]
         return tuple(map(_as_cached, _joined(written)))
 
-    async def read(self) -> AsyncGenerator[Piece]:
-        """All pieces, from the first; texts that are there together come as one."""
-        at = 0
-        while True:
-            more, there = self._more, self._pieces[at:]
-            at += len(there)
-            for piece in _joined(there):
-                yield piece
-            if at == len(self._pieces):
-                if self._task.done():
-                    self._task.result()  # raises what went wrong
-                    return
-                await more.wait()
+    async def after(self, at: int) -> Sequence[Piece]:
+        """The pieces behind the first `at`, as soon as there are any; none at the end. Raises what
+        the writing raised."""
+        while at == len(self._pieces):
+            if self._task.done():
+                self._task.result()
+                return ()
+            await self._more.wait()
+        return self._pieces[at:]
 
     async def end(self) -> None:
         """Ends the writing, if it is not over."""

@@ -5,26 +5,57 @@ Knows the sources of one search and how well a sentence fits; knows no index.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .. import followup
+from ..errors import QuestionError
 from ..text import markdown
 from ..text.language import words
-from ..types import Findings
+from ..text.sentences import split_sentences
+from ..types import Findings, Language, Options, Turn
+from .pieces import NOTHING, Brief, Ending, Piece, Relevance
 
 MAX_SENTENCES = 3
-# Shorter ones say nothing alone, longer ones are not sentences.
-SENTENCE_LENGTHS = range(25, 500)
 # A further sentence must fit nearly as well as the best, and say something else.
 NEARLY = 0.6
 SAME = 0.6
 
-_BETWEEN = re.compile(r"(?<=[.!?…])\s+(?=[^\W_a-z]|[\"“'(\[`-])|\n\s*\n|\n(?=[-•*] )")
-_WHOLE = re.compile(r"[.!?…][\"”’)\]]*$")
-Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
+
+class Quotes:
+    """Writes the answers without a language model: the documents' own sentences."""
+
+    name = None
+
+    def check(self, options: Options) -> None:
+        """Raises QuestionError for what only a model can do."""
+        if options.as_json:
+            raise QuestionError(
+                "No model is configured, and only a model can answer in JSON.",
+                "Chưa cấu hình mô hình, mà chỉ mô hình mới trả lời được bằng JSON.",
+            )
+
+    async def write(self, brief: Brief) -> AsyncGenerator[Piece]:
+        """The quotes one by one. Raises QuestionError if there are to be no documents."""
+        if brief.findings is None:
+            raise QuestionError(
+                "No model is configured, so only the documents can answer.",
+                "Chưa cấu hình mô hình nên chỉ có thể trả lời từ tài liệu.",
+            )
+        findings, relevance = brief.findings, brief.relevance
+        for sentence in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
+            yield sentence
+
+    async def rewritten(
+        self, question: str, turns: Sequence[Turn], language: Language, options: Options
+    ) -> tuple[str, Ending]:
+        """The follow-up joined with the words of the question that it leans on."""
+        return followup.joined(question, followup.previous(turns)), NOTHING
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
@@ -53,12 +84,6 @@ def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
     for position, i in enumerate(chosen):
         number, sentence = sentences[i]
         yield ("\n\n" if position else "") + f"{markdown.escape(sentence)} [{number}]"
-
-
-def split_sentences(text: str) -> list[str]:
-    """The sentences of `text` that can stand alone, in order, their white space made single."""
-    parts = (" ".join(part.split()).lstrip("-•* ") for part in _BETWEEN.split(text))
-    return [part for part in parts if len(part) in SENTENCE_LENGTHS and _WHOLE.search(part)]
 
 
 def _alike(a: str, b: str) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 import codecs
 import json
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -18,31 +17,17 @@ from pydantic import HttpUrl
 
 from ..serving import request_id
 from ..settings import Settings
+from ..text.tokens import size
 from ..types import Options, Usage
 from . import pricing
 from .failures import model_error
+from .pieces import Declined, Ending
 from .prompt import Message
 
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
 _UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError)  # the SDK lets both through as they are
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says), what
-    was counted, and its price in US dollars where that is known. A `cached` one cost nothing."""
-
-    reason: str
-    usage: Usage | None = None
-    price: float | None = None
-    cached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The model will not answer; the text after this says so."""
 
 
 class Model:
@@ -102,7 +87,7 @@ class Model:
                         declined = True
                         yield Declined()
                     if text := decoder.decode(text.encode("utf-16-le", "surrogatepass")):
-                        written += pricing.size(text)
+                        written += size(text)
                         yield text
         except (openai.OpenAIError, *_UNREADABLE, TimeoutError) as exc:
             # Not by the clock: uvloop's timers are up to half a millisecond early.
@@ -111,7 +96,7 @@ class Model:
             told = {"server": self._host, "model": name, "seconds": self._max_seconds}
             raise model_error(kind, **told) from exc
         if half := decoder.decode(b"", final=True):
-            written += pricing.size(half)
+            written += size(half)
             yield half
         if not written and reason == "stop":
             raise model_error("empty_answer")

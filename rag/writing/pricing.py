@@ -7,28 +7,15 @@ from collections.abc import Sequence
 from genai_prices import Usage as Counted
 from genai_prices import calc_price
 
+from ..text import tokens
 from ..types import Usage
 from .prompt import Message
-
-# OpenAI's rule of thumb, four characters a token, taken as bytes: Vietnamese letters are longer in
-# UTF-8 and cost more tokens alike.
-BYTES_PER_TOKEN = 4
-
-
-def size(text: str) -> int:
-    """Bytes of `text` in UTF-8."""
-    return len(text.encode(errors="replace"))
-
-
-def tokens(size_in_bytes: int) -> int:
-    """About how many tokens a text of this size has."""
-    return -(-size_in_bytes // BYTES_PER_TOKEN)
 
 
 def estimate(messages: Sequence[Message], written: int) -> Usage:
     """The usage of an answer of `written` bytes that the server did not count."""
-    asked = sum(size(message["content"]) for message in messages)
-    return Usage(tokens(asked), tokens(written), estimated=True)
+    asked = sum(tokens.size(message["content"]) for message in messages)
+    return Usage(tokens.count(asked), tokens.count(written), estimated=True)
 
 
 def price(usage: Usage, model: str, url: str) -> float | None:

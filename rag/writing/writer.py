@@ -1,5 +1,5 @@
 """Has the model write: an answer that was written before, one being written, or a new one within
-the budget. Knows messages, and no documents."""
+the budget. Knows no index."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from .. import followup
 from ..errors import HeadwaterError, QuestionError
 from ..events import Queued
 from ..serving.budget import Budget
-from ..types import Options
-from . import pricing
-from .cache import AnswerCache, Piece
-from .model import Declined, Ending, Model
+from ..types import Language, Options, Turn
+from . import pricing, prompt
+from .cache import AnswerCache
+from .model import Model
+from .pieces import Brief, Declined, Ending, Piece
 from .prompt import Message
 
 log = logging.getLogger(__name__)
 
 EXPECTED_TOKENS = 500  # of an answer, until the server has counted them
 REPLY_TOKENS = 100
+REWRITE_SECONDS = 4.0  # that a model may take to rewrite a follow-up
 
 
 class Writer:
     """One model behind its cache and its budget."""
 
     def __init__(
-        self, model: Model, cache: AnswerCache, budget: Budget, offered: Sequence[str] = ()
+        self,
+        model: Model,
+        cache: AnswerCache,
+        budget: Budget,
+        clean: Callable[[str], str],
+        offered: Sequence[str] = (),
     ) -> None:
-        """Other models than `offered` are refused, if there are any."""
+        """What is sent goes through `clean`. Other models than `offered` are refused, if there are
+        any."""
         self._model = model
+        self._clean = clean
         self._offered = offered
         self._cache = cache
         self._budget = budget
@@ -53,21 +63,34 @@ class Writer:
                 f"Ở đây không có mô hình “{options.model}”. Hãy chọn một trong: {models}.",
             )
 
-    async def stream(
-        self, messages: Sequence[Message], options: Options, edition: str
-    ) -> AsyncGenerator[Piece]:
+    def write(self, brief: Brief) -> AsyncGenerator[Piece]:
         """The answer's text in pieces, before it the places in line for the budget, after it one
-        Ending. `edition` names what the library holds. Raises ModelError, Busy.
+        Ending. Raises ModelError, Busy.
         """
-        asked = [edition, options.model or self.name, options.temperature, options.max_tokens]
-        said = json.dumps([*asked, options.parameters, messages], sort_keys=True)
-        key = hashlib.sha256(said.encode()).hexdigest()
-        written = self._cache.stream(
+        options = brief.options
+        messages = prompt.messages(
+            self._clean(brief.question),
+            brief.findings,
+            self._cleaned(brief.turns),
+            brief.language,
+            self._clean(options.instructions),
+        )
+        chosen = [options.model or self.name, options.temperature, options.max_tokens]
+        asked = json.dumps([brief.edition, *chosen, options.parameters, messages], sort_keys=True)
+        key = hashlib.sha256(asked.encode()).hexdigest()
+        return self._cache.stream(
             key, lambda: self._written(messages, options), fresh=options.fresh
         )
-        async with aclosing(written) as pieces:
-            async for piece in pieces:
-                yield piece
+
+    async def rewritten(
+        self, question: str, turns: Sequence[Turn], language: Language, options: Options
+    ) -> tuple[str, Ending]:
+        """A follow-up as a query of its own, in the model's words, else joined with the words of
+        the question that it leans on; and what the model took for it."""
+        messages = prompt.rewriting(self._clean(question), self._cleaned(turns), language)
+        reply, ending = await self.reply(messages, options, REWRITE_SECONDS)
+        query = followup.accepted(reply, question)
+        return query or followup.joined(question, followup.previous(turns)), ending
 
     async def reply(
         self, messages: Sequence[Message], options: Options, seconds: float
@@ -92,6 +115,9 @@ class Writer:
             log.info("no short reply from the model: %s", exc or "too late")
             return "", ending
         return "" if declined else text, ending
+
+    def _cleaned(self, turns: Sequence[Turn]) -> list[Turn]:
+        return [Turn(self._clean(turn.question), self._clean(turn.answer)) for turn in turns]
 
     async def _written(
         self, messages: Sequence[Message], options: Options

@@ -18,16 +18,16 @@ from rag.measuring import support as support_eval
 from rag.measuring.support import SupportReport
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.text.language import words
+from rag.text.sentences import split_sentences
 from rag.types import Language
-from rag.writing.extractive import split_sentences
 
 LABELLED = support_eval.load(PROJECT / "tests" / "measured" / "support.json")
 
 
 @pytest.fixture(scope="module")
-def report(shelf: Index, embedder: Embedder) -> SupportReport:
+def report(shelf: Store, embedder: Embedder) -> SupportReport:
     return support_eval.measure(LABELLED, shelf, embedder, lambda done: None)
 
 

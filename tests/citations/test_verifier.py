@@ -10,7 +10,7 @@ from rag.citations.support import Support
 from rag.citations.verifier import Verifier
 from rag.events import CitationChecked
 from rag.types import Source
-from rag.writing.model import Ending
+from rag.writing.pieces import Ending
 
 pytestmark = pytest.mark.anyio
 

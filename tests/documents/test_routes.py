@@ -23,7 +23,7 @@ from rag.errors import StoreError
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT
 from rag.store.library import Library
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Chunk
 from tests.ingest.test_readers import LINES, pdf
 
@@ -38,12 +38,12 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(data: Path, store: Index) -> TestClient:
+def client(data: Path, store: Store) -> TestClient:
     return served(lambda: store.library, data)
 
 
 @pytest.fixture
-def shelve(data: Path, store: Index, embedder: Embedder) -> Shelve:
+def shelve(data: Path, store: Store, embedder: Embedder) -> Shelve:
     """Puts a file into the data folder and reads it."""
 
     def put(name: str, content: bytes | str) -> None:
@@ -117,7 +117,7 @@ LONG = "\n\n".join(
 
 
 def test_a_passage_of_a_text_is_marked_in_its_whole_document(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     shelve("nội quy.md", LONG)
     document_id = id_of(store.library, "nội quy.md")
@@ -131,7 +131,7 @@ def test_a_passage_of_a_text_is_marked_in_its_whole_document(
 
 
 def test_without_a_passage_the_page_is_shown_unmarked(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     shelve("a.txt", "A title\n\nOne paragraph.\n\nAnother one.")
     answer = client.get("/documents/1/pages/1")
@@ -145,7 +145,7 @@ def test_without_a_passage_the_page_is_shown_unmarked(
 
 
 def test_of_the_same_words_twice_the_passage_itself_is_marked(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     again = "The same words again. " * 40
     shelve("a.txt", f"{again.strip()}\n\nBetween them. {'Filler. ' * 110}\n\n{again.strip()}")
@@ -159,7 +159,7 @@ def test_of_the_same_words_twice_the_passage_itself_is_marked(
 
 
 def test_a_passage_of_a_pdf_is_marked_on_its_drawn_page(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     shelve("báo cáo.pdf", pdf([LINES, ["The second page of it, with its own words."]]))
     first, second = chunks_of(store.library, "báo cáo.pdf")
@@ -178,7 +178,7 @@ def test_a_passage_of_a_pdf_is_marked_on_its_drawn_page(
     assert page.links == ["1", "../file"]
 
 
-def test_every_page_of_the_projects_own_documents_opens(shelf: Index) -> None:
+def test_every_page_of_the_projects_own_documents_opens(shelf: Store) -> None:
     client = served(lambda: shelf.library, PROJECT / "data")
     for document in shelf.library.documents():
         document_id = id_of(shelf.library, document.name)
@@ -192,7 +192,7 @@ def test_every_page_of_the_projects_own_documents_opens(shelf: Index) -> None:
 
 
 def test_a_passage_that_the_picture_does_not_hold_is_marked_in_the_text(
-    client: TestClient, store: Index, data: Path, embedder: Embedder, shelve: Shelve
+    client: TestClient, store: Store, data: Path, embedder: Embedder, shelve: Shelve
 ) -> None:
     shelve("a.pdf", pdf([LINES]))
     document = store.library.documents()[0]
@@ -211,7 +211,7 @@ def test_a_passage_that_the_picture_does_not_hold_is_marked_in_the_text(
 @pytest.mark.parametrize("name", ["a.txt", "a.pdf"])
 @pytest.mark.parametrize("change", ["changed", "removed", "a folder"])
 def test_of_a_changed_file_the_stored_text_is_shown_and_nothing_else(
-    client: TestClient, store: Index, data: Path, shelve: Shelve, name: str, change: str
+    client: TestClient, store: Store, data: Path, shelve: Shelve, name: str, change: str
 ) -> None:
     text = LONG.replace("“", '"').replace("”", '"')
     shelve(name, text if name == "a.txt" else pdf([LINES]))
@@ -283,7 +283,7 @@ def test_a_text_has_no_picture(client: TestClient, shelve: Shelve) -> None:
 
 
 def test_a_document_that_was_forgotten_or_read_again_keeps_no_page(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     shelve("a.txt", "The first version.")
     (before,) = chunks_of(store.library, "a.txt")
@@ -309,7 +309,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_markup_in_a_document_is_shown_as_text(
-    client: TestClient, shelve: Shelve, store: Index, attack: str
+    client: TestClient, shelve: Shelve, store: Store, attack: str
 ) -> None:
     name = f"{attack.replace('/', '')}.txt"
     shelve(name, f"{attack}\n\nText with {attack} in it.")
@@ -326,7 +326,7 @@ def test_markup_in_a_document_is_shown_as_text(
 
 
 def test_markup_in_a_pdfs_title_and_text_is_shown_as_text(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     text = "<script>alert 1</script> and enough words to be read as a page."
     shelve("a.pdf", pdf([[text]], b'/Title (" onload="alert <script>)'))
@@ -337,7 +337,7 @@ def test_markup_in_a_pdfs_title_and_text_is_shown_as_text(
 
 
 def test_a_pdf_and_plain_text_are_shown_and_everything_else_is_saved(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     files = {
         "a.pdf": (pdf([LINES]), "application/pdf", "inline"),
@@ -361,7 +361,7 @@ def test_a_pdf_and_plain_text_are_shown_and_everything_else_is_saved(
     "name", ["Nội quy “mới” 2024.txt", 'a";filename="b.exe.txt', "thư mục/tệp\nmới.txt"]
 )
 def test_a_file_is_saved_under_its_own_name(
-    client: TestClient, shelve: Shelve, store: Index, name: str
+    client: TestClient, shelve: Shelve, store: Store, name: str
 ) -> None:
     shelve(name, "Nội dung.")
     header = client.get(f"/documents/{id_of(store.library, name)}/file").headers
@@ -370,7 +370,7 @@ def test_a_file_is_saved_under_its_own_name(
 
 
 def test_a_document_from_outside_the_data_folder_opens_too(
-    client: TestClient, store: Index, embedder: Embedder, tmp_path: Path, data: Path
+    client: TestClient, store: Store, embedder: Embedder, tmp_path: Path, data: Path
 ) -> None:
     outside = tmp_path / "nơi khác"
     outside.mkdir()
@@ -400,7 +400,7 @@ def test_a_store_that_fails_says_so(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_page_is_shown_as_its_text(
-    client: TestClient, store: Index, data: Path, embedder: Embedder, shelve: Shelve
+    client: TestClient, store: Store, data: Path, embedder: Embedder, shelve: Shelve
 ) -> None:
     shelve("a.pdf", pdf([LINES]))
     (data / "a.pdf").write_bytes(b"%PDF-1.4 nothing that PDFium can open")
@@ -424,7 +424,7 @@ def test_a_page_needs_no_server_to_be_written() -> None:
 
 
 def test_ragflow_7232_a_citation_of_a_document_that_was_replaced_never_shows_another_passage(
-    client: TestClient, shelve: Shelve, store: Index
+    client: TestClient, shelve: Shelve, store: Store
 ) -> None:
     shelve("a.md", "The ferry leaves at nine.")
     (chunk,) = store.library.chunk_ids()

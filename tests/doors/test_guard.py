@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from rag.doors.guard import Guard, is_local, probes
+from rag.doors.guard import Guard, is_local
+from rag.doors.probes import probes
 
 
 async def _hello(_: Request) -> PlainTextResponse:

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from ingest.background import Reading
-from rag.doors.errors import conversation
+from rag.doors.conversation import conversation
 from rag.settings import PROJECT
 from rag.types import Turn
 from tests.harness.browser import served

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from ingest.background import Reading
 from rag.doors.ai_sdk import UiChat
 from rag.doors.openai_wire import ChatCompletion, CompletionBody, ModelList
-from rag.doors.search_api import Found
+from rag.doors.sources import Found
 from tests.harness.browser import served
 
 CHECKS = [

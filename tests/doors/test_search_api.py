@@ -74,10 +74,10 @@ def test_a_bad_request_says_what_is_wrong(
     assert (error["code"], error["param"]) == (code, param) and error["message"]
 
 
-def test_an_empty_library_says_so(tmp_path: Path, loaded: Embedder) -> None:
+def test_an_empty_library_says_so(tmp_path: Path, embedder: Embedder) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"))
+    reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"), lambda *_: embedder)
     reading.opening.wait()
     with httpx.Client(base_url=served(reading), timeout=60) as client:
         refused = search(client, q=EN)
@@ -93,12 +93,12 @@ def test_what_is_redacted_is_hidden_and_opens_nothing(reading: Reading) -> None:
     assert {source["url"] for source in sources["sources"]} == {None}
 
 
-def test_a_collection_is_searched_alone(tmp_path: Path, loaded: Embedder) -> None:
+def test_a_collection_is_searched_alone(tmp_path: Path, embedder: Embedder) -> None:
     data = tmp_path / "data"
     for folder, hour in (("harbour", "six"), ("station", "nine")):
         (data / folder).mkdir(parents=True)
         (data / folder / "a.md").write_text(f"# {folder}\n\nThe {folder} opens at {hour} o'clock.")
-    reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"))
+    reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"), lambda *_: embedder)
     reading.opening.wait()
     with httpx.Client(base_url=served(reading), timeout=60) as client:
         found = search(client, q="When does it open?", collection="station").json()

@@ -24,11 +24,10 @@ from starlette.types import ASGIApp
 
 from ingest.background import Reading
 from rag.doors import widget
-from rag.settings import PROJECT
+from rag.doors.widget import script
 from tests.harness.browser import served
 from tests.harness.upstream import Script, Upstream, words
 
-FILE = PROJECT / "rag" / "doors" / "widget.js"
 EN, VI = "What does X-Accel-Buffering do?", "X-Accel-Buffering dùng để làm gì?"
 HOSTILE = "<script>window.hurt = 1</script><img src=x onerror='window.hurt = 2'>"
 LONG = "a_file_name_without_a_single_space_" * 6 + ".md"
@@ -173,7 +172,7 @@ def finished(tab: Page) -> None:
 
 
 def test_the_script_stays_small() -> None:
-    assert len(FILE.read_bytes()) < 20_000
+    assert len(script()) < 20_000
 
 
 def test_the_script_is_served_for_every_page_and_not_sent_twice(site: str) -> None:

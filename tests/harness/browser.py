@@ -35,12 +35,12 @@ pages: list[gradio.Blocks] = []  # that are being served, the last one last
 
 @pytest.fixture(scope="session")
 def reading(
-    tmp_path_factory: pytest.TempPathFactory, own_library: Path, loaded: Embedder
+    tmp_path_factory: pytest.TempPathFactory, own_library: Path, embedder: Embedder
 ) -> Iterator[Reading]:
     """The project's own documents, opened as the app opens them."""
     store = tmp_path_factory.mktemp("store")
     shutil.copytree(own_library, store, dirs_exist_ok=True)
-    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store))
+    reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store), lambda *_: embedder)
     reading.opening.wait()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading

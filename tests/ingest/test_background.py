@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from filelock import FileLock
 
 from ingest import readers
 from ingest.background import Reading
+from ingest.readers.text import read_text
 from rag.errors import StoreLocked
 from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
@@ -18,11 +20,18 @@ from rag.types import Content
 
 
 @pytest.fixture
-def settings(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr("ingest.background.Embedder", lambda *_: embedder)
+def settings(tmp_path: Path) -> Settings:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.md").write_text("One.")
     return Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store")
+
+
+Read = Callable[[Settings], Reading]
+
+
+@pytest.fixture
+def read(embedder: Embedder) -> Read:
+    return lambda settings: Reading(settings, lambda *_: embedder)
 
 
 def ended(reading: Reading) -> None:
@@ -33,10 +42,10 @@ def ended(reading: Reading) -> None:
     raise AssertionError("it is still reading")
 
 
-def test_a_store_that_was_locked_is_opened_when_asked_again(settings: Settings) -> None:
+def test_a_store_that_was_locked_is_opened_when_asked_again(settings: Settings, read: Read) -> None:
     settings.store_dir.mkdir()
     with FileLock(settings.store_dir / "lock"):
-        reading = Reading(settings)
+        reading = read(settings)
         held = reading.opening
         with pytest.raises(StoreLocked):
             held.wait()
@@ -54,8 +63,7 @@ def test_what_was_not_foreseen_while_opening_is_a_sentence(
     def faulty(*_: object) -> Embedder:
         raise KeyError("a private detail")
 
-    monkeypatch.setattr("ingest.background.Embedder", faulty)
-    reading = Reading(settings)
+    reading = Reading(settings, faulty)
     ended(reading)
     assert reading.error
     assert "fault in Headwater" in reading.error.en
@@ -63,9 +71,9 @@ def test_what_was_not_foreseen_while_opening_is_a_sentence(
 
 
 def test_what_was_not_foreseen_while_reading_is_a_sentence_until_it_goes_well(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = Reading(settings)
+    reading = read(settings)
     reading.opening.wait()
     with monkeypatch.context() as broken:
         broken.setattr("ingest.background.sync", lambda *_: 1 / 0)
@@ -82,10 +90,11 @@ def test_what_was_not_foreseen_while_reading_is_a_sentence_until_it_goes_well(
 
 def test_failed_and_unsupported_files_are_kept_apart_and_hidden_ones_ignored(
     settings: Settings,
+    read: Read,
 ) -> None:
     for name in ("broken.pdf", "song.mp3", ".DS_Store"):
         (settings.data_dir / name).write_bytes(b"%PDF-1.7")
-    reading = Reading(settings)
+    reading = read(settings)
     reading.opening.wait()
     assert [r.name for r in reading.failed] == ["broken.pdf"]
     assert [r.name for r in reading.unsupported] == ["song.mp3"]
@@ -93,16 +102,16 @@ def test_failed_and_unsupported_files_are_kept_apart_and_hidden_ones_ignored(
 
 
 def test_asked_by_many_at_once_it_reads_once(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = Reading(settings)
+    reading = read(settings)
     reading.opening.wait()
     go_on, runs = threading.Event(), []
 
     def slow(data: bytes, name: str) -> Content:
         runs.append(name)
         go_on.wait(30)
-        return readers.read_text(data, name)
+        return read_text(data, name)
 
     monkeypatch.setitem(readers.READERS, ".md", slow)
     (settings.data_dir / "a.md").write_text("Two.")

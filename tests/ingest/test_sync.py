@@ -14,7 +14,7 @@ from ingest import chunking, readers
 from ingest.sync import Receipt, forget, locate, sync
 from rag.errors import DocumentError, StoreError
 from rag.retrieval.embedder import Embedder
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Content
 
 LONG = "The station is checked every week, and what is found is written down. " * 40
@@ -23,7 +23,7 @@ LONG = "The station is checked every week, and what is found is written down. " 
 class Desk:
     """A data folder, a store, and what a reader does with them."""
 
-    def __init__(self, folder: Path, index: Index, embedder: Embedder) -> None:
+    def __init__(self, folder: Path, index: Store, embedder: Embedder) -> None:
         self.folder = folder
         self.index = index
         self._embedder = embedder
@@ -60,7 +60,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, store: Index, embedder: Embedder) -> Desk:
+def desk(tmp_path: Path, store: Store, embedder: Embedder) -> Desk:
     (tmp_path / "data").mkdir()
     return Desk(tmp_path / "data", store, embedder)
 

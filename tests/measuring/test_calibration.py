@@ -13,11 +13,13 @@ from rag.measuring import search as evaluation
 from rag.measuring.calibration import LEAST, Calibration, calibrate
 from rag.measuring.questions import Question, Questions
 from rag.measuring.search import Search
-from rag.retrieval.embedder import PACKAGED, Embedder
+from rag.retrieval.bm25 import Query
+from rag.retrieval.embedder import Embedder
+from rag.retrieval.models import PACKAGED
 from rag.retrieval.profiles import BUILT_IN, Profile, Profiles
-from rag.retrieval.retriever import Candidates, Query, Retriever
+from rag.retrieval.retriever import Candidates, Retriever
 from rag.settings import PROJECT
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Chunk, Language
 
 MODEL = "model-by-hand"
@@ -162,7 +164,7 @@ def test_nothing_that_can_be_answered_calibrates_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def own(shelf: Index, embedder: Embedder) -> Calibration:
+def own(shelf: Store, embedder: Embedder) -> Calibration:
     """Calibrated with the project's own questions."""
     asked = questions.load(PROJECT / "tests" / "measured" / "questions.json")
     searches = evaluation.searches(asked, shelf, embedder)
@@ -184,7 +186,7 @@ def test_the_projects_own_questions_can_be_calibrated_with(own: Calibration) -> 
 
 
 def test_what_was_measured_is_what_the_search_does_with_these_profiles(
-    own: Calibration, shelf: Index, embedder: Embedder
+    own: Calibration, shelf: Store, embedder: Embedder
 ) -> None:
     asked = questions.load(PROJECT / "tests" / "measured" / "questions.json")
     halves = calibration._halves(asked)

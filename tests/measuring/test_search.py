@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from ingest import sync
 from rag.commands.app import app
+from rag.commands.shared import Parts
 from rag.errors import LibraryEmpty, QuestionsError
 from rag.measuring import questions
 from rag.measuring import search as evaluation
@@ -25,7 +27,7 @@ from rag.measuring.search import Progress, Report
 from rag.retrieval import profiles
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, load_settings
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Document
 
 BRIDGE = "The harbour bridge was opened in 1932 after eight years of building."
@@ -40,13 +42,13 @@ def ignore(done: int) -> None:
     """Whoever measures here does not watch."""
 
 
-def add(index: Index, embedder: Embedder, name: str, *passages: str) -> None:
+def add(index: Store, embedder: Embedder, name: str, *passages: str) -> None:
     pages = [(page, text) for page, text in enumerate(passages, start=1)]
     document = Document("/documents", name, name, "", len(pages), len(pages), len(pages))
     index.replace(document, pages, embedder.embed(passages))
 
 
-def measure(about: Questions, index: Index, embedder: Embedder, progress: Progress) -> Report:
+def measure(about: Questions, index: Store, embedder: Embedder, progress: Progress) -> Report:
     return evaluation.measure(about, evaluation.searches(about, index, embedder), progress)
 
 
@@ -68,7 +70,7 @@ def squad(*articles: list[tuple[str, list[dict[str, object]]]]) -> dict[str, obj
     }
 
 
-def test_the_rank_counts_documents_and_not_their_chunks(store: Index, embedder: Embedder) -> None:
+def test_the_rank_counts_documents_and_not_their_chunks(store: Store, embedder: Embedder) -> None:
     add(store, embedder, "bridge.txt", BRIDGE, BRIDGE + " It is long.", BRIDGE + " It is high.")
     add(store, embedder, "closed.txt", CLOSED)
     add(store, embedder, "bread.txt", BREAD)
@@ -81,7 +83,7 @@ def test_the_rank_counts_documents_and_not_their_chunks(store: Index, embedder: 
 
 
 def test_a_document_that_is_found_first_counts_fully_and_one_not_found_not_at_all(
-    store: Index, embedder: Embedder, caplog: pytest.LogCaptureFixture
+    store: Store, embedder: Embedder, caplog: pytest.LogCaptureFixture
 ) -> None:
     add(store, embedder, "bread.txt", BREAD)
     asked = (
@@ -98,7 +100,7 @@ def test_a_document_that_is_found_first_counts_fully_and_one_not_found_not_at_al
 
 
 def test_refusals_are_right_for_the_unanswerable_and_wrong_for_the_answerable(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     add(store, embedder, "bread.txt", BREAD)
     add(store, embedder, "bridge.txt", BRIDGE)
@@ -116,7 +118,7 @@ def test_refusals_are_right_for_the_unanswerable_and_wrong_for_the_answerable(
     assert done == [1, 2, 3]
 
 
-def test_what_there_is_nothing_to_measure_for_is_none(store: Index, embedder: Embedder) -> None:
+def test_what_there_is_nothing_to_measure_for_is_none(store: Store, embedder: Embedder) -> None:
     add(store, embedder, "bread.txt", BREAD)
 
     only = Questions((Question("Which planets have rings of ice?", "en", None),))
@@ -140,7 +142,7 @@ def test_shares_are_rounded_to_four_places() -> None:
 
 
 def test_an_empty_library_is_named_before_anything_is_measured(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     about = Questions((Question("Why is rye bread baked with sourdough?", "en", "bread.txt"),))
 
@@ -148,7 +150,7 @@ def test_an_empty_library_is_named_before_anything_is_measured(
         measure(about, store, embedder, ignore)
 
 
-def test_a_library_of_other_documents_is_not_measured(store: Index, embedder: Embedder) -> None:
+def test_a_library_of_other_documents_is_not_measured(store: Store, embedder: Embedder) -> None:
     add(store, embedder, "bridge.txt", BRIDGE)
     about = Questions((Question("Why is rye bread baked with sourdough?", "en", "bread.txt"),))
 
@@ -270,18 +272,21 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 @pytest.fixture
 def library(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a store that nobody holds, with some of the project's own documents."""
-    monkeypatch.setattr("rag.retrieval.embedder.Embedder", lambda *_: embedder)
-    monkeypatch.setattr("rag.settings.load_settings", lambda: load_settings(env_file=None))
     monkeypatch.setenv("HEADWATER_STORE_DIR", str(tmp_path / "library"))
-    with Index(tmp_path / "library", embedder.name, embedder.dimension, None) as index:
+    with Store(tmp_path / "library", embedder.name, embedder.dimension, None) as index:
         for name in ("rate-limits.html", "caching.md"):
             folder, scope = sync.locate(PROJECT / "data" / name, PROJECT / "data")
             list(sync.sync(folder, scope, index, embedder, lambda *_: None))
     return tmp_path / "library"
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["eval", *arguments])
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(embedder: Embedder) -> Run:
+    parts = Parts(lambda: load_settings(env_file=None), lambda *_: embedder)
+    return lambda *arguments: CliRunner().invoke(app, ["eval", *arguments], obj=parts)
 
 
 def about_rates(tmp_path: Path) -> Path:
@@ -308,7 +313,9 @@ def test_each_kind_of_file_is_told_by_its_content(tmp_path: Path) -> None:
     assert questions.kind(tmp_path / "nowhere.json") == "questions"
 
 
-def test_the_labelled_sentences_give_precision_and_recall(library: Path, tmp_path: Path) -> None:
+def test_the_labelled_sentences_give_precision_and_recall(
+    run: Run, library: Path, tmp_path: Path
+) -> None:
     whole = json.loads(Path(PROJECT, "tests/measured/support.json").read_text(encoding="utf-8"))
     names = [n for n, p in whole["passages"].items() if p["document"] == "rate-limits.html"]
     some = {
@@ -325,7 +332,9 @@ def test_the_labelled_sentences_give_precision_and_recall(library: Path, tmp_pat
     assert "Recall" in run(str(file)).stdout
 
 
-def test_the_dialogues_give_how_often_the_document_is_found(library: Path, tmp_path: Path) -> None:
+def test_the_dialogues_give_how_often_the_document_is_found(
+    run: Run, library: Path, tmp_path: Path
+) -> None:
     whole = json.loads(Path(PROJECT, "tests/measured/dialogues.json").read_text(encoding="utf-8"))
     some = [dialogue for dialogue in whole if dialogue["document"] == "rate-limits.html"]
     file = write(tmp_path / "some.json", some)
@@ -338,7 +347,7 @@ def test_the_dialogues_give_how_often_the_document_is_found(library: Path, tmp_p
 
 
 def test_calibrating_prints_before_and_after_and_keeps_the_profiles(
-    library: Path, tmp_path: Path, embedder: Embedder
+    run: Run, library: Path, tmp_path: Path, embedder: Embedder
 ) -> None:
     file = about_rates(tmp_path)
 
@@ -355,7 +364,9 @@ def test_calibrating_prints_before_and_after_and_keeps_the_profiles(
     assert printed["left_out"] == {"vi": 0}
 
 
-def test_a_file_with_too_few_questions_keeps_nothing(library: Path, tmp_path: Path) -> None:
+def test_a_file_with_too_few_questions_keeps_nothing(
+    run: Run, library: Path, tmp_path: Path
+) -> None:
     entry = {"question": "What is a quota?", "language": "en", "document": "rate-limits.html"}
 
     result = run(str(write(tmp_path / "one.json", [entry])), "--calibrate")
@@ -373,10 +384,8 @@ def test_a_file_with_too_few_questions_keeps_nothing(library: Path, tmp_path: Pa
     ],
 )
 def test_what_cannot_be_measured_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+    run: Run, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    monkeypatch.setattr("rag.settings.load_settings", lambda: load_settings(env_file=None))
-
     result = run(str(PROJECT / arguments[0]), *arguments[1:])
 
     assert result.exit_code == 2
@@ -440,7 +449,7 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow  # it loads everything; the picture and the command are tested apart
-def test_the_command_draws_what_it_measured(tmp_path: Path) -> None:
+def test_the_command_draws_what_it_measured(run: Run, tmp_path: Path) -> None:
     content = squad(
         [(BREAD, [{"question": "Why is rye bread baked with sourdough?"}]), (OVEN, [])],
         [(BRIDGE, [{"question": "When was the harbour bridge opened?"}]), (CLOSED, [])],

@@ -11,11 +11,12 @@ import pytest
 from ingest.background import Reading
 from rag.errors import StoreError
 from rag.retrieval import profiles
-from rag.retrieval.embedder import PACKAGED, Embedder
+from rag.retrieval.embedder import Embedder
+from rag.retrieval.models import PACKAGED
 from rag.retrieval.profiles import BUILT_IN, FILE, Profile, Profiles
 from rag.retrieval.retriever import Retriever
 from rag.settings import Settings
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.types import Document
 
 STRICT = Profile(0.6, by_meaning=True, refuse_below=0.9, weak_below=0.95, spread=True)
@@ -90,7 +91,7 @@ def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a").iterdir()] == [FILE]
 
 
-def test_the_search_ranks_and_refuses_as_the_profiles_say(store: Index, embedder: Embedder) -> None:
+def test_the_search_ranks_and_refuses_as_the_profiles_say(store: Store, embedder: Embedder) -> None:
     document = Document("/documents", "bread.txt", "Bread", "", 1, 1, 1)
     store.replace(document, [(1, BREAD)], embedder.embed([BREAD]))
     strict = Profiles().having(embedder.name, {"en": STRICT})
@@ -103,8 +104,8 @@ def test_the_search_ranks_and_refuses_as_the_profiles_say(store: Index, embedder
     assert lenient.sources[0].score < refused.sources[0].score == 1, "spread, the best has 1"
 
 
-def opened(settings: Settings) -> Reading:
-    reading = Reading(settings)
+def opened(settings: Settings, embedder: Embedder) -> Reading:
+    reading = Reading(settings, lambda *_: embedder)
     for _ in range(600):
         if not reading.busy:
             return reading
@@ -113,8 +114,7 @@ def opened(settings: Settings) -> Reading:
 
 
 @pytest.fixture
-def app_settings(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr("ingest.background.Embedder", lambda *_: embedder)
+def app_settings(tmp_path: Path) -> Settings:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "bread.txt").write_text(BREAD)
     return Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store")
@@ -128,7 +128,7 @@ def test_the_app_goes_by_the_file_beside_its_store(
         (BUILT_IN.having(embedder.name, {"en": STRICT}), "refuse"),
     ):
         profiles.save(app_settings.store_dir, measured)
-        reading = opened(app_settings)
+        reading = opened(app_settings, embedder)
         try:
             assert reading.opening.wait().search(QUESTION, 5).verdict == verdict
         finally:
@@ -136,12 +136,12 @@ def test_the_app_goes_by_the_file_beside_its_store(
 
 
 def test_the_app_says_that_the_file_is_broken_and_starts_once_it_is_gone(
-    app_settings: Settings,
+    app_settings: Settings, embedder: Embedder
 ) -> None:
     app_settings.store_dir.mkdir()
     broken = app_settings.store_dir / FILE
     broken.write_text("{")
-    reading = opened(app_settings)
+    reading = opened(app_settings, embedder)
     try:
         assert any(str(broken) in problem for problem in reading.problems())
         broken.unlink()

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
-from torch.nn import Sequential
+from torch import Tensor
 
-from rag.retrieval.embedder import BATCH, Embedder
-from rag.retrieval.recording import Forward, Preprocess, packed, quickest, recorded
+from rag.retrieval import models
+from rag.retrieval.embedder import BATCH, SentenceEmbedder
+from rag.retrieval.models import PACKAGED
+from rag.retrieval.recording import Recording, operations, pack, record
+from rag.settings import PROJECT
 from tests.harness.lacking import lacking
+
+LONG = "tide " * 150
 
 
 class Whimsical(Dense):
@@ -24,57 +34,121 @@ class Whimsical(Dense):
         return features
 
 
-def test_a_model_is_recorded_only_if_the_recording_is_the_same(embedder: Embedder) -> None:
-    model = embedder._model
-    whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
-    texts = ["When is high tide at the harbour?", "tide " * 150]
+@pytest.fixture(scope="module")
+def model() -> SentenceTransformer:
+    return models.load(PACKAGED, None)
+
+
+@pytest.fixture(scope="module")
+def file(model: SentenceTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("recording") / "recording.pt"
+    assert record(model, lambda texts: model.preprocess(list(texts)), file)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    return file
+
+
+def of_model(model: SentenceTransformer, texts: Sequence[str]) -> Tensor:
     with torch.inference_mode():
-        wanted = model(embedder._features(texts))["sentence_embedding"].float()
-        taken = quickest(model, embedder._features)(embedder._features(texts)).float()
-        refused = quickest(whimsical, embedder._features)(embedder._features(texts)).float()
-    assert torch.cosine_similarity(taken, wanted).min() > 0.999
-    assert torch.cosine_similarity(refused, wanted.flip(1)).min() > 0.999
+        vectors: Tensor = model(model.preprocess(list(texts)))["sentence_embedding"].float()
+    return vectors
 
 
-def test_weights_in_the_order_of_the_cpu_give_the_same_vectors(embedder: Embedder) -> None:
+@pytest.mark.parametrize(
+    "texts",
+    [["Why"], ["Khi nào triều lên?", LONG], ["When is high tide?"] * BATCH, ["", "  "]],
+    ids=["one word", "short and long", "many", "empty"],
+)
+def test_a_recording_gives_the_models_own_vectors(
+    model: SentenceTransformer, file: Path, texts: list[str]
+) -> None:
+    with torch.inference_mode():
+        given = Recording(file).vectors(texts).float()
+    assert torch.cosine_similarity(given, of_model(model, texts)).min() > 0.9999
+
+
+def test_its_linear_layers_have_their_weights_in_the_order_of_the_cpu(file: Path) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         lacking("a torch with oneDNN")
-    model, ordered = embedder._model, packed(embedder._model)
-
-    def linear(model: torch.nn.Module) -> bool:
-        return any(type(part) is torch.nn.Linear for part in model.modules())
-
-    assert (linear(model), linear(ordered)) == (True, False)
-    for texts in (["Why"], ["Khi nào triều lên?", "tide " * 200], ["When is high tide?"] * BATCH):
-        features = embedder._features(texts)
-        with torch.inference_mode():
-            wanted, given = (m(features)["sentence_embedding"].float() for m in (model, ordered))
-        assert torch.cosine_similarity(wanted, given).min() > 0.9999
+    recorded = operations(file)
+    layers = [node.kind() for node in recorded.graph.nodes() if "linear" in node.kind()]
+    assert pack(recorded) == len(layers) > 30
+    left = [node.kind() for node in recorded.graph.nodes() if "linear" in node.kind()]
+    assert set(left) == {"mkldnn::_linear_pointwise"}
 
 
-@pytest.mark.parametrize("works", [True, False])
-def test_a_model_is_recorded_with_its_weights_in_that_order_or_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch, works: bool
-) -> None:
-    models = []
-
-    def perhaps(model: Sequential) -> Sequential:
-        if not works:
-            raise NotImplementedError
-        return packed(model)
-
-    def watched(model: Sequential, preprocess: Preprocess) -> Forward:
-        models.append(model)
-        return recorded(model, preprocess)
-
-    monkeypatch.setattr("rag.retrieval.recording.packed", perhaps)
-    monkeypatch.setattr("rag.retrieval.recording.recorded", watched)
-    quickest(embedder._model, embedder._features)
-    assert [model is not embedder._model for model in models] == [works]
-
-
-def test_without_one_dnn_a_model_stays_as_it_is(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+def test_without_one_dnn_they_stay_as_they_are(
+    model: SentenceTransformer, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert packed(embedder._model) is embedder._model
+    assert pack(operations(file)) == 0
+    with torch.inference_mode():
+        given = Recording(file).vectors([LONG]).float()
+    assert torch.cosine_similarity(given, of_model(model, [LONG])).min() > 0.9999
+
+
+def test_a_model_in_half_precision_is_recorded_too(
+    model: SentenceTransformer, tmp_path: Path
+) -> None:
+    half = models.load(PACKAGED, None).bfloat16()
+    assert record(half, lambda texts: half.preprocess(list(texts)), tmp_path / "half.pt")
+    with torch.inference_mode():
+        given = Recording(tmp_path / "half.pt").vectors([LONG, "Why"])
+    assert given.dtype == torch.bfloat16
+    assert torch.cosine_similarity(given.float(), of_model(model, [LONG, "Why"])).min() > 0.99
+
+
+def test_a_model_that_a_recording_does_not_show_is_not_recorded(
+    model: SentenceTransformer, tmp_path: Path
+) -> None:
+    whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
+    file = tmp_path / "recording.pt"
+    assert not record(whimsical, lambda texts: whimsical.preprocess(list(texts)), file)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_embedder_records_once_and_the_next_one_starts_with_it(tmp_path: Path) -> None:
+    texts = ["When is high tide at the harbour?", "Khi nào triều lên?", LONG]
+    first = SentenceEmbedder(store=tmp_path)
+    wanted = first.embed(texts)
+    first.record()
+    first.record()  # does nothing
+    assert first._model is None, "it is in memory once"
+    kept = models.recording(PACKAGED, tmp_path)
+    assert kept and kept.is_file()
+
+    second = SentenceEmbedder(store=tmp_path)
+    assert second._model is None
+    for embedder in (first, second):
+        assert (embedder.embed(texts) * wanted).sum(axis=1).min() > 0.9999
+        assert np.allclose(np.linalg.norm(embedder.embed(texts), axis=1), 1, atol=1e-5)
+
+
+def test_a_damaged_recording_is_made_anew(tmp_path: Path) -> None:
+    kept = models.recording(PACKAGED, tmp_path)
+    assert kept
+    for damage in (b"", b"PK\x03\x04 not a recording"):
+        kept.write_bytes(damage)
+        embedder = SentenceEmbedder(store=tmp_path)
+        assert embedder._model is not None
+    embedder.record()
+    assert SentenceEmbedder(store=tmp_path)._model is None
+
+
+def test_a_model_of_the_users_own_is_not_kept(tmp_path: Path) -> None:
+    assert models.recording(str(tmp_path), tmp_path) is None
+
+
+LIGHT = """
+import sys
+from pathlib import Path
+from rag.retrieval.embedder import SentenceEmbedder
+SentenceEmbedder(store=Path(sys.argv[1])).embed(["Why?"])
+print(sorted({"sentence_transformers", "transformers", "sklearn"} & set(sys.modules)))
+"""
+
+
+def test_a_start_with_a_recording_loads_only_torch(tmp_path: Path) -> None:
+    SentenceEmbedder(store=tmp_path).record()
+    command = [sys.executable, "-c", LIGHT, str(tmp_path)]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rag.citations.support import supports
 from rag.errors import LibraryEmpty
-from rag.retrieval.embedder import Embedder
-from rag.retrieval.retriever import CANDIDATES, Retriever, keyword_scores
+from rag.retrieval.bm25 import keyword_scores
+from rag.retrieval.embedder import SentenceEmbedder
+from rag.retrieval.retriever import CANDIDATES, Retriever
 from rag.settings import PROJECT
 from rag.store.library import Library
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.text.language import fold, marks
 from rag.types import Document
 
@@ -25,7 +27,7 @@ EN = "What does X-Accel-Buffering do?"
 VI = "X-Accel-Buffering dùng để làm gì?"
 
 
-def put(index: Index, embedder: Embedder, name: str, *texts: str) -> None:
+def put(index: Store, embedder: SentenceEmbedder, name: str, *texts: str) -> None:
     document = Document("/documents", name, name, "1", 1, 1, len(texts))
     index.replace(document, [(1, text) for text in texts], embedder.embed(texts))
 
@@ -50,7 +52,7 @@ def test_the_document_that_answers_comes_first(
 
 
 def test_keywords_are_looked_up_while_the_question_is_embedded(
-    retriever: Retriever, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+    retriever: Retriever, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_up = threading.Event()
     keyword_search = Library.keyword_search
@@ -161,18 +163,20 @@ def test_many_threads_may_search_at_once(retriever: Retriever) -> None:
     assert [findings.sources[0].document for findings in together] == alone
 
 
-def test_an_empty_library_says_what_to_do(store: Index, embedder: Embedder) -> None:
+def test_an_empty_library_says_what_to_do(store: Store, embedder: SentenceEmbedder) -> None:
     with pytest.raises(LibraryEmpty, match="python -m ingest"):
         Retriever(store, embedder).search("anything?", 5)
 
 
-def test_a_library_without_text_is_empty(store: Index, embedder: Embedder) -> None:
+def test_a_library_without_text_is_empty(store: Store, embedder: SentenceEmbedder) -> None:
     put(store, embedder, "scan.pdf")
     with pytest.raises(LibraryEmpty):
         Retriever(store, embedder).search("anything?", 5)
 
 
-def test_fewer_passages_than_asked_for_are_all_given(store: Index, embedder: Embedder) -> None:
+def test_fewer_passages_than_asked_for_are_all_given(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
     put(store, embedder, "a.md", "The tide turns at noon.")
     put(store, embedder, "b.md", "The ferry leaves at nine.")
     findings = Retriever(store, embedder).search("When does the ferry leave?", 5)
@@ -183,7 +187,7 @@ def test_fewer_passages_than_asked_for_are_all_given(store: Index, embedder: Emb
 
 
 def test_neighbours_on_a_page_are_one_source_and_a_copy_is_none(
-    store: Index, embedder: Embedder
+    store: Store, embedder: SentenceEmbedder
 ) -> None:
     put(store, embedder, "a.md", "The tide turns at noon.", "The ferry leaves at nine.")
     put(store, embedder, "copy.md", "The ferry leaves at nine.")
@@ -193,7 +197,7 @@ def test_neighbours_on_a_page_are_one_source_and_a_copy_is_none(
 
 
 def test_a_new_document_is_found_at_once_and_a_removed_one_no_more(
-    store: Index, embedder: Embedder
+    store: Store, embedder: SentenceEmbedder
 ) -> None:
     put(store, embedder, "a.md", "The tide turns at noon.")
     put(store, embedder, "b.md", "The ferry leaves at nine.")
@@ -204,7 +208,7 @@ def test_a_new_document_is_found_at_once_and_a_removed_one_no_more(
 
 
 def test_a_rare_word_is_found_among_many_passages_that_are_alike(
-    store: Index, embedder: Embedder
+    store: Store, embedder: SentenceEmbedder
 ) -> None:
     alike = [f"Pump {n} of the station is checked every week." for n in range(3 * CANDIDATES)]
     put(store, embedder, "a.md", *alike, "Pump QX-77 of the station is never checked.")
@@ -220,7 +224,7 @@ def test_no_question_breaks_the_search(retriever: Retriever, question: str) -> N
 
 
 def test_sources_that_support_a_sentence_only_together_both_do(
-    store: Index, embedder: Embedder
+    store: Store, embedder: SentenceEmbedder
 ) -> None:
     put(store, embedder, "tide.md", "The tide at the old harbour turns at 12 o'clock every day.")
     put(
@@ -230,12 +234,12 @@ def test_sources_that_support_a_sentence_only_together_both_do(
     sources = search.search("When does the tide turn and the ferry leave at the old harbour?", 5)
     both = "The tide turns at 12 o'clock and the ferry leaves at 9 o'clock."
     one = "The ferry leaves the old harbour at 9 o'clock."
-    assert [s.supported for s in search.support(both, sources.sources)] == [True, True]
-    assert [search.support(both, [s])[0].supported for s in sources.sources] == [False, False]
+    assert [s.supported for s in supports(search, both, sources.sources)] == [True, True]
+    assert [supports(search, both, [s])[0].supported for s in sources.sources] == [False, False]
     by_document = {
         source.document: support.supported
         for source, support in zip(
-            sources.sources, search.support(one, sources.sources), strict=True
+            sources.sources, supports(search, one, sources.sources), strict=True
         )
     }
     assert by_document == {"tide.md": False, "ferry.md": True}

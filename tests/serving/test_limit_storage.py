@@ -12,7 +12,7 @@ from limits.aio.storage import MemoryStorage
 
 from rag.errors import SettingsError, TooManyQuestions
 from rag.serving.limit_storage import RedisCounts, storage
-from rag.serving.line import Visitors
+from rag.serving.visitors import Visitors
 from tests.harness.redis_server import RedisServer, counting
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,8 @@ from limits import parse
 from limits.aio.storage import MemoryStorage, Storage
 
 from rag.errors import Busy, TooManyQuestions
-from rag.serving.line import Line, Ticket, Visitors, duration
+from rag.serving.line import Line, Ticket
+from rag.serving.visitors import Visitors, duration
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError
-from rag.retrieval.embedder import Vectors
 from rag.store.library import Library
-from rag.types import Chunk, Document
+from rag.types import Chunk, Document, Vectors
 
 FOLDER = "/documents"
 

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError, StoreLocked
-from rag.retrieval.embedder import Vectors
 from rag.settings import PROJECT
-from rag.store.store import Index, fingerprint
-from rag.types import Document
+from rag.store.store import Store, fingerprint
+from rag.types import Document, Vectors
 
 MODEL, DIMENSION = "test-model", 16
 # Chroma 1.5.9 writes its HNSW files in full from a thousand vectors on.
@@ -26,8 +25,8 @@ JUNK = np.random.default_rng(1).bytes(1 << 20)
 Damage = Callable[[Path], None]
 
 
-def opened(store: Path) -> Index:
-    return Index(store, MODEL, DIMENSION, None)
+def opened(store: Path) -> Store:
+    return Store(store, MODEL, DIMENSION, None)
 
 
 def unit(rows: int, seed: int = 0) -> Vectors:
@@ -36,14 +35,14 @@ def unit(rows: int, seed: int = 0) -> Vectors:
     return vectors
 
 
-def put(index: Index, name: str, vectors: Vectors, *, told: bool = True) -> None:
+def put(index: Store, name: str, vectors: Vectors, *, told: bool = True) -> None:
     """Stores a document; not `told` is what a process leaves that dies before the next step."""
     document = Document("/documents", name, name, "1", 1, 1, len(vectors))
     passages = [(1, f"passage {number} of {name}") for number in range(len(vectors))]
     (index.replace if told else index.library.replace)(document, passages, vectors)
 
 
-def found(index: Index, queries: Vectors) -> list[list[str]]:
+def found(index: Store, queries: Vectors) -> list[list[str]]:
     """The texts of the five nearest chunks to each query."""
     results = []
     for query in queries:
@@ -133,7 +132,7 @@ def test_a_broken_vector_index_is_mended_when_the_store_is_opened(
             assert found(index, queries) == exact(vectors, "long.md", queries)
 
 
-OPEN = "import sys, pathlib; from rag.store.store import Index; Index(pathlib.Path(sys.argv[1]), "
+OPEN = "import sys, pathlib; from rag.store.store import Store; Store(pathlib.Path(sys.argv[1]), "
 OPEN += f"{MODEL!r}, {DIMENSION}, None).close()"
 
 
@@ -303,7 +302,7 @@ def test_a_store_that_could_not_be_opened_is_closed_again(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(StoreError, match=url):
-        Index(tmp_path, MODEL, DIMENSION, url)
+        Store(tmp_path, MODEL, DIMENSION, url)
     # SQLite removes it when the last connection is closed.
     assert not list(tmp_path.glob("*/library.db-wal"))
     opened(tmp_path).close()
@@ -312,7 +311,7 @@ def test_a_store_that_could_not_be_opened_is_closed_again(tmp_path: Path) -> Non
 def test_each_model_has_a_store_of_its_own(tmp_path: Path) -> None:
     with opened(tmp_path) as index:
         put(index, "a.md", unit(3))
-    with Index(tmp_path, "another/model", 8, None) as index:
+    with Store(tmp_path, "another/model", 8, None) as index:
         assert index.library.count() == 0
     with opened(tmp_path) as index:
         assert index.library.count() == 3

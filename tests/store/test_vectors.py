@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError
-from rag.retrieval.embedder import Vectors
-from rag.store.store import Index
+from rag.store.store import Store
 from rag.store.vectors import VectorIndex
-from rag.types import Document
+from rag.types import Document, Vectors
 
 MakeIndex = Callable[[], VectorIndex]
 
@@ -206,11 +205,11 @@ def test_a_store_with_a_chroma_server_works_and_mends_what_the_server_lost(
 ) -> None:
     vectors = unit(30)
     document = Document("/documents", "a.md", "A", "1", 1, 1, 30)
-    with Index(tmp_path, "model", 16, server) as index:
+    with Store(tmp_path, "model", 16, server) as index:
         index.replace(document, [(1, f"passage {n}") for n in range(30)], vectors)
         wanted = index.vectors.nearest(vectors[7], 5)
         index.vectors.remove(wanted)
-    with Index(tmp_path, "model", 16, server) as index:
+    with Store(tmp_path, "model", 16, server) as index:
         assert index.vectors.count() == 30
         assert index.vectors.nearest(vectors[7], 5) == wanted
     assert not list(tmp_path.rglob("chroma.sqlite3"))
@@ -220,8 +219,8 @@ def test_two_stores_on_one_chroma_server_do_not_share_vectors(server: str, tmp_p
     document = Document("", "a.md", "A", "1", 1, 1, 3)
     passages = [(1, f"passage {n}") for n in range(3)]
     with (
-        Index(tmp_path / "one", "model", 16, server) as one,
-        Index(tmp_path / "two", "model", 16, server) as two,
+        Store(tmp_path / "one", "model", 16, server) as one,
+        Store(tmp_path / "two", "model", 16, server) as two,
     ):
         one.replace(document, passages, unit(3))
         assert (one.vectors.count(), two.vectors.count()) == (3, 0)

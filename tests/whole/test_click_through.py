@@ -83,7 +83,7 @@ def chat(reading: Reading, upstream: Upstream) -> str:
 
 @pytest.fixture(scope="module")
 def copies(
-    tmp_path_factory: pytest.TempPathFactory, loaded: Embedder
+    tmp_path_factory: pytest.TempPathFactory, embedder: Embedder
 ) -> Iterator[tuple[str, Reading]]:
     """A page over copies of the measured PDFs, and what was read of them."""
     place = tmp_path_factory.mktemp("copies")
@@ -93,7 +93,7 @@ def copies(
     if PDFS.is_dir():
         shutil.copy(PDFS / "sample_multicolumn.pdf", place / "data")
     settings = {"data_dir": place / "data", "store_dir": place / "store"}
-    reading = Reading(Settings.model_validate(settings))
+    reading = Reading(Settings.model_validate(settings), lambda *_: embedder)
     reading.opening.wait()
     yield served(reading, **settings), reading
     reading.close()

@@ -13,11 +13,11 @@ import pytest
 from rag.errors import LibraryEmpty, UnknownCollection
 from rag.events import Searching, SourcesFound
 from rag.retrieval import retriever as ranking
-from rag.retrieval.embedder import Embedder, Vectors
+from rag.retrieval.embedder import Embedder
 from rag.retrieval.retriever import CANDIDATES, Retriever
 from rag.store.library import collection_of
-from rag.store.store import Index
-from rag.types import Document, Findings, Options, Turn
+from rag.store.store import Store
+from rag.types import Document, Findings, Options, Turn, Vectors
 from tests.store.test_vectors import server  # noqa: F401
 from tests.test_answer import end, events, failure, quotes_from, ready, sources
 
@@ -26,7 +26,7 @@ NFC = unicodedata.normalize("NFC", "hợp đồng")
 NFD = unicodedata.normalize("NFD", NFC)
 
 
-def put(index: Index, embedder: Embedder, name: str, *texts: str, folder: str = "") -> None:
+def put(index: Store, embedder: Embedder, name: str, *texts: str, folder: str = "") -> None:
     document = Document(folder, name, name, "1", 1, 1, len(texts))
     index.replace(document, [(1, text) for text in texts], embedder.embed(texts))
 
@@ -57,12 +57,12 @@ def filled(
     embedder: Embedder,
     embedded: dict[str, Vectors],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Index]:
+) -> Iterator[Store]:
     """A store that is filled; where Chroma searches, it does so in small collections too."""
     url = request.getfixturevalue("server") if request.param == "server" else None
     if request.param != "compared":
         monkeypatch.setattr(ranking, "COMPARED", 0)
-    with Index(tmp_path, embedder.name, embedder.dimension, url) as index:
+    with Store(tmp_path, embedder.name, embedder.dimension, url) as index:
         for name, texts in FILLED.items():
             document = Document("", name, name, "1", 1, 1, len(texts))
             index.replace(document, [(1, text) for text in texts], embedded[name])
@@ -89,7 +89,7 @@ def test_a_document_is_in_the_collection_of_its_first_folder(
 
 
 def test_a_small_collection_among_passages_that_fit_better_gives_its_own(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
     assert found(search.search(QUESTION, 5)) <= {"reports/0.md", "reports/1.md", "reports/2.md"}
@@ -97,7 +97,7 @@ def test_a_small_collection_among_passages_that_fit_better_gives_its_own(
 
 
 def test_the_candidates_of_a_collection_are_as_many_as_those_of_the_library(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     candidates = Retriever(filled, embedder).candidates(QUESTION, "reports")
     assert {chunk.document.partition("/")[0] for chunk in candidates.chunks} == {"reports"}
@@ -105,7 +105,7 @@ def test_the_candidates_of_a_collection_are_as_many_as_those_of_the_library(
 
 
 def test_the_nearest_of_a_collection_are_those_that_comparing_each_would_find(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     put(filled, embedder, "more/a.md", *[f"Engine {n} was painted." for n in range(80)])
     query = embedder.embed([QUESTION])[0]
@@ -116,7 +116,7 @@ def test_the_nearest_of_a_collection_are_those_that_comparing_each_would_find(
 
 
 def test_a_word_that_stands_in_one_collection_only_is_no_match_in_another(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
     assert search.search("cellar", 5).sources[0].document == "letters/a.md"
@@ -125,7 +125,7 @@ def test_a_word_that_stands_in_one_collection_only_is_no_match_in_another(
 
 
 def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_within_one(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
     everywhere = search.candidates("The valve in the cellar")
@@ -137,7 +137,7 @@ def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_wi
 
 
 def test_a_chunk_that_the_vector_index_does_not_have_keeps_no_other_from_being_found(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
     text = "Letters are kept in the attic."
@@ -149,7 +149,7 @@ def test_a_chunk_that_the_vector_index_does_not_have_keeps_no_other_from_being_f
 
 
 def test_a_search_while_a_document_is_read_again_and_again_always_ends_well(
-    filled: Index, embedder: Embedder
+    filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
     texts = ["The valve in the cellar was looked at on Monday."] * 4
@@ -171,7 +171,7 @@ def test_a_search_while_a_document_is_read_again_and_again_always_ends_well(
 @pytest.mark.parametrize("stored", [NFC, NFD])
 @pytest.mark.parametrize("asked", [NFC, NFD])
 def test_a_name_is_the_same_however_its_accents_are_written(
-    store: Index, embedder: Embedder, stored: str, asked: str
+    store: Store, embedder: Embedder, stored: str, asked: str
 ) -> None:
     put(store, embedder, f"{stored}/a.md", "The tide turns at noon.")
     put(store, embedder, "b.md", "The tide turns at midnight.")
@@ -180,7 +180,7 @@ def test_a_name_is_the_same_however_its_accents_are_written(
     assert found(search.search("tide", 5, asked)) == {f"{stored}/a.md"}
 
 
-def test_both_spellings_of_a_name_are_one_collection(store: Index, embedder: Embedder) -> None:
+def test_both_spellings_of_a_name_are_one_collection(store: Store, embedder: Embedder) -> None:
     put(store, embedder, f"{NFC}/a.md", "The tide turns at noon.")
     put(store, embedder, f"{NFD}/b.md", "The tide turns at midnight.")
     search = Retriever(store, embedder)
@@ -188,7 +188,7 @@ def test_both_spellings_of_a_name_are_one_collection(store: Index, embedder: Emb
     assert found(search.search("tide", 5, NFC)) == {f"{NFC}/a.md", f"{NFD}/b.md"}
 
 
-def test_a_name_is_not_a_pattern_nor_a_beginning(store: Index, embedder: Embedder) -> None:
+def test_a_name_is_not_a_pattern_nor_a_beginning(store: Store, embedder: Embedder) -> None:
     put(store, embedder, "law/a.md", "The tide turns at noon.")
     put(store, embedder, "law 🌊 50%_'\"/b.md", "The tide turns at midnight.")
     search = Retriever(store, embedder)
@@ -200,7 +200,7 @@ def test_a_name_is_not_a_pattern_nor_a_beginning(store: Index, embedder: Embedde
 
 
 def test_a_document_in_the_root_is_found_only_where_no_collection_is_asked_for(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     put(store, embedder, "a.md", "The tide turns at noon.")
     put(store, embedder, "harbour/b.md", "The ferry leaves at nine.")
@@ -210,7 +210,7 @@ def test_a_document_in_the_root_is_found_only_where_no_collection_is_asked_for(
 
 
 def test_another_folder_is_a_collection_and_joins_one_of_the_same_name(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     put(store, embedder, "x/a.md", "The tide turns at noon.", folder="/home/lan/hop-dong")
     put(store, embedder, "hop-dong/b.md", "The ferry leaves at nine.")
@@ -221,7 +221,7 @@ def test_another_folder_is_a_collection_and_joins_one_of_the_same_name(
     assert found(search.search("tide", 5, "x")) == {"x/c.md"}
 
 
-def test_collections_come_and_go_with_their_documents(store: Index, embedder: Embedder) -> None:
+def test_collections_come_and_go_with_their_documents(store: Store, embedder: Embedder) -> None:
     search = Retriever(store, embedder)
     assert search.collections == []
     with pytest.raises(LibraryEmpty):
@@ -236,7 +236,7 @@ def test_collections_come_and_go_with_their_documents(store: Index, embedder: Em
 
 
 def test_a_collection_without_any_text_is_known_and_refuses(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     put(store, embedder, "scans/a.pdf")
     put(store, embedder, "b.md", "The tide turns at noon.")
@@ -245,7 +245,7 @@ def test_a_collection_without_any_text_is_known_and_refuses(
 
 
 def test_an_unknown_collection_names_at_most_ten_that_are_known(
-    store: Index, embedder: Embedder
+    store: Store, embedder: Embedder
 ) -> None:
     search = Retriever(store, embedder)
     put(store, embedder, "root.md", "The tide turns at noon.")
@@ -267,7 +267,7 @@ def test_an_unknown_collection_names_at_most_ten_that_are_known(
 
 
 @pytest.fixture
-def towns(store: Index, embedder: Embedder) -> Retriever:
+def towns(store: Store, embedder: Embedder) -> Retriever:
     put(store, embedder, "north/a.md", "The ferry at the old harbour leaves at nine every day.")
     put(store, embedder, "south/b.md", "The ferry at the old harbour leaves at noon every day.")
     return Retriever(store, embedder)
@@ -283,9 +283,9 @@ async def test_an_answer_is_from_the_collection_that_was_asked(
     seen = await events(answerer, "When does the ferry at the old harbour leave?", (), asked)
     (source,) = sources(seen).sources
     assert when in source.text and end(seen).reason == "stop"
-    (alone,) = (await answerer.search("When does the ferry leave?", asked)).sources
+    (alone,) = (await answerer.searcher.search("When does the ferry leave?", asked)).sources
     assert alone.document.startswith(f"{collection}/")
-    assert answerer.collections == ["north", "south"]
+    assert answerer.searcher.collections == ["north", "south"]
 
 
 @pytest.mark.anyio

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,11 +22,11 @@ from filelock import FileLock
 from limits import RateLimitItemPerSecond
 from typer.testing import CliRunner, Result
 
-import rag.measuring.search  # noqa: F401  # its class derives from Embedder, replaced below
 from ingest.__main__ import app as ingest_app
 from rag.commands.app import app as rag_app
+from rag.commands.shared import Parts
 from rag.commands.terminal import loading
-from rag.retrieval.embedder import PRECISIONS, Embedder
+from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, load_settings
 from tests.harness.upstream import Script, Upstream
 
@@ -94,10 +93,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, whole_run: Path, embedder: Embedder) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory, known_model: Callable[[Path], None]) -> Place:
     place = Place(tmp_path_factory.mktemp("commands"))
-    place.store.mkdir()
-    shutil.copy(whole_run / PRECISIONS, place.store)  # no process needs to measure it again
+    known_model(place.store)
     return place
 
 
@@ -115,13 +113,12 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Runs a command in this process, in the same place unless variables name another."""
-    monkeypatch.setattr("rag.retrieval.embedder.Embedder", lambda *_: embedder)
-    monkeypatch.setattr("rag.settings.load_settings", lambda: load_settings(env_file=None))
+    parts = Parts(lambda: load_settings(env_file=None), lambda *_: embedder)
 
     def invoke(program: str, *arguments: str, typed: bytes = b"", **variables: object) -> Result:
         environment = {**place.settings, **{k: str(v) for k, v in variables.items()}}
         app = {"rag": rag_app, "ingest": ingest_app}[program]
-        result = CliRunner().invoke(app, arguments, input=typed, env=environment)
+        result = CliRunner().invoke(app, arguments, input=typed, env=environment, obj=parts)
         if not isinstance(result.exception, SystemExit | None):
             raise result.exception
         return result

@@ -87,10 +87,12 @@ def data(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Path
 
 @pytest.fixture(scope="module")
 def hostile(
-    data: Path, tmp_path_factory: pytest.TempPathFactory, loaded: Embedder
+    data: Path, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder
 ) -> Iterator[Reading]:
     """A library of nothing but hostile documents, read as the app reads them."""
-    reading = Reading(Settings(data_dir=data, store_dir=tmp_path_factory.mktemp("store")))
+    reading = Reading(
+        Settings(data_dir=data, store_dir=tmp_path_factory.mktemp("store")), lambda *_: embedder
+    )
     reading.opening.wait()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading

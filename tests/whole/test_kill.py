@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from typer.testing import CliRunner
 
 from ingest.__main__ import app as ingest_app
 from ingest.sync import locate, sync
-from rag.retrieval.embedder import PRECISIONS, Embedder
+from rag.commands.shared import Parts
+from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
 from rag.store.library import Library
-from rag.store.store import Index
+from rag.store.store import Store
 
 DOCUMENTS = 30
 QUERIES = [
@@ -122,7 +123,7 @@ def readers(whole_run: Path, embedder: Embedder) -> Iterator[Readers]:
 
 def held(store: Path, embedder: Embedder) -> tuple[object, object, object]:
     """What a store holds and finds, its ids aside."""
-    with Index(store, embedder.name, embedder.dimension, None) as index:
+    with Store(store, embedder.name, embedder.dimension, None) as index:
         documents = index.library.documents()
         ids = index.library.chunk_ids()
         chunks = index.library.chunks(ids)
@@ -188,12 +189,11 @@ def documents_of_revision(store: Path, place: Path, revision: int) -> int:
 @pytest.mark.slow  # it loads everything, to run what the test above kills
 @pytest.mark.timeout(600)
 def test_the_command_itself_survives_a_kill(
-    tmp_path: Path, whole_run: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, known_model: Callable[[Path], None], embedder: Embedder
 ) -> None:
     data, store = tmp_path / "data", tmp_path / "store"
     data.mkdir()
-    store.mkdir()
-    shutil.copy(whole_run / PRECISIONS, store)
+    known_model(store)
     write_documents(data, revision=0)
     command = [sys.executable, "-m", "ingest", "--json"]
     environment = {
@@ -210,8 +210,8 @@ def test_the_command_itself_survives_a_kill(
         killed.send_signal(signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     # Done here: it takes another process ten seconds to load what this one has.
-    monkeypatch.setattr("rag.retrieval.embedder.Embedder", lambda *_: embedder)
-    finished = CliRunner().invoke(ingest_app, ["--json"], env=environment)
+    parts = Parts(embedder=lambda *_: embedder)
+    finished = CliRunner().invoke(ingest_app, ["--json"], env=environment, obj=parts)
     assert finished.exit_code == 0
     outcomes = {r["name"]: r["outcome"] for r in map(json.loads, finished.stdout.splitlines())}
     assert len(outcomes) == DOCUMENTS
@@ -220,12 +220,12 @@ def test_the_command_itself_survives_a_kill(
 
 
 def main() -> None:
-    embedder = Embedder(store=Path(sys.argv[1]))  # its precision was measured before
+    embedder = SentenceEmbedder(store=Path(sys.argv[1]))  # its precision was measured before
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         data, store = map(Path, json.loads(line))
         if not (pid := os.fork()):
-            with Index(store, embedder.name, embedder.dimension, None) as index:
+            with Store(store, embedder.name, embedder.dimension, None) as index:
                 for _ in sync(*locate(data, data), index, embedder, lambda *_: None):
                     pass
             os._exit(0)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
 from ingest.background import Reading
-from rag.retrieval.embedder import PRECISIONS, Embedder
+from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
 from tests.benchmarks.first_token import free_port, process
 from tests.harness.browser import answer, ask, box, finished, pages, served, visit
@@ -366,9 +365,11 @@ def test_a_model_that_fails_says_why_and_the_next_question_works(
     expect(answer(tab)).to_contain_text("not to buffer")
 
 
-def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path, loaded: Embedder) -> None:
+def test_an_empty_library_says_what_to_do(tab: Page, tmp_path: Path, embedder: Embedder) -> None:
     (tmp_path / "data").mkdir()
-    reading = Reading(Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"))
+    reading = Reading(
+        Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store"), lambda *_: embedder
+    )
     visit(tab, served(reading))
     ask(tab, "Is anybody there?")
     failed = answer(tab).locator(".headwater-failed")
@@ -403,7 +404,11 @@ def test_the_next_turn_carries_the_words_of_the_last_and_not_its_sources(
 
 
 def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
-    tab: Page, reading: Reading, upstream: Upstream, tmp_path: Path, whole_run: Path
+    tab: Page,
+    reading: Reading,
+    upstream: Upstream,
+    tmp_path: Path,
+    known_model: Callable[[Path], None],
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -411,8 +416,7 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
         "OPENAI_BASE_URL": upstream.base_url,
         "HEADWATER_STORE_DIR": str(tmp_path / "store"),
     }
-    (tmp_path / "store").mkdir()
-    shutil.copy(whole_run / PRECISIONS, tmp_path / "store")
+    known_model(tmp_path / "store")
     with process(port, ["app.py"], environment):
         visit(tab, url)
         ask(tab, EN)

@@ -1,4 +1,4 @@
-"""Behind nginx as the README configures it, at the root of a site and under a path."""
+"""Behind nginx as rag/serving/README.md configures it, at the root of a site and under a path."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def nginx() -> str:
 
 
 def readme_block() -> str:
-    [block] = re.findall(r"```nginx\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    page = (PROJECT / "rag" / "serving" / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
     return str(block)
 
 

@@ -11,9 +11,9 @@ import pytest
 from rag.errors import ModelError
 from rag.events import Queued
 from rag.types import Usage
-from rag.writing.cache import AnswerCache, Piece
+from rag.writing.cache import AnswerCache
 from rag.writing.failures import model_error
-from rag.writing.model import Ending
+from rag.writing.pieces import Ending, Piece
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from rag.retrieval.retriever import Retriever
 from rag.text import markdown
 from rag.text.language import keywords, words
+from rag.text.sentences import split_sentences
 from rag.types import Findings, Source
-from rag.writing.extractive import MAX_SENTENCES, quote, split_sentences
+from rag.writing.extractive import MAX_SENTENCES, quote
 
 QUOTED = re.compile(r"(.*) \[(\d+)\]", re.DOTALL)
 

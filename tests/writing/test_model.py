@@ -12,7 +12,8 @@ import pytest
 from rag.errors import ModelError
 from rag.settings import Settings
 from rag.types import Options, Usage
-from rag.writing.model import RETRIES, Declined, Ending, Model
+from rag.writing.model import RETRIES, Model
+from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from tests.harness.upstream import Call, Script, Upstream, words
 

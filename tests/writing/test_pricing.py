@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.text import tokens
 from rag.types import Usage
 from rag.writing import pricing
 
@@ -28,9 +29,9 @@ def test_what_no_list_has_has_no_price(model: str, url: str) -> None:
 
 def test_an_estimate_follows_the_rule_of_thumb_and_says_that_it_is_one() -> None:
     english = "The quick brown fox jumps over the lazy dog near the river bank."
-    about = pricing.tokens(pricing.size(english))
+    about = tokens.count(tokens.size(english))
     assert about == pytest.approx(len(english.split()) / 0.75, rel=0.2)  # "75 words, 100 tokens"
     vietnamese = "Bộ đệm của máy chủ giữ lại câu trả lời cho đến khi đầy mới gửi đi."
-    assert 1 <= pricing.tokens(pricing.size(vietnamese)) / len(vietnamese.split()) <= 2
+    assert 1 <= tokens.count(tokens.size(vietnamese)) / len(vietnamese.split()) <= 2
     usage = pricing.estimate([{"role": "user", "content": "12345678"}], 9)
     assert usage == Usage(2, 3, estimated=True)

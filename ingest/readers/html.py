@@ -1,0 +1,110 @@
+"""HTML as a reader of the page sees it: lines of text without what is hidden or no content."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+
+from bs4 import BeautifulSoup, Tag
+from bs4.element import NavigableString, PageElement, PreformattedString
+from bs4.exceptions import ParserRejectedMarkup
+
+from rag.errors import DocumentError
+from rag.types import Content
+
+from .text import one_page
+
+_DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
+_PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
+_LINE = re.compile(
+    "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
+    "|summary|t[dhr]"
+)
+
+
+def read_html(data: bytes, name: str) -> Content:
+    """The page's main part, if it has one that holds most of its text."""
+    soup = parsed(data, name)
+    title = first(soup.find_all("title")) or first(soup.find_all("h1"))
+    half = len(lines(soup)) / 2
+    forms = soup.find_all("form")
+    if forms and len(lines(forms[0])) > half:  # some sites wrap the whole page in one
+        del forms[0]
+    for form in forms:
+        form["hidden"] = ""
+    for content in (soup.find("main"), soup.find("article")):
+        if content and len(lines(content)) > half:
+            return one_page(title, lines(content), name)
+    return one_page(title, lines(soup), name)
+
+
+def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
+    """Parse HTML; of bytes, bs4 finds the charset: byte order mark, declaration, best guess."""
+    try:
+        with warnings.catch_warnings():  # bs4's advice to programmers, about XML for instance
+            warnings.simplefilter("ignore")
+            return BeautifulSoup(markup, "html.parser")
+    except (ParserRejectedMarkup, AssertionError, RecursionError, ValueError) as exc:
+        en = f"{name} is HTML that cannot be read; open it in a browser and save it again."
+        vi = f"{name} là HTML không đọc được; hãy mở bằng trình duyệt rồi lưu lại."
+        raise DocumentError(en, vi) from exc
+
+
+def lines(root: Tag) -> str:
+    """Lay a tree out as lines of text; iterative, because a document chooses its own depth."""
+    out: list[str] = []
+    stack: list[PageElement | str] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Tag):
+            stack.extend([] if _is_dropped(node) else reversed(_layout(node)))
+        elif not isinstance(node, NavigableString):
+            out.append(str(node))
+        elif not isinstance(node, PreformattedString):  # not a comment or a declaration
+            out.append(re.sub("[ \t\r\n\f]+", " ", node))
+    text = re.sub(" +", " ", "".join(out))
+    text = re.sub(" ?[\n\v][ \n\v]*", lambda gap: "\n\n" if gap[0].count("\n") > 1 else "\n", text)
+    return re.sub(r"^(-|\d+\.)\n+", r"\1 ", text, flags=re.M)
+
+
+def first(tags: Iterable[Tag]) -> str:
+    """The text of the first of `tags` that has any."""
+    return next((text for tag in tags if (text := tag.get_text().strip())), "")
+
+
+def _is_dropped(tag: Tag) -> bool:
+    """Whether an element is hidden or is not content."""
+    if tag.name in ("[document]", "html", "body"):  # may be hidden until a script has run
+        return False
+    if tag.name == "header" and tag.parent and tag.parent.name == "body" and not tag.find("h1"):
+        return True  # the site's banner
+    style = str(tag.get("style", "")).replace(" ", "").lower()
+    hidden = tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
+    return hidden or _DROPPED.fullmatch(tag.name) is not None
+
+
+def _layout(tag: Tag) -> list[PageElement | str]:
+    """The children of an element between the breaks and marks it is shown with.
+
+    A "\\v" is a line's edge: two that meet, as where one <div> ends and the next starts, are one.
+    """
+    edge = "\n\n" if _PARAGRAPH.fullmatch(tag.name) else "\v" if _LINE.fullmatch(tag.name) else ""
+    cells = tag.find_all(["td", "th"], recursive=False) if tag.name == "tr" else []
+    if len(cells) > 1 and not tag.find(["table", "tr"]):
+        return [edge, " | ".join(" ".join(lines(cell).split()) for cell in cells), edge]
+    if tag.name == "pre":  # NFKC turns the no-break spaces back, after others were collapsed
+        return [edge, tag.get_text().replace(" ", "\xa0"), edge]
+    if tag.name == "br":
+        return ["\n"]
+    if tag.name == "img":
+        return [str(tag.get("alt", ""))]
+    children: list[PageElement | str] = []
+    number = 0
+    for child in tag.contents:
+        if tag.name == "ol" and isinstance(child, Tag) and child.name == "li":
+            number += 1
+            children.append(f"\v{number}. ")
+        children.append(child)
+    bullet = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
+    return [edge, bullet, *children, edge]

@@ -1,0 +1,75 @@
+"""What was measured, as tables for a terminal. Draws, and measures nothing."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .calibration import Calibration
+from .dialogues import DialogueReport
+from .search import Report
+from .support import SupportReport
+
+
+def report_table(report: Report, table: Table | None = None, when: str = "") -> Table:
+    """The figures of `report`, in rows of a table of their own or of `table`; `when` tells them
+    apart there."""
+    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
+    table = table or Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
+        table.add_row(f"{language} {when}".strip(), str(part.questions), *map(_share, shares))
+    return table
+
+
+def calibration_tables(calibration: Calibration) -> Group:
+    """What was measured before and after, and the profiles."""
+    table = report_table(calibration.before, when="before")
+    table.add_section()
+    report_table(calibration.after, table, "after")
+    heads = ("Cosine", "Spread", "Evidence", "Refused below", "Weak below")
+    profiles = Table("", *heads, box=box.SIMPLE_HEAD)
+    for when, found in (("before", calibration.used), ("after", calibration.found)):
+        for language, profile in found.items():
+            profiles.add_row(
+                f"{language} {when}",
+                f"{profile.cosine:.1f}",
+                "yes" if profile.spread else "no",
+                "meaning" if profile.by_meaning else "keywords",
+                f"{profile.refuse_below:.3f}",
+                f"{profile.weak_below:.3f}",
+            )
+    left_out = [
+        Text(
+            f"{language} stays as it was: {count} answerable questions, {calibration.least} needed."
+        )
+        for language, count in calibration.left_out.items()
+    ]
+    return Group(table, profiles, *left_out)
+
+
+def support_table(report: SupportReport) -> Table:
+    """How often the check is right when it says “unsupported”, and how many it finds."""
+    heads = ("Pairs", "Precision of “unsupported”", "Recall")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for (half, language), part in report.parts().items():
+        shares = map(_share, (part.precision, part.recall))
+        table.add_row(f"{language} {half.replace('_', ' ')}", str(part.pairs), *shares)
+    return table
+
+
+def dialogues_table(report: DialogueReport) -> Table:
+    """How often the second question finds its document, rewritten and as typed."""
+    heads = ("Dialogues", "Rewritten", "R@1", "R@5", "R@1 as typed", "R@5 as typed")
+    table = Table("", *heads, box=box.SIMPLE_HEAD)
+    for language, part in [("all", report), *report.by_language.items()]:
+        shares = (part.r_at_1, part.r_at_5, part.raw_r_at_1, part.raw_r_at_5)
+        counts = str(part.dialogues), str(part.rewritten)
+        table.add_row(language, *counts, *map(_share, shares))
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{share:.3f}"

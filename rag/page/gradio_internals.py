@@ -1,0 +1,115 @@
+"""Everything that reaches into Gradio's private parts: what it mends, and a check for each at the
+start, so that another Gradio fails with a sentence and not in the middle of a conversation.
+
+Written against gradio 6.31; none of it has an issue upstream. Import Gradio from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from types import SimpleNamespace
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
+
+from ..errors import PageError
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Gradio reads its port when it is imported, and fails with a traceback where our settings have a
+# sentence.
+_port = os.environ.pop("GRADIO_SERVER_PORT", None)
+# It looks for matplotlib twice at every update; where that is not installed, 64 µs.
+sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
+import gradio as gr  # noqa: E402
+from gradio.route_utils import CustomCORSMiddleware  # noqa: E402
+from gradio.state_holder import SessionState  # noqa: E402
+
+if _port is not None:
+    os.environ["GRADIO_SERVER_PORT"] = _port
+
+__all__ = ["gr"]
+
+POLL_SECONDS = 0.01
+# The streams whose ends rag.page.hang_up watches.
+_STREAMS = ("/gradio_api/queue/data", "/gradio_api/call/chat/id", "/gradio_api/call/v2/chat/id")
+
+
+def mend(demo: gr.ChatInterface) -> None:
+    """Mends a built page, before it is served. Raises PageError if this Gradio is built otherwise
+    than all that stands here expects."""
+    _need(hasattr(demo.state_holder, "session_data"), "sessions (state_holder.session_data)")
+    _need("config_values" in SessionState(demo).__dict__, "copies (SessionState.config_values)")
+    _keep_conversations(demo)
+    _stop_by_ourselves(demo)
+
+
+def _keep_conversations(demo: gr.ChatInterface) -> None:
+    """Saved conversations are lost at every restart unless their key and secret are fixed. Both
+    reach the browser: they protect nothing."""
+    saved = getattr(demo, "saved_conversations", None)
+    has_both = hasattr(saved, "storage_key") and hasattr(saved, "secret")
+    _need(has_both, "saved conversations (saved_conversations.storage_key and .secret)")
+    demo.saved_conversations.storage_key = "headwater-conversations"
+    demo.saved_conversations.secret = hashlib.sha256(b"headwater").hexdigest()[:16]
+    _need(hasattr(demo, "new_chat_button"), "button for a new chat (new_chat_button)")
+    demo.new_chat_button.value = "Trò chuyện mới · New chat"
+
+
+def _stop_by_ourselves(demo: gr.ChatInterface) -> None:
+    """Gradio's own Stop throws the generator away, and nothing can be said under the text."""
+    stops = [event for event in demo.fns.values() if (demo.textbox._id, "stop") in event.targets]
+    _need(any(event.cancels for event in stops), "Stop that cancels (fns, targets, cancels)")
+    for event in stops:
+        event.cancels = []
+
+
+def look_for_work_less_often(demo: gr.ChatInterface) -> None:
+    """Gradio asks 1000 times a second whether there is work, 6 % of an idle laptop's core; 100
+    times take 2 %, and the first word comes no later."""
+    _need(hasattr(demo._queue, "sleep_when_free"), "pause of its queue (_queue.sleep_when_free)")
+    demo._queue.sleep_when_free = POLL_SECONDS
+
+
+def trim(demo: gr.ChatInterface, session: str) -> None:
+    """Drops the session's copy of every component as JSON, 58 of its 62 kB: Gradio keeps it for
+    deep links, which the page does not have. The turns stay."""
+    if state := demo.state_holder.session_data.get(session):
+        state.config_values.clear()
+
+
+def forget(demo: gr.ChatInterface, session: str) -> None:
+    """Drops all that is kept of a session; Gradio itself keeps those that left until others have
+    taken their places."""
+    demo.state_holder.session_data.pop(session, None)
+
+
+def leave_origins_to_us(app: Starlette) -> None:
+    """Gradio's own layer lets every site read what a public server answers. It steps back where the
+    app that it is mounted in decides, by having this layer; here rag.doors does. Raises PageError
+    if there is no such layer, or not the streams that are watched for their end."""
+    decided = SimpleNamespace(user_middleware=[Middleware(CORSMiddleware)])
+    layer, mended = app.middleware_stack, False
+    while layer is not None:
+        if isinstance(layer, CustomCORSMiddleware):
+            layer.parent_app = decided
+            mended = layer.parent_configures_cors()
+        layer = getattr(layer, "app", None)
+    _need(mended, "layer for foreign origins (CustomCORSMiddleware.parent_app)")
+    for path in _STREAMS:
+        asked = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+        found = any(route.matches(asked)[0] is Match.FULL for route in app.routes)
+        _need(found, f"stream {path}")
+
+
+def _need(there: bool, part: str) -> None:
+    if not there:
+        raise PageError(
+            f"Gradio {gr.__version__} has no {part} as the page expects it. Install the version "
+            "that requirements.txt names.",
+            f"Gradio {gr.__version__} không có {part} như trang này cần. Hãy cài phiên bản ghi "
+            "trong requirements.txt.",
+        )

@@ -1,0 +1,144 @@
+"""Finds the sources of a question; those of a follow-up, by what it stands for.
+
+Knows no door, and nobody who writes but for the words of a follow-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+from . import followup
+from .citations.support import Support, supports
+from .events import Searching, SourcesFound, Waiting, WithoutDocuments
+from .question import checked
+from .retrieval.retriever import Retriever
+from .serving import request_id
+from .serving.visitors import Visitors
+from .store.opening import Opening
+from .text.redaction import Redactor
+from .types import Findings, Language, Options, Source, Turn
+from .writing.pieces import NOTHING, Author, Brief
+
+DEFAULTS = Options()
+SEARCHES = 16  # at once: more would not be quicker, so many questions are embedded together
+
+
+class Searcher:
+    """Searches what `opening` opens, for `top_k` sources unless a question wishes otherwise."""
+
+    def __init__(
+        self, opening: Opening[Retriever], top_k: int, redactor: Redactor, visitors: Visitors
+    ) -> None:
+        self.opening = opening
+        self._top_k = top_k
+        self._redactor = redactor
+        self._visitors = visitors
+        self._searching = asyncio.Semaphore(SEARCHES)
+
+    @property
+    def collections(self) -> list[str]:
+        """The collections that may be asked; none while the library is being opened."""
+        if not self.opening.done or self.opening.failed:
+            return []
+        return self.opening.wait().collections
+
+    async def ready(self, user: str | None) -> AsyncGenerator[Waiting]:
+        """How far the library is, until it is open. Raises TooManyQuestions if `user`, a name or an
+        address, may not ask now; None may always."""
+        if user is not None:
+            await self._visitors.admit(user)
+        async for waiting in self.opening.waiting():
+            yield waiting
+
+    async def search(
+        self, question: str, options: Options = DEFAULTS, user: str | None = None
+    ) -> Findings:
+        """The passages alone, for a door that wants no answer. Raises HeadwaterError."""
+        request_id.begin()
+        question = checked(question)
+        async for _ in self.ready(user):
+            pass
+        return await self.find(question, options)
+
+    async def find(self, query: str, options: Options) -> Findings:
+        """The passages for `query`, redacted, with the verdict. Raises HeadwaterError."""
+        top_k = options.top_k or self._top_k
+        async with self._searching:
+            findings = await asyncio.to_thread(
+                self.opening.wait().search, query, top_k, options.collection
+            )
+        return self._redactor.findings(findings)
+
+    async def aclose(self) -> None:
+        """Closes the connections to where the limits count."""
+        await self._visitors.aclose()
+
+
+class Search:
+    """The search for one question, and what it found once its `events` are over.
+
+    `rewriting` is what a model took to rewrite a follow-up, `seconds` what the search took.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        author: Author,
+        question: str,
+        turns: Sequence[Turn],
+        language: Language,  # of the answer
+        options: Options,
+    ) -> None:
+        self._searcher, self._author = searcher, author
+        self._retriever = searcher.opening.wait()
+        self._question, self._turns = question, turns
+        self._language, self._options = language, options
+        self._findings: Findings | None = None
+        self.rewriting = NOTHING
+        self.seconds: float | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the documents hold no answer."""
+        return self._findings is not None and self._findings.verdict == "refuse"
+
+    async def events(self) -> AsyncGenerator[Searching | SourcesFound | WithoutDocuments]:
+        """What is searched, then the sources."""
+        if not self._options.documents:
+            yield WithoutDocuments()
+            return
+        start, query = time.perf_counter(), self._question
+        yield Searching(query)
+        findings = await self._searcher.find(query, self._options)
+        if followup.needed(query, self._turns, findings):
+            query, self.rewriting = await self._author.rewritten(
+                query, self._turns, self._language, self._options
+            )
+        if rewritten := query != self._question:
+            yield Searching(query)
+            alone, findings = findings.verdict, await self._searcher.find(query, self._options)
+            if alone == "refuse" and findings.verdict == "answer":
+                # What matches may be the words of the question before.
+                findings = replace(findings, verdict="weak")
+        self.seconds = time.perf_counter() - start
+        self._findings = findings
+        yield SourcesFound(findings, rewritten)
+
+    def brief(self) -> Brief:
+        """What is to be answered, from what was found."""
+        return Brief(
+            self._question,
+            self._language,
+            self._turns,
+            self._options,
+            self._findings,
+            self._retriever.relevance,
+            self._retriever.edition,
+        )
+
+    def support(self, sentence: str, sources: Sequence[Source]) -> Sequence[Support]:
+        """Whether each of `sources` supports `sentence`."""
+        return supports(self._retriever, sentence, sources)

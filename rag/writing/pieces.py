@@ -1,0 +1,94 @@
+"""What a writer is given for one answer, and the pieces that it gives. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..events import FinishReason, Queued
+from ..types import Findings, Language, Options, Source, Turn, Usage
+
+# How well each text fits a question, shape (len(texts),).
+Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says), what
+    was counted, and its price in US dollars where that is known. A `cached` one cost nothing."""
+
+    reason: str
+    usage: Usage | None = None
+    price: float | None = None
+    cached: bool = False
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """The reason as an answer gives it."""
+        match self.reason:
+            case "length" | "content_filter":
+                return self.reason
+            case _:
+                return "stop"
+
+    def price_with(self, other: Ending) -> float | None:
+        """The sum of the prices that are known; None if none is."""
+        known = [each.price for each in (self, other) if each.price is not None]
+        return sum(known) if known else None
+
+
+NOTHING = Ending("stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The model will not answer; the text after this says so."""
+
+
+Piece = str | Queued | Declined | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What is to be answered, and from what. `findings` are None if the user wishes no documents;
+    `edition` names what the library holds."""
+
+    question: str
+    language: Language  # of the answer
+    turns: Sequence[Turn]
+    options: Options
+    findings: Findings | None
+    relevance: Relevance
+    edition: str
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """What the answer may cite."""
+        return self.findings.sources if self.findings else ()
+
+
+class Author(Protocol):
+    """Who writes the answers: a model (rag.writing.writer) or the documents themselves, quoted
+    (rag.writing.extractive)."""
+
+    @property
+    def name(self) -> str | None:
+        """The model's; None if there is none."""
+
+    def check(self, options: Options) -> None:
+        """Raises QuestionError if these options cannot be met."""
+
+    def write(self, brief: Brief) -> AsyncGenerator[Piece]:
+        """The text in pieces, among them the places in line, and at most one Ending, the last."""
+
+    async def rewritten(
+        self, question: str, turns: Sequence[Turn], language: Language, options: Options
+    ) -> tuple[str, Ending]:
+        """A follow-up as a query that stands alone, and what it took to make it."""
+
+    async def aclose(self) -> None:
+        """Closes what is open."""

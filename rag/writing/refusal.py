@@ -1,0 +1,25 @@
+"""What is said where the documents hold no answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from ..types import Language
+from .pieces import Brief, Declined, Piece
+
+_REFUSAL: dict[Language, str] = {
+    "en": "I found no relevant information in the documents.",
+    "vi": "Tôi không tìm thấy thông tin liên quan trong tài liệu.",
+}
+_SCORES: dict[Language, str] = {
+    "en": "The nearest passages score {:.2f}; {:.2f} is needed.",
+    "vi": "Đoạn gần nhất đạt {:.2f} điểm; cần {:.2f}.",
+}
+
+
+async def refusal(brief: Brief) -> AsyncGenerator[Piece]:
+    """That nothing was found, and by how much the nearest passages missed."""
+    yield Declined()
+    if findings := brief.findings:
+        scores = _SCORES[brief.language].format(findings.best_score, findings.threshold)
+        yield f"{_REFUSAL[brief.language]} {scores}"

@@ -1,0 +1,58 @@
+"""Each thing that is mended in Gradio is checked at the start, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from starlette.applications import Starlette
+
+from rag.errors import PageError
+from rag.page import gradio_internals
+from rag.page.gradio_internals import gr
+
+
+def built() -> gr.ChatInterface:
+    return gr.ChatInterface(lambda question, history: question, save_history=True)
+
+
+def without_stop(demo: gr.ChatInterface) -> None:
+    for event in demo.fns.values():
+        event.cancels = []
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda demo: delattr(demo.state_holder, "session_data"), "session_data"),
+        (lambda demo: delattr(demo, "saved_conversations"), "saved_conversations"),
+        (lambda demo: delattr(demo, "new_chat_button"), "new_chat_button"),
+        (without_stop, "Stop that cancels"),
+    ],
+)
+def test_another_gradio_is_named_with_what_it_lacks(
+    change: Callable[[gr.ChatInterface], None], part: str
+) -> None:
+    demo = built()
+    change(demo)
+
+    with pytest.raises(PageError, match=part) as refused:
+        gradio_internals.mend(demo)
+    assert gr.__version__ in refused.value.en and gr.__version__ in refused.value.vi
+
+
+def test_this_gradio_is_mended() -> None:
+    demo = built()
+    gradio_internals.mend(demo)
+    gradio_internals.look_for_work_less_often(demo)
+
+    stop = (demo.textbox._id, "stop")
+    assert not any(event.cancels for event in demo.fns.values() if stop in event.targets)
+    assert demo._queue.sleep_when_free == gradio_internals.POLL_SECONDS
+
+
+def test_an_app_without_gradios_layer_for_origins_is_no_gradio() -> None:
+    app = Starlette()
+    app.middleware_stack = app.build_middleware_stack()
+    with pytest.raises(PageError, match="CustomCORSMiddleware"):
+        gradio_internals.leave_origins_to_us(app)
