@@ -33,14 +33,14 @@ from tests.harness.turns import turn
 from tests.harness.upstream import Upstream
 
 NODE = PROJECT / "tests" / "node"
-# The files that take longest, in that order, begin first: else one worker is alone with one of
-# them at the end.
+# The files that take longest begin first, or one worker would be alone with one of them at the end.
+# Beside the serial tests, with which the first one begins, stand some whose tests are short.
 LONGEST = [
     "whole/test_page.py",
     "doors/test_widget.py",
+    "writing/test_failures.py",
     "whole/test_injection.py",
     "whole/test_click_through.py",
-    "writing/test_failures.py",
     "serving/test_budget.py",
     "doors/test_access.py",
     "whole/test_kill.py",
@@ -61,7 +61,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
     assert all(path.is_file() for path in places), "a file in LONGEST has gone"
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+    def order(item: pytest.Item) -> tuple[int, bool]:
+        place = places.get(item.path, len(places))
+        return place, place == 0 and item.get_closest_marker("serial") is None
+
+    items.sort(key=order)
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")

@@ -237,7 +237,6 @@ def test_what_failed_is_asked_again_and_the_new_answer_takes_its_place(
 
 
 @pytest.mark.parametrize(("mode", "script"), [("stop-writing", ENDLESS), ("stop-waiting", SILENT)])
-@pytest.mark.serial
 def test_stop_closes_the_models_connection_at_once_and_keeps_what_came(
     talk: Talk, upstream: Upstream, mode: str, script: Script
 ) -> None:

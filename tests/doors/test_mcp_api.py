@@ -405,7 +405,6 @@ async def test_a_defect_tells_nothing_of_itself(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.serial
 async def test_cancelling_closes_the_models_connection(
     served: Served, upstream: Upstream, stage: str
 ) -> None:
@@ -428,7 +427,6 @@ async def test_cancelling_closes_the_models_connection(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.serial
 async def test_a_client_that_hangs_up_closes_the_models_connection(
     served: Served, upstream: Upstream, stage: str
 ) -> None:
@@ -446,7 +444,6 @@ async def test_a_client_that_hangs_up_closes_the_models_connection(
         await closed(served, upstream, left, f"hung up, {stage}")
 
 
-@pytest.mark.serial
 async def test_a_session_that_is_ended_closes_the_models_connection(
     served: Served, upstream: Upstream
 ) -> None:

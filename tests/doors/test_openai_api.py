@@ -486,7 +486,6 @@ def test_what_is_not_there_is_told_as_openai_tells_it(client: openai.OpenAI, url
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("silent", [False, True], ids=["writing", "silent"])
-@pytest.mark.serial
 def test_a_client_that_leaves_closes_the_models_connection(
     url: str, upstream: Upstream, stream: bool, silent: bool
 ) -> None:

@@ -468,7 +468,14 @@ def ask_for(tab: Page, document: Hostile) -> None:
     tab.wait_for_function(ANSWERED, arg=rows)
 
 
-@pytest.mark.parametrize("model", [True, False], ids=["repeated by a model", "quoted"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(True, id="repeated by a model"),
+        # It shows less: passages, as the other does too, and quotes, whose markup is tested above.
+        pytest.param(False, id="quoted", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_runs_or_leaves_on_one_page_with_all_of_them(
     phone: Page, hostile: Reading, parrot: Upstream, elsewhere: Elsewhere, model: bool
 ) -> None:

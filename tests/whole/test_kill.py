@@ -186,6 +186,7 @@ def documents_of_revision(store: Path, place: Path, revision: int) -> int:
     return len({c.document for c in chunks if f"revision {revision}." in c.text})
 
 
+@pytest.mark.slow  # it loads everything, to run what the test above kills
 @pytest.mark.timeout(600)
 def test_the_command_itself_survives_a_kill(
     tmp_path: Path, known_model: Callable[[Path], None], embedder: Embedder

@@ -268,7 +268,6 @@ def test_a_stopped_answer_stays_in_the_conversation(
 
 
 @pytest.mark.parametrize("stage", ["waiting", "streaming", "silent"])
-@pytest.mark.serial
 def test_a_client_that_hangs_up_closes_the_upstream(
     with_model: str, upstream: Upstream, stage: str
 ) -> None:

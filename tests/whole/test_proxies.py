@@ -130,7 +130,6 @@ def test_a_token_arrives_before_the_next_one_is_written(
 
 @pytest.mark.parametrize(("path", "body"), DOORS, ids=["v1", "chat"])
 @pytest.mark.parametrize("silent", [False, True], ids=["writing", "silent"])
-@pytest.mark.serial
 def test_a_client_that_leaves_closes_the_models_connection_through_nginx(
     site: str, upstream: Upstream, path: str, body: dict[str, Any], silent: bool
 ) -> None:
@@ -146,7 +145,6 @@ def test_a_client_that_leaves_closes_the_models_connection_through_nginx(
 
 
 @pytest.mark.anyio
-@pytest.mark.serial
 async def test_an_assistant_that_hangs_up_closes_the_models_connection_through_nginx(
     site: str, upstream: Upstream
 ) -> None:
