@@ -34,7 +34,7 @@ from tests.harness.upstream import Upstream
 
 NODE = PROJECT / "tests" / "node"
 # The files that take longest begin first, or one worker would be alone with one of them at the end.
-# Beside the serial tests, with which the first one begins, stand some whose tests are short.
+# Those with serial tests come last: all workers wait for one of these, and it for their tests.
 LONGEST = [
     "whole/test_page.py",
     "doors/test_widget.py",
@@ -42,7 +42,8 @@ LONGEST = [
     "whole/test_injection.py",
     "whole/test_click_through.py",
     "serving/test_budget.py",
-    "doors/test_access.py",
+    "writing/test_model.py",
+    "serving/test_line.py",
     "whole/test_kill.py",
     "whole/test_commands.py",
     "whole/test_operating.py",
@@ -61,10 +62,10 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
     assert all(path.is_file() for path in places), "a file in LONGEST has gone"
+    serial = {item.path for item in items if item.get_closest_marker("serial")}
 
-    def order(item: pytest.Item) -> tuple[int, bool]:
-        place = places.get(item.path, len(places))
-        return place, place == 0 and item.get_closest_marker("serial") is None
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        return item.path in serial, places.get(item.path, len(places))
 
     items.sort(key=order)
     for item in items:

