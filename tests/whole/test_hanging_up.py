@@ -15,8 +15,8 @@ from tests.harness.browser import answer, ask, finished, served, visit
 from tests.harness.upstream import Script, Upstream, words
 from tests.harness.wire import asked, said
 
-# Seconds from Stop or a closed tab to the closed socket of the model: some 50 ms, beside other tests
-# ten times that. Who is not noticed stays until the next token, here for a minute.
+# Seconds from Stop or a closed tab to the closed socket of the model: some 50 ms, with other tests
+# beside it ten times that. Who is not noticed stays until the next token, here for a minute.
 CLOSED_WITHIN = 2.0
 SLOW = Script(tokens=words("It begins: a slow answer that goes on [1]. " * 40), delay=0.05)
 SILENT = Script(tokens=words("It begins and then nothing comes."), silent_after=3)
