@@ -126,6 +126,7 @@ except EmbedderError as error:
 """
 
 
+@pytest.mark.slow  # a process of its own loads all libraries
 def test_an_unknown_model_is_refused_in_a_sentence_when_there_is_no_network() -> None:
     asked = subprocess.run(
         [sys.executable, "-c", WITHOUT_NETWORK],
@@ -133,7 +134,7 @@ def test_an_unknown_model_is_refused_in_a_sentence_when_there_is_no_network() ->
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert "“no-such-model-here” (HEADWATER_EMBEDDING_MODEL) cannot be loaded" in asked.stdout
     assert "Traceback" not in asked.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from torch import Tensor
 
 from rag.retrieval import models
 from rag.retrieval.embedder import BATCH, SentenceEmbedder
-from rag.retrieval.models import PACKAGED
+from rag.retrieval.models import PACKAGED, PRECISIONS
 from rag.retrieval.recording import Recording, operations, pack, record
 from rag.settings import PROJECT
 from tests.harness.lacking import lacking
@@ -35,8 +37,9 @@ class Whimsical(Dense):
 
 
 @pytest.fixture(scope="module")
-def model() -> SentenceTransformer:
-    return models.load(PACKAGED, None)
+def model(whole_run: Path, embedder: SentenceEmbedder) -> SentenceTransformer:
+    """Of the precision that was measured when the run began."""
+    return models.load(PACKAGED, whole_run)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_without_one_dnn_they_stay_as_they_are(
 def test_a_model_in_half_precision_is_recorded_too(
     model: SentenceTransformer, tmp_path: Path
 ) -> None:
-    half = models.load(PACKAGED, None).bfloat16()
+    half = copy.deepcopy(model).bfloat16()
     assert record(half, lambda texts: half.preprocess(list(texts)), tmp_path / "half.pt")
     with torch.inference_mode():
         given = Recording(tmp_path / "half.pt").vectors([LONG, "Why"])
@@ -106,8 +109,11 @@ def test_a_model_that_a_recording_does_not_show_is_not_recorded(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_embedder_records_once_and_the_next_one_starts_with_it(tmp_path: Path) -> None:
+def test_an_embedder_records_once_and_the_next_one_starts_with_it(
+    tmp_path: Path, whole_run: Path
+) -> None:
     texts = ["When is high tide at the harbour?", "Khi nào triều lên?", LONG]
+    shutil.copy(whole_run / PRECISIONS, tmp_path)
     first = SentenceEmbedder(store=tmp_path)
     wanted = first.embed(texts)
     first.record()
@@ -123,13 +129,13 @@ def test_an_embedder_records_once_and_the_next_one_starts_with_it(tmp_path: Path
         assert np.allclose(np.linalg.norm(embedder.embed(texts), axis=1), 1, atol=1e-5)
 
 
-def test_a_damaged_recording_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_recording_is_made_anew(tmp_path: Path, whole_run: Path) -> None:
     kept = models.recording(PACKAGED, tmp_path)
     assert kept
-    for damage in (b"", b"PK\x03\x04 not a recording"):
-        kept.write_bytes(damage)
-        embedder = SentenceEmbedder(store=tmp_path)
-        assert embedder._model is not None
+    shutil.copy(whole_run / PRECISIONS, tmp_path)  # not measured again
+    kept.write_bytes(b"PK\x03\x04 not a recording")
+    embedder = SentenceEmbedder(store=tmp_path)
+    assert embedder._model is not None
     embedder.record()
     assert SentenceEmbedder(store=tmp_path)._model is None
 
@@ -147,8 +153,10 @@ print(sorted({"sentence_transformers", "transformers", "sklearn"} & set(sys.modu
 """
 
 
-def test_a_start_with_a_recording_loads_only_torch(tmp_path: Path) -> None:
-    SentenceEmbedder(store=tmp_path).record()
+def test_a_start_with_a_recording_loads_only_torch(
+    tmp_path: Path, known_model: Callable[[Path], None]
+) -> None:
+    known_model(tmp_path)
     command = [sys.executable, "-c", LIGHT, str(tmp_path)]
     result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
