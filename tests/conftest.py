@@ -36,13 +36,14 @@ NODE = PROJECT / "tests" / "node"
 # The files that take longest begin first, or one worker would be alone with one of them at the end.
 # Those with serial tests come last: all workers wait for one of these, and it for their tests.
 LONGEST = [
-    "whole/test_page.py",  # one worker records the model meanwhile, which these two do not need:
-    "doors/test_widget.py",
+    "whole/test_page.py",  # it records the model first, which these two do not need:
+    "serving/test_budget.py",
     "text/test_redaction.py",
+    "doors/test_widget.py",
     "writing/test_failures.py",
     "whole/test_injection.py",
     "whole/test_click_through.py",
-    "serving/test_budget.py",
+    "doors/test_access.py",
     "writing/test_model.py",
     "serving/test_line.py",
     "whole/test_hanging_up.py",
@@ -57,8 +58,8 @@ LONGEST = [
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: two more than there are processors, for many tests only wait."""
-    return (os.cpu_count() or 1) + 2
+    """Of `-n auto`: one more than there are processors, for many tests only wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

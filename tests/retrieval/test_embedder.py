@@ -9,18 +9,20 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
 
 from rag.errors import EmbedderError
 from rag.retrieval import models
 from rag.retrieval.embedder import BATCH, SentenceEmbedder
 from rag.retrieval.models import PACKAGED, PRECISIONS
 from rag.settings import PROJECT
+
+if TYPE_CHECKING:  # it takes seconds to load, in each of the workers
+    from sentence_transformers import SentenceTransformer
 
 
 def test_vectors_are_of_length_one_and_of_the_models_dimension(embedder: SentenceEmbedder) -> None:
@@ -180,6 +182,8 @@ def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     embedder: SentenceEmbedder, tmp_path: Path
 ) -> None:
     models.load(PACKAGED, None).save(str(tmp_path / "plain"))
+    from sentence_transformers import SentenceTransformer
+
     wanted = SentenceTransformer(
         str(tmp_path / "plain"),
         device="cpu",

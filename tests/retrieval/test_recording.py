@@ -8,13 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
 from rag.retrieval import models
@@ -24,16 +22,10 @@ from rag.retrieval.recording import Recording, operations, pack, record
 from rag.settings import PROJECT
 from tests.harness.lacking import lacking
 
+if TYPE_CHECKING:  # it takes seconds to load, in each of the workers
+    from sentence_transformers import SentenceTransformer
+
 LONG = "tide " * 150
-
-
-class Whimsical(Dense):
-    """Does to long texts what a recording of short ones does not show."""
-
-    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if features["attention_mask"].shape[1] > 100:
-            features["sentence_embedding"] = features["sentence_embedding"].flip(1)
-        return features
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +95,17 @@ def test_a_model_in_half_precision_is_recorded_too(
 def test_a_model_that_a_recording_does_not_show_is_not_recorded(
     model: SentenceTransformer, tmp_path: Path
 ) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    class Whimsical(Dense):
+        """Does to long texts what a recording of short ones does not show."""
+
+        def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+            if features["attention_mask"].shape[1] > 100:
+                features["sentence_embedding"] = features["sentence_embedding"].flip(1)
+            return features
+
     whimsical = SentenceTransformer(modules=[*model, Whimsical(384, 384)], device="cpu")
     file = tmp_path / "recording.pt"
     assert not record(whimsical, lambda texts: whimsical.preprocess(list(texts)), file)
