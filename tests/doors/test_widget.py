@@ -569,7 +569,7 @@ def test_what_another_tab_does_meanwhile_is_kept(
         ask(other, "Quick")
         finished(other)
         expected = ["First", "Quick", "Slow"]
-        # What one tab keeps reaches the other by way of Chromium's other processes, in its own time.
+        # What one tab keeps reaches the other by way of other processes of Chromium, in its time.
         tab.wait_for_function("Object.values(localStorage).some((kept) => kept.includes('Quick'))")
     door.go.set()
     finished(tab)
