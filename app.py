@@ -29,8 +29,7 @@ from rag.doors.probes import probes
 from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
-from rag.page import gradio_internals, look
-from rag.page import sidebar as shelf
+from rag.page import gradio_internals, look, sidebar
 from rag.page.gradio_internals import gr
 from rag.page.hang_up import HangUp
 from rag.page.screen import Message, Screen, turns_of, without_documents
@@ -141,7 +140,7 @@ class Page:
         # Asked once and first: what is read meanwhile is in the list, or the timer renews it.
         busy = reading.busy
         problems = [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]]
-        content = shelf.content(
+        content = sidebar.content(
             reading.documents(), reading.progress if busy else None, problems, reading.error
         )
         return content, gr.Timer(active=busy)

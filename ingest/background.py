@@ -13,9 +13,9 @@ from rag.events import Waiting
 from rag.retrieval import profiles
 from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.retriever import Retriever
+from rag.retrieval.start import open_store
 from rag.settings import Settings
 from rag.store.library import Library
-from rag.store.lock import hold
 from rag.store.opening import Opening, Report
 from rag.store.store import Store
 from rag.types import Document
@@ -117,17 +117,13 @@ class Reading:
         """The store and the embedding model, opened once; what failed may be tried again."""
         if self._index and self._embedder:
             return self._index, self._embedder
-        store, url = self._settings.store_dir, self._settings.chroma_url
-        held = hold(store)  # first: loading the model takes seconds
-        try:
-            if (embedder := self._embedder) is None:
-                embedder = self._embedder = self._load(self._settings.embedding_model, store)
-            address = str(url) if url else None
-            self._index = Store(store, embedder.name, embedder.dimension, address, held)
-        except BaseException:
-            held.release()
-            raise
+        self._index, embedder = open_store(self._settings, self._model)
         return self._index, embedder
+
+    def _model(self, name: str, store: Path) -> Embedder:
+        if self._embedder is None:
+            self._embedder = self._load(name, store)
+        return self._embedder
 
     def _read_again(self) -> None:
         assert self._index and self._embedder

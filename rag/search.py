@@ -130,13 +130,13 @@ class Search:
     def brief(self) -> Brief:
         """What is to be answered, from what was found."""
         return Brief(
-            self._question,
-            self._language,
-            self._turns,
-            self._options,
-            self._findings,
-            self._retriever.relevance,
-            self._retriever.edition,
+            question=self._question,
+            language=self._language,
+            turns=self._turns,
+            options=self._options,
+            findings=self._findings,
+            relevance=self._retriever.relevance,
+            edition=self._retriever.edition,
         )
 
     def support(self, sentence: str, sources: Sequence[Source]) -> Sequence[Support]:

@@ -21,7 +21,7 @@ from ..errors import HeadwaterError
 from ..events import Event, Failed, Waiting, as_json, findings_as_json
 from ..types import Language, Options
 from . import terminal
-from .shared import AsJson, Parts, opened, parts_of, prepare, retrieving, told
+from .shared import AsJson, Parts, loading, opened, parts_of, prepare, retrieving, say, told
 
 if TYPE_CHECKING:
     from ..answer import Answerer
@@ -118,12 +118,12 @@ def _ask_batch(parts: Parts, file: Path, options: Options) -> None:
 
         with retrieving(parts, settings) as retriever:
             outcome = asyncio.run(answers(retriever))
-    terminal.say(
+    say(
         f"{outcome.answered} answered, {outcome.skipped} were answered before, "
         f"{outcome.failed} failed. All answers: {out}"
     )
     if outcome.stopped_by:
-        terminal.say(f"Stopped, the others would fail as well: {outcome.stopped_by}")
+        say(f"Stopped, the others would fail as well: {outcome.stopped_by}")
         raise typer.Exit(2)
     if outcome.failed:
         raise typer.Exit(1)
@@ -211,9 +211,7 @@ def evaluate(
             case _:
                 assert_never(kind)
     if measured.kept:
-        terminal.say(
-            f"Kept in {measured.kept}, for what starts from now on. Delete that file to go back."
-        )
+        say(f"Kept in {measured.kept}, for what starts from now on. Delete that file to go back.")
     if in_json:
         terminal.print_json(measured.values)
     else:
@@ -237,7 +235,7 @@ async def _answer(
 
 
 def _answerer(settings: Settings, retriever: Retriever, **patience: float) -> Answerer:
-    with terminal.loading():
+    with loading():
         from ..assembly import assemble
         from ..serving.metrics import Metrics
         from ..store.opening import Opening

@@ -4,7 +4,11 @@ and how an error is said. What is heavy is imported when it is needed."""
 from __future__ import annotations
 
 import logging
+import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 
 from ..errors import HeadwaterError
+from ..retrieval.start import open_store
 from ..serving.request_id import log_to_stderr
-from ..store.lock import hold
-from .terminal import loading, printable, say
 
 if TYPE_CHECKING:
     from ..retrieval.embedder import Embedder
@@ -25,9 +31,44 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..store.store import Store
 
-__all__ = ["printable", "say"]  # ingest draws with them as well
-
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
+
+
+# What would steer a terminal instead of being read on it; a file name or a model may send anything.
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def say(sentence: str) -> None:
+    """One line on stderr, from Headwater."""
+    print(f"headwater: {' '.join(printable(sentence).split())}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """`text` without the characters that would steer a terminal."""
+    return STEERING.sub("", text)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While libraries are loaded, an interrupt ends the process at once: the exception that it is
+    elsewhere may break one in the middle, and come out as a traceback of that. Nothing is left half
+    done then. Only the main thread can say so to the process; in another one nothing is changed."""
+
+    def end(*_: object) -> None:
+        codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
+        Console(stderr=True).control(Control(*codes, (ControlType.SHOW_CURSOR,)))
+        os._exit(130)
+
+    before = signal.getsignal(signal.SIGINT)
+    in_background = before is signal.SIG_IGN  # started by a script that goes on
+    if in_background or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _settings() -> Settings:
@@ -77,18 +118,12 @@ def prepare(verbose: bool) -> None:
 @contextmanager
 def opened(parts: Parts, settings: Settings) -> Iterator[tuple[Store, Embedder]]:
     """The store and the embedding model of `settings`; the store is given back at the end."""
-    store = settings.store_dir
-    held = hold(store)  # first: a second process is refused before it has loaded anything
-    try:
-        with loading():
-            from ..store.store import Store
 
-            embedder = parts.embedder(settings.embedding_model, store)
-        url = str(settings.chroma_url) if settings.chroma_url else None
-        index = Store(store, embedder.name, embedder.dimension, url, held)
-    except BaseException:
-        held.release()
-        raise
+    def load(name: str, store: Path) -> Embedder:
+        with loading():
+            return parts.embedder(name, store)
+
+    index, embedder = open_store(settings, load)
     with index:
         yield index, embedder
 

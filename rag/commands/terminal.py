@@ -6,20 +6,12 @@ Knows no command and asks nothing; only draws.
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, assert_never
 
 from rich import box
 from rich.console import Console, Group
-from rich.control import Control
-from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -39,50 +31,15 @@ from ..text import markdown, summary, tokens
 from ..text.language import marks
 from ..text.redaction import unmasked
 from ..types import Findings
+from .shared import STEERING, printable, say
 
 EXCERPT = 200  # characters of a passage
 LEAD = 40  # of them before the first word that the question also has
-
-# What would steer a terminal instead of being read on it; a file name or a model may send anything.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def say(sentence: str) -> None:
-    """One line on stderr, from Headwater."""
-    print(f"headwater: {' '.join(printable(sentence).split())}", file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """`text` without the characters that would steer a terminal."""
-    return _STEERING.sub("", text)
 
 
 def print_json(values: dict[str, object]) -> None:
     """One object on one line."""
     print(json.dumps(values, ensure_ascii=False), flush=True)
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """While libraries are loaded, an interrupt ends the process at once: the exception that it is
-    elsewhere may break one in the middle, and come out as a traceback of that. Nothing is left half
-    done then. Only the main thread can say so to the process; in another one nothing is changed."""
-
-    def end(*_: object) -> None:
-        codes = (ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)
-        Console(stderr=True).control(Control(*codes, (ControlType.SHOW_CURSOR,)))
-        os._exit(130)
-
-    before = signal.getsignal(signal.SIGINT)
-    in_background = before is signal.SIG_IGN  # started by a script that goes on
-    if in_background or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class Terminal:
@@ -204,7 +161,7 @@ def _excerpt(text: str, query: str) -> Text:
     end = min(start + EXCERPT, len(text))
     if end < len(text) and (space := text.rfind(" ", start + LEAD, end)) > 0:
         end = space
-    passage = Text(re.sub(r"\s", " ", _STEERING.sub(" ", text)), style="dim")
+    passage = Text(re.sub(r"\s", " ", STEERING.sub(" ", text)), style="dim")
     for mark_start, mark_end in spans:
         passage.stylize("bold", mark_start, mark_end)
     ends = ("…" if start else "", "…" if end < len(text) else "")

@@ -20,8 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .. import __version__
 from ..answer import Answerer
 from ..settings import Settings
-from . import ai_sdk as ui_stream
-from . import openai_api, search_api, widget
+from . import ai_sdk, openai_api, search_api, widget
 from .access import Access, hashed
 from .body import Limited
 from .errors import problem
@@ -66,7 +65,7 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
     key = Depends(HTTPBearer(auto_error=False))  # only described by it; the gate asks for it
     for router in (
         openai_api.router(answerer, models),
-        ui_stream.router(answerer),
+        ai_sdk.router(answerer),
         search_api.router(answerer),
     ):
         described.include_router(router, dependencies=[key])

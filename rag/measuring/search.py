@@ -149,20 +149,17 @@ def require(documents: Set[str], index: Store) -> None:
 
 class _Prepared:
     """An embedder that has embedded the questions beforehand: in batches that is several times as
-    fast, and each may be asked twice. It knows no other text."""
+    fast, and each may be asked twice."""
 
     def __init__(self, embedder: Embedder, asked: Sequence[Question]) -> None:
         self.name, self.dimension = embedder.name, embedder.dimension
+        self.record, self.embed, self._begin = embedder.record, embedder.embed, embedder.begin
         texts = list({q.text for q in asked})
         self._known = dict(zip(texts, embedder.embed(texts), strict=True))
 
-    def record(self) -> None:
-        pass
-
-    def embed(self, texts: Sequence[str], progress: object = None) -> Vectors:
-        raise NotImplementedError
-
     def begin(self, question: str) -> Future[Vectors]:
+        if question not in self._known:
+            return self._begin(question)
         known: Future[Vectors] = Future()
         known.set_result(self._known[question])
         return known

@@ -7,8 +7,8 @@ import html
 from collections.abc import Collection, Sequence
 
 from ..text import markdown
-from ..text import redaction as redact
 from ..text.language import Span, marks
+from ..text.redaction import unmasked
 from ..types import Findings, Source
 
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
@@ -35,7 +35,7 @@ def content(
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)
-    query = redact.unmasked(findings.query)
+    query = unmasked(findings.query)
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
     lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:
@@ -60,7 +60,7 @@ def _line(text: str) -> str:
 def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
-    spans = marks(redact.unmasked(text), query)
+    spans = marks(unmasked(text), query)
     start, end = _excerpt(text, spans)
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))

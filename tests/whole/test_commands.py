@@ -24,8 +24,7 @@ from typer.testing import CliRunner, Result
 
 from ingest.__main__ import app as ingest_app
 from rag.commands.app import app as rag_app
-from rag.commands.shared import Parts
-from rag.commands.terminal import loading
+from rag.commands.shared import Parts, loading
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, load_settings
 from tests.harness.upstream import Script, Upstream
@@ -406,7 +405,7 @@ def test_an_interrupted_command_ends_silently(place: Place, reading: Reading) ->
 
 SWALLOWS = """
 import signal, sys, time
-from rag.commands.terminal import loading
+from rag.commands.shared import loading
 if sys.argv[1:]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 with loading():
