@@ -23,9 +23,7 @@ from .text.redaction import Redactor
 from .types import Options, Turn
 from .writing.cache import AnswerCache
 from .writing.extractive import Quotes
-from .writing.model import Model
 from .writing.pieces import Author
-from .writing.writer import Writer
 
 PATIENCE = 30.0  # seconds that a reader waits in line, and again for the model's budget
 
@@ -45,6 +43,9 @@ def assemble(
     redactor = Redactor(settings.redact)
     author: Author = Quotes()
     if settings.has_model:
+        from .writing.model import Model  # openai: half a second that a laptop without one saves
+        from .writing.writer import Writer
+
         rpm, tpm = settings.upstream_rpm, settings.upstream_tpm
         budget = Budget(
             limits,

@@ -19,6 +19,7 @@ import pytest
 from filelock import FileLock
 
 from ingest import sync
+from rag.page import gradio_internals  # noqa: F401  # Gradio is imported quickly there
 from rag.retrieval import models
 from rag.retrieval.embedder import SentenceEmbedder
 from rag.retrieval.models import PRECISIONS

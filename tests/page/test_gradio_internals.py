@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +12,23 @@ from starlette.applications import Starlette
 from rag.errors import PageError
 from rag.page import gradio_internals
 from rag.page.gradio_internals import gr
+from rag.settings import PROJECT
+
+
+def test_importing_gradio_writes_no_stubs_and_leaves_nothing_changed() -> None:
+    code = """if True:
+        import gc, inspect, sys
+        found, written = inspect.getfile, []
+        sys.addaudithook(
+            lambda event, of: written.append(of[0])
+            if event == "open" and str(of[0]).endswith(".pyi")
+            else None
+        )
+        import rag.page.gradio_internals
+        assert inspect.getfile is found and gc.isenabled()
+        assert not written, written
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True, timeout=60)
 
 
 def built() -> gr.ChatInterface:
