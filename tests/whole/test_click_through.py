@@ -35,8 +35,8 @@ PROMPT = Script(tokens=words(SAYS), delay=0.005)
 # A line that fills without a word that could begin the next one, so that nothing moves.
 SLOW = Script(tokens=[*words(f"{SAYS}\n\n"), *["."] * 100], delay=0.05)
 MEASURED = [
-    DATA / "retrieval-and-citations.pdf",
-    DATA / "vi-quyen-rieng-tu.pdf",
+    pytest.param(DATA / "retrieval-and-citations.pdf", marks=pytest.mark.slow),
+    pytest.param(DATA / "vi-quyen-rieng-tu.pdf", marks=pytest.mark.slow),
     pytest.param(PDFS / "sample_multicolumn.pdf", marks=needs_samples),
 ]
 

@@ -138,7 +138,7 @@ def held(store: Path, embedder: Embedder) -> tuple[object, object, object]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_kills_and_one_reading_in_peace_give_the_library_of_one_reading_in_peace(
     readers: Readers, embedder: Embedder, tmp_path: Path, kills: int
 ) -> None:

@@ -357,7 +357,7 @@ def test_an_early_question_waits_for_the_reading_and_is_kept_over_a_restart(
     }
     known_model(tmp_path / "store")
     (tmp_path / "data").mkdir()
-    for document in sorted((PROJECT / "data").glob("*.md")):
+    for document in sorted((PROJECT / "data").glob("*-*.md"))[:4]:
         shutil.copy(document, tmp_path / "data")
     with process(port, ["app.py"], environment):
         visit(tab, url)

@@ -4,11 +4,13 @@ what came stays, a sentence of its kind stands under it, and the next question i
 from __future__ import annotations
 
 import asyncio
+import html
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
 from ingest.background import Reading
@@ -80,6 +82,9 @@ CASES = [
     *(pytest.param(case, id=f"{case.name} before") for case in BEFORE),
     *(pytest.param(case, id=f"{case.name} midway") for case in MIDWAY),
 ]
+# What a browser may show in its own way.
+SEEN = [case for case in CASES if case.id in ("server error before", "network midway",
+        "cut character midway", "timeout midway")]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +108,38 @@ def fails(upstream: Upstream, script: Script) -> None:
 
 
 @pytest.fixture(scope="module")
-def open_tab(browser: Browser, reading: Reading, upstream: Upstream) -> Iterator[Page]:
+def page(reading: Reading, upstream: Upstream) -> str:
+    return served(reading, OPENAI_BASE_URL=upstream.base_url, cache_seconds=0, **SHORT)
+
+
+@pytest.fixture(scope="module")
+def client(page: str) -> Client:
+    return Client(page, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def open_tab(browser: Browser, page: str) -> Iterator[Page]:
     """One tab for all of them: each failure finds the page that the one before it has left."""
     tab = browser.new_page()
-    visit(tab, served(reading, OPENAI_BASE_URL=upstream.base_url, cache_seconds=0, **SHORT))
+    visit(tab, page)
     yield tab
     tab.close()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_at_the_page(open_tab: Page, upstream: Upstream, case: Case) -> None:
+def test_at_the_page(client: Client, upstream: Upstream, case: Case) -> None:
+    fails(upstream, case.script)
+    sources, *text, note = client.predict(ASKED, api_name="/chat")
+    assert sources["content"].count('<details class="headwater-source') == 5
+    assert ["Half of" in message["content"] for message in text] == [True] * (case in MIDWAY)
+    assert "headwater-failed" in note["content"]
+    assert case.says in html.unescape(note["content"])
+    shown = client.predict(ASKED, api_name="/chat")
+    assert "The next question is answered" in shown[1]["content"]
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_in_the_browser(open_tab: Page, upstream: Upstream, case: Case) -> None:
     fails(upstream, case.script)
     ask(open_tab, ASKED)
     failed = answer(open_tab)
