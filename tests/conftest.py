@@ -48,7 +48,6 @@ LONGEST = [
     "writing/test_model.py",
     "serving/test_line.py",
     "whole/test_hanging_up.py",
-    "whole/test_kill.py",
     "whole/test_commands.py",
     "whole/test_operating.py",
     "measuring/test_search.py",

@@ -33,6 +33,7 @@ from rag.store.library import Library
 from rag.store.store import Store
 
 DOCUMENTS = 30
+KILLS = 20
 QUERIES = [
     "Which pump is checked by the harbour master?",
     "When does the ferry leave the island?",
@@ -137,10 +138,10 @@ def held(store: Path, embedder: Embedder) -> tuple[object, object, object]:
     return documents, texts, results
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_kills_and_one_reading_in_peace_give_the_library_of_one_reading_in_peace(
-    readers: Readers, embedder: Embedder, tmp_path: Path, kills: int
+def test_twenty_kills_and_one_reading_in_peace_give_the_library_of_one_reading_in_peace(
+    readers: Readers, embedder: Embedder, tmp_path: Path
 ) -> None:
     data, store, in_peace = tmp_path / "data", tmp_path / "store", tmp_path / "peace"
     data.mkdir()
@@ -151,7 +152,7 @@ def test_kills_and_one_reading_in_peace_give_the_library_of_one_reading_in_peace
 
     draw = random.Random(20)
     killed, counts = 0, []
-    for revision in range(1, 3 * kills):
+    for revision in range(1, 3 * KILLS):
         # Ever new documents, so that there is something left to do; some stay as they were.
         write_documents(data, revision, spared=draw.choice([0, 0, 10]))
         status, seconds = readers.read(data, store, kill_after=draw.uniform(0, working_time))
@@ -160,11 +161,11 @@ def test_kills_and_one_reading_in_peace_give_the_library_of_one_reading_in_peace
             working_time = min(working_time, seconds)
         killed += status == -signal.SIGKILL
         counts.append(documents_of_revision(store, tmp_path / "copy", revision))
-        if killed == kills:
+        if killed == KILLS:
             break
-    assert killed == kills
+    assert killed == KILLS
     print(f"{working_time:.2f} s of work; read when killed, of {DOCUMENTS}: {counts}")
-    assert len(set(counts)) > kills // 4, "the kills were not spread over the work"
+    assert len(set(counts)) > KILLS // 4, "the kills were not spread over the work"
 
     assert readers.read(data, store)[0] == 0
     assert readers.read(data, in_peace)[0] == 0
