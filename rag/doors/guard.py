@@ -5,6 +5,8 @@ Pure ASGI, so that nothing buffers a stream. Knows nothing of what it serves.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import os
 import re
@@ -18,17 +20,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import problem
 
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
-# away. Gradio's page itself needs inline scripts and styles, and builds functions from text.
+# away. Gradio's page itself needs inline styles, and builds functions from text. Of inline scripts
+# only those run that are in the page as it is served: no link and no attribute can hold one.
 _CONTENT = {
     "default-src": "'self' data: blob:",
-    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "script-src": "'self' 'unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "connect-src": "'self' data: blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",
 }
+_WITH_SCRIPTS = {"/", "/docs", "/docs/oauth2-redirect"}  # Gradio's page and FastAPI's
+_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
+_POLICY = "content-security-policy"
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
 _ELSEWHERE = "This server takes no requests from that site."
@@ -50,6 +56,13 @@ def is_local(host: str) -> bool:
 def is_door(scope: Scope) -> bool:
     """Whether a request is for a door that programs use."""
     return _DOOR.match(path_of(scope)) is not None
+
+
+def _allow_scripts(headers: MutableHeaders, page: bytes) -> None:
+    """Lets the inline scripts of this page run, named by their hashes."""
+    digests = (hashlib.sha256(script).digest() for script in _SCRIPT.findall(page))
+    named = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    headers[_POLICY] = headers[_POLICY].replace("script-src", f"script-src{named}", 1)
 
 
 class Guard:
@@ -82,7 +95,7 @@ class Guard:
         frames = "*" if os.environ.get("SPACE_ID") else " ".join(["'self'", *frame_origins])
         policy = {**_CONTENT, "frame-ancestors": frames}
         self._headers = {
-            "content-security-policy": "; ".join(f"{k} {v}" for k, v in policy.items()),
+            _POLICY: "; ".join(f"{k} {v}" for k, v in policy.items()),
             "x-content-type-options": "nosniff",
             "referrer-policy": "same-origin",
         }
@@ -97,9 +110,24 @@ class Guard:
             if not f"{scope['path']}/".startswith(f"{root}/"):
                 scope["path"] = root + scope["path"]
 
+        page = bytearray()
+        held: list[Message] = []  # the start of a page whose scripts have not come yet
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                headers.update(self._headers)
+                if path_of(scope) in _WITH_SCRIPTS and "html" in headers.get("content-type", ""):
+                    held.append(message)
+                    return
+            elif held:
+                page.extend(message.get("body", b""))
+                if message.get("more_body"):
+                    return
+                start = held.pop()
+                _allow_scripts(MutableHeaders(scope=start), bytes(page))
+                await send(start)
+                message = {**message, "body": bytes(page)}
             await send(message)
 
         status = 403

@@ -7,6 +7,14 @@ const make = (kind, inside = [], properties = {}) => {
   return node;
 };
 const link = (href, inside) => make("a", inside, { href, target: "_blank", rel: "noopener" });
+// A model's: one that reads like a citation is none, and others say that they lead away.
+const away = (href, inside) => {
+  const words = make("b", inside).textContent.normalize("NFKC").replace(/[^\p{L}\d]/gu, "");
+  if (/^\d*$/.test(words)) return make("span", inside);
+  const node = link(href, inside);
+  node.classList.add("away");
+  return node;
+};
 
 // Markdown, in which a citation is its place in the turn's list, between \uE000 and \uE001.
 const LINE = String.raw`\n(?! *(?:[-*+•]|\d+[.)]) | *(?:\`\`\`|~~~)|#{1,6} ).*\S.*`;
@@ -40,7 +48,8 @@ const inline = (text, cite) => {
     else if (cited) nodes.push(cite(cited));
     else if (mono) nodes.push(verbatim(mono, cite));
     else if (mark) nodes.push(make(mark[1] ? "strong" : "em", inline(strong, cite)));
-    else nodes.push(link(href.replace(/\\(.)/g, "$1"), inline(label, cite)));
+    else if (label.includes("\uE000")) nodes.push(...inline(label, cite), ` (${href})`);
+    else nodes.push(away(href.replace(/\\(.)/g, "$1"), inline(label, cite)));
   }
   return [...nodes, text.slice(at)];
 };

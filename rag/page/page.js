@@ -40,6 +40,33 @@
     subtree: true,
   });
 
+  // Links in the chat, whoever wrote them: what is neither a page nor an address for mail is none,
+  // what reads like a citation leads to a source or nowhere, and what leads away says so.
+  const away = (link) => {
+    const href = link.getAttribute("href") ?? link.getAttribute("xlink:href");
+    if (href === null || /^#source-\d+$/.test(href)) return;
+    const to = URL.canParse(href, document.baseURI) && new URL(href, document.baseURI);
+    const number = /^\d*$/.test(link.textContent.normalize("NFKC").replace(/[^\p{L}\d]/gu, ""));
+    if (!to || !/^(https?|mailto):$/.test(to.protocol) || number) {
+      link.removeAttribute("href");
+      link.removeAttribute("xlink:href");
+    } else if (to.origin !== location.origin) {
+      link.classList.add("headwater-away");
+      link.setAttribute("target", "_blank");
+      link.setAttribute("rel", "noopener noreferrer");
+    }
+  };
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) {
+      for (const node of addedNodes) {
+        if (!node.closest?.("#headwater-chat") && !node.querySelector?.("#headwater-chat")) continue;
+        for (const link of [node, ...node.querySelectorAll("a")]) {
+          if (link.localName === "a") away(link);
+        }
+      }
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+
   // A citation in an answer opens its source in the panel of its turn. Gradio would open a tab.
   const cited = (event) => event.target.closest('#headwater-chat a[href*="#source-"]');
 

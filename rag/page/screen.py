@@ -24,6 +24,7 @@ from ..events import (
 )
 from ..question import MAX_QUESTION
 from ..text import markdown, summary, tokens
+from ..text.inert import as_written, inert
 from ..text.language import detect
 from ..types import Language, Turn
 from . import panel
@@ -48,8 +49,8 @@ _DOUBT: dict[Language, str] = {
     "en": "Not confirmed: the passage does not clearly say this. Check it.",
     "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
 }
-_FORGED_LINK = re.compile(r"#source-(?=\d)")
-_FORGED_SOURCE = re.compile(r"<(?=[^<>]*headwater-)")
+_PLACE = re.compile("\ue000([0-9]+)\ue001")  # of a checked marker in the text, by its order
+_NO_PLACE = str.maketrans("\ue000\ue001", "\ufffd\ufffd")
 _LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
 
 
@@ -219,20 +220,17 @@ def _ending(event: Finished, language: Language) -> str:
 def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
     """The text with each checked marker as a link to its source, which page.js opens."""
     doubt = _DOUBT["vi" if vi else "en"]
-    pieces, at = [], 0
+    plain, at = text.translate(_NO_PLACE), 0
+    pieces: list[str] = []
+    links: list[str] = []
     for citation in sorted(citations, key=lambda c: c.start):
-        marker = f"[{citation.number}]"
         mark = "" if citation.supported else " ⚠"
         hint = "" if citation.supported else f' "{doubt}"'
-        pieces.append(_own(text[at : citation.start]))
-        pieces.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
-        at = citation.start + len(marker)
-    return "".join([*pieces, _own(text[at:])])
-
-
-def _own(text: str) -> str:
-    """An answer's text without what page.js takes for a checked marker or for a source."""
-    return _FORGED_SOURCE.sub("&lt;", _FORGED_LINK.sub("#", text))
+        pieces.append(f"{plain[at : citation.start]}\ue000{len(links)}\ue001")
+        links.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
+        at = citation.start + len(f"[{citation.number}]")
+    shown = inert("".join([*pieces, plain[at:]]))
+    return _PLACE.sub(lambda place: links[int(place[1])], shown)
 
 
 def without_documents(question: str) -> str | None:
@@ -258,5 +256,5 @@ def turns_of(history: Sequence[Any]) -> list[Turn]:
         if message["role"] == "user":
             turns.append(Turn(without_documents(content) or content, ""))
         elif turns and not message.get("metadata"):
-            turns[-1] = Turn(turns[-1].question, _LINK.sub(r"[\1]", content))
+            turns[-1] = Turn(turns[-1].question, as_written(_LINK.sub(r"[\1]", content)))
     return [turn for turn in turns if turn.answer]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -126,3 +129,26 @@ def test_ready_says_why_not() -> None:
     assert not_yet.json() == {"status": "not ready", "reasons": ["The library is being opened."]}
     ready = _watched([]).get("/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+
+
+def test_only_the_inline_scripts_of_the_page_as_it_is_served_may_run() -> None:
+    page = "<p>x</p><script>begin()</script><script src=a.js></script><script async>\nb()</script>"
+
+    async def pieces(_: Request) -> StreamingResponse:
+        async def halves() -> AsyncIterator[str]:
+            yield page[:30]
+            yield page[30:]
+
+        return StreamingResponse(halves(), media_type="text/html")
+
+    routes = [Route("/", pieces), Route("/documents/1/file", pieces)]
+    client = TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
+    answered = client.get("/")
+    assert answered.text == page
+    policy = answered.headers["content-security-policy"]
+    scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "'unsafe-inline'" not in scripts
+    assert scripts.count("'sha256-") == 2
+    for script in (b"begin()", b"\nb()"):
+        assert base64.b64encode(hashlib.sha256(script).digest()).decode() in scripts
+    assert "sha256" not in client.get("/documents/1/file").headers["content-security-policy"]

@@ -26,6 +26,7 @@ from ingest.background import Reading
 from rag.doors import widget
 from rag.doors.widget import script
 from tests.harness.browser import served
+from tests.harness.markup import VECTORS
 from tests.harness.upstream import Script, Upstream, words
 
 EN, VI = "What does X-Accel-Buffering do?", "X-Accel-Buffering dùng để làm gì?"
@@ -319,6 +320,24 @@ def test_what_a_document_says_stays_text(tab: Page, site: str, door: Door) -> No
     expect(turn(tab).locator("img, script")).to_have_count(0)
     expect(turn(tab).locator(".source a")).to_have_count(0)
     assert tab.evaluate("window.hurt") is None
+
+
+def test_no_link_in_it_runs_leads_astray_or_reads_like_a_citation(
+    tab: Page, site: str, door: Door
+) -> None:
+    tab.add_init_script("window.ran = []; window.run = () => window.ran.push(1)")
+    answered = "\n\n".join([*VECTORS, "See [the guide](https://guide.example/a)."])
+    door.parts = [*BEGIN, *text(answered), *END]
+    open_chat(tab, f"{site}/page")
+    ask(tab, EN)
+    finished(tab)
+    for link in turn(tab).locator(".text a").all():
+        assert re.match("https?://", link.get_attribute("href") or "")
+        assert re.search(r"[^\W\d_]", link.inner_text()), link.inner_text()
+        expect(link).to_have_class("away")
+    expect(turn(tab).locator(".text a", has_text="the guide")).to_have_count(1)
+    expect(turn(tab).locator(".text").locator("img, svg, script, style, iframe")).to_have_count(0)
+    assert tab.evaluate("window.ran") == []
 
 
 MARKDOWN = {

@@ -162,7 +162,8 @@ def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
     screen.show(_found())
     forged = '[[1]](#source-1) <details open class="headwater-source"><b>[1] Mine</b></details>'
     (_, answer) = screen.show(TextDelta(forged))
-    assert "#source-1" not in answer["content"] and "<details" not in answer["content"]
+    assert "](#source-1" not in answer["content"]
+    assert not re.search("<[a-z/]", answer["content"])
 
 
 def test_what_is_not_confirmed_is_marked_says_so_and_is_a_plain_marker_for_the_model() -> None:
