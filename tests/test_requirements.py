@@ -51,3 +51,10 @@ def test_the_lock_names_no_index_and_has_no_options() -> None:
 def test_torch_is_locked_without_cuda() -> None:
     assert re.search(r"^torch==[\d.]+\+cpu ", LOCK, re.MULTILINE)
     assert not [name for name in locked() if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_ci_installs_what_is_locked_and_checks_the_lock() -> None:
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
+    [install] = re.findall(r"^pip install .*$", script, re.MULTILINE)
+    assert "--require-hashes" in install and install.endswith(" -r requirements.lock")
+    assert "\npython .ci/lock.py --check\n" in script

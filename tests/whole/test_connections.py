@@ -153,8 +153,8 @@ def test_a_large_body_that_comes_in_time_is_taken(
     assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_stream_and_its_slow_reader_are_left_alone(reading: Reading) -> None:
-    with Upstream(Script(words("It tells nginx [1]. " * 20), delay=0.1)) as upstream:
+def test_a_stream_that_goes_on_is_left_alone(reading: Reading) -> None:
+    with Upstream(Script(words("It tells nginx [1]. " * 3), delay=0.1)) as upstream:
         url = served(reading, OPENAI_BASE_URL=upstream.base_url, cache_seconds=0)
         asked = {
             "stream": True,
@@ -164,8 +164,7 @@ def test_a_stream_and_its_slow_reader_are_left_alone(reading: Reading) -> None:
         with httpx.stream("POST", f"{url}v1/chat/completions", json=asked, timeout=60) as answer:
             for piece in answer.iter_text():
                 said += piece
-                time.sleep(0.02)
-    assert said.rstrip().endswith("data: [DONE]") and time.monotonic() - since > 3 * SECONDS
+    assert said.rstrip().endswith("data: [DONE]") and time.monotonic() - since > 2 * SECONDS
 
 
 CHILD = """if True:
