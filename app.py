@@ -34,6 +34,8 @@ from rag.page.gradio_internals import gr
 from rag.page.hang_up import HangUp
 from rag.page.screen import Message, Screen, turns_of, without_documents
 from rag.serving import memory
+from rag.serving.connections import Impatient
+from rag.serving.descriptors import Descriptors
 from rag.serving.metrics import Metrics
 from rag.serving.pacing import paced
 from rag.serving.request_id import log_to_stderr
@@ -197,6 +199,8 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     assistants = McpDoor(answerer, user_of)
     originals = Originals(settings.data_dir, sync.digest, readers.read)
     pages = documents(lambda: reading.library, originals)
+    descriptors = Descriptors()
+    gradio_internals.speak(Impatient)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     page.demo.launch(
@@ -209,12 +213,12 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
             "routes": [
-                *probes(metrics.exposition, reading.problems),
+                *probes(metrics.exposition, lambda: descriptors.problems() or reading.problems()),
                 *([] if settings.redact else pages),
                 *doors(answerer, settings),
                 *assistants.routes,
             ],
-            "lifespan": _lifespan(assistants, reading),
+            "lifespan": _lifespan(assistants, reading, descriptors),
             "exception_handlers": exception_handlers,
         },
         root_path=settings.root_path,
@@ -234,7 +238,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
 
 
 def _lifespan(
-    assistants: McpDoor, reading: Reading
+    assistants: McpDoor, reading: Reading, descriptors: Descriptors
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     async def settle() -> None:
         async for _ in reading.opening.waiting():
@@ -245,10 +249,11 @@ def _lifespan(
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
         gradio_internals.leave_origins_to_us(app)
-        settling = asyncio.create_task(settle())
+        tasks = [asyncio.create_task(settle()), asyncio.create_task(descriptors.watch())]
         async with assistants.lifespan(app):
             yield
-        settling.cancel()
+        for task in tasks:
+            task.cancel()
 
     return started
 

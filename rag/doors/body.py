@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,9 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import refusal
 from .guard import is_door
 
+log = logging.getLogger(__name__)
+
 MAX_BODY = 4_000_000  # bytes; useChat sends all earlier sources back
 MAX_PAGE_BODY = 8_000_000  # bytes; what a browser keeps of conversations, 5 MB, comes back whole
-BODY_SECONDS = 60.0  # in which a body must have come
+BODY_SECONDS = 15.0  # in which all of a body must have come
 
 
 class Limited:
@@ -40,7 +43,11 @@ class Limited:
                     too_long, more = len(body) > most, message.get("more_body", False)
         except TimeoutError:
             said = "The body did not come in time."
-            await refusal(said, 408, for_programs)(scope, receive, send)
+            client = scope["client"][0] if scope.get("client") else "a socket"
+            log.info("closed a connection from %s: no whole body in %g s", client, BODY_SECONDS)
+            answer = refusal(said, 408, for_programs)
+            answer.headers["Connection"] = "close"  # what is still to come is nobody's
+            await answer(scope, receive, send)
             return
         if too_long:
             said = f"The body is too large; at most {most:,} bytes are taken."

@@ -6,6 +6,7 @@ Written against gradio 6.31; none of it has an issue upstream. Import Gradio fro
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 import inspect
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -53,6 +55,7 @@ def _quickly() -> Iterator[None]:
 
 with _quickly():
     import gradio as gr
+    from gradio import http_server
     from gradio.route_utils import CustomCORSMiddleware
     from gradio.state_holder import SessionState
 
@@ -62,6 +65,7 @@ if _port is not None:
 __all__ = ["gr"]
 
 POLL_SECONDS = 0.01
+_Server: Any = getattr(http_server, "Server", None)
 # The streams whose ends rag.page.hang_up watches.
 _STREAMS = ("/gradio_api/queue/data", "/gradio_api/call/chat/id", "/gradio_api/call/v2/chat/id")
 
@@ -100,6 +104,20 @@ def look_for_work_less_often(demo: gr.ChatInterface) -> None:
     times take 2 %, and the first word comes no later."""
     _need(hasattr(demo._queue, "sleep_when_free"), "pause of its queue (_queue.sleep_when_free)")
     demo._queue.sleep_when_free = POLL_SECONDS
+
+
+def speak(protocol: type[asyncio.Protocol]) -> None:
+    """Has the servers that are made from now on speak to each connection by this protocol; Gradio
+    makes its server itself and lets nobody choose."""
+    from_uvicorn = isinstance(_Server, type) and issubclass(_Server, uvicorn.Server)
+    _need(from_uvicorn, "server made by uvicorn (http_server.Server)")
+
+    class Speaking(_Server):  # type: ignore[misc]
+        def __init__(self, config: uvicorn.Config, *arguments: Any, **named: Any) -> None:
+            config.http = protocol
+            super().__init__(config, *arguments, **named)
+
+    http_server.Server = Speaking  # type: ignore[misc]
 
 
 def trim(demo: gr.ChatInterface, session: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +69,14 @@ def test_this_gradio_is_mended() -> None:
     stop = (demo.textbox._id, "stop")
     assert not any(event.cancels for event in demo.fns.values() if stop in event.targets)
     assert demo._queue.sleep_when_free == gradio_internals.POLL_SECONDS
+
+
+def test_a_gradio_that_does_not_serve_with_uvicorn_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gradio_internals, "_Server", object)
+    with pytest.raises(PageError, match=r"http_server\.Server"):
+        gradio_internals.speak(asyncio.Protocol)
 
 
 def test_an_app_without_gradios_layer_for_origins_is_no_gradio() -> None:
