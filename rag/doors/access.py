@@ -26,15 +26,21 @@ from .guard import is_door, path_of
 
 ATTEMPTS = parse("20/minute")  # wrong passwords from one address
 REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
+_LOG_IN = "Please log in. · Vui lòng đăng nhập."
+_DOORS_ONLY = (
+    "A key opens /v1, /api and /mcp only; for this, log in. · "
+    "Khóa chỉ mở /v1, /api và /mcp; trang này cần đăng nhập."
+)
 _USER = "headwater.user"
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
+_PROBES = {"/health", "/ready"}  # who asks them is a program, and they tell nothing of a document
 
 
 class Access:
     """Lets in who has one of `logins` (name to bcrypt hash) or `keys`.
 
-    With logins everything is closed to others, with keys alone only the doors for programs; with
-    neither, nothing is.
+    A login opens everything; a key the doors for programs and what an orchestrator asks. With
+    logins everything is closed to others, with keys alone only the doors; with neither, nothing is.
     """
 
     def __init__(self, app: ASGIApp, logins: Mapping[str, bytes], keys: Sequence[str]) -> None:
@@ -54,7 +60,9 @@ class Access:
         headers = Headers(scope=scope)
         given = headers.get("authorization", "")
         user = self._known.get(_digest(given))
-        if key := self._key(given):  # a page of another site gives all its visitors the same
+        key = self._key(given)
+        if key and (for_programs or path_of(scope) in _PROBES):
+            # A page of another site gives all its visitors the same.
             user = f"{key} {_address(scope)}" if "origin" in headers else key
         if user is None and self._logins and given[:6].lower() == "basic ":
             try:
@@ -66,9 +74,9 @@ class Access:
         if user is not None:
             scope[_USER] = user
         elif self._logins or (self._keys and for_programs):
-            said = (
-                "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
-            )
+            said = _LOG_IN if key is None else _DOORS_ONLY
+            if for_programs:
+                said = "A valid key is needed."
             await refusal(said, 401, for_programs)(scope, receive, send)
             return
         await self._app(scope, receive, send)

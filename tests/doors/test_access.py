@@ -182,9 +182,29 @@ def test_with_keys_the_doors_for_programs_need_one_and_the_page_does_not(at: At)
         assert 401 not in doors(client, headers=bearer(key)).values()
 
 
-def test_a_key_opens_what_logins_close(at: At) -> None:
+def test_a_key_opens_the_doors_and_the_probes_and_nothing_else_that_logins_close(at: At) -> None:
     client = at(auth=dict([LOGIN]), api_keys=(KEY,))
-    assert client.get("/metrics", headers=bearer(KEY)).status_code == 200
+    assert 401 not in doors(client, headers=bearer(KEY)).values()
+    closed = {path: client.get(path, headers=bearer(KEY)) for path in PAGE}
+    assert closed.pop("/health").status_code == closed.pop("/ready").status_code == 200
+    assert {path: answer.status_code for path, answer in closed.items()} == dict.fromkeys(
+        closed, 401
+    )
+    assert "/v1, /api and /mcp only" in closed["/config"].text
+    assert "chỉ mở /v1, /api và /mcp" in closed["/config"].text
+    assert client.post("/gradio_api/queue/join", headers=bearer(KEY)).status_code == 401
+    for path in ("/v1", "/api", "/mcp/", "/v1/../config", "/api/../metrics", "/v1/%2e%2e/config"):
+        answer = client.get(path, headers=bearer(KEY))
+        assert "gradio" not in answer.text and answer.status_code != 200, path
+
+
+def test_what_a_key_asks_at_the_page_counts_for_its_address(at: At) -> None:
+    client = at(rate_limit="1/minute", api_keys=(KEY,), top_k=8)
+    with (
+        httpx.Client(base_url=client.base_url, headers=bearer(KEY), timeout=60) as page,
+        asked(page, "What does X-Accel-Buffering do?") as updates,
+    ):
+        assert "not to buffer" in said(list(updates)[-1])
     assert ask(client, **bearer(KEY)).status_code == 200
 
 
@@ -212,6 +232,7 @@ def test_no_key_and_no_password_is_logged_or_shown(
         for answer in [
             client.get("/"),
             client.get("/config", headers=bearer(KEY)),
+            client.get("/ready", headers=bearer(KEY)),
             client.get("/metrics", auth=LOGIN),
             ask(client, **bearer(KEY)),
             ask(client, **bearer("wrong" + KEY)),
