@@ -272,7 +272,7 @@ def test_a_preflight_is_answered_for_allowed_sites_only(at: At) -> None:
 
 def test_a_public_server_lets_no_other_site_read_the_page(at: At) -> None:
     """Gradio itself answers every origin, with credentials, on any host but localhost."""
-    client = at(GRADIO_SERVER_NAME="0.0.0.0", allowed_origins=(SITE,))
+    client = at(GRADIO_SERVER_NAME="0.0.0.0", allowed_origins=(SITE,), public_host="docs.example")
     for origin in (SITE, ELSEWHERE):
         for path in ("/config", "/documents/1/pages/1", "/metrics"):
             answer = client.get(path, headers={"Host": "docs.example", "Origin": origin})
