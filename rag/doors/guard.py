@@ -32,8 +32,11 @@ _CONTENT = {
     "form-action": "'self'",
 }
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
+# What another site's page learns from, also without reading it: how long it takes, whether it is.
+_TELLING = re.compile(r"/(?:documents|metrics)(?:/|$)")
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
+_NOT_SHOWN_ELSEWHERE = ("cross-origin-resource-policy", "same-origin")
 _ELSEWHERE = "This server takes no requests from that site."
 _NO_NAME = (
     "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it. · "
@@ -121,6 +124,8 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(self._headers)
+                # Another site's page may not show it; what is meant for them says so itself.
+                MutableHeaders(scope=message).setdefault(*_NOT_SHOWN_ELSEWHERE)
             await send(message)
 
         status = 403
@@ -143,9 +148,13 @@ class Guard:
             return _NO_NAME
         if path_of(scope).endswith(_UPLOAD):
             return "Nothing is uploaded here."
-        # Pictures on another site's page could ask, too, and use up their visitor's limit.
-        if origin is None and is_door(scope) and headers.get("sec-fetch-site") == "cross-site":
-            return None if headers.get("sec-fetch-dest") == "document" else _ELSEWHERE
+        if headers.get("sec-fetch-site") == "cross-site":
+            is_visit = headers.get("sec-fetch-dest") == "document"  # a link, as a widget has them
+            if _TELLING.match(path_of(scope)) and not is_visit:
+                return _ELSEWHERE
+            # Pictures on another site's page could ask, too, and use up their visitor's limit.
+            if is_door(scope) and origin is None:
+                return None if is_visit else _ELSEWHERE
         # Else without an origin it is no browser, or a plain visit.
         if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None

@@ -358,6 +358,37 @@ def test_what_another_sites_page_shows_as_a_picture_asks_nothing(at: At) -> None
     assert at().get("/", headers=picture).status_code == 200
 
 
+def test_no_other_sites_page_asks_for_documents_or_metrics_but_a_link_opens_them(at: At) -> None:
+    source = at().get("/api/search?q=Why+buffer").json()["sources"][0]["url"]
+    page = "/" + source.partition("#")[0].lstrip("/")
+    telling = [page, "/documents/1/file", "/documents/0/pages/1.png", "/metrics"]
+    for dest in ("image", "script", "iframe", "object", "empty"):
+        across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+        for more in ({}, {"Origin": ELSEWHERE}):
+            statuses = {p: at().get(p, headers=across | more).status_code for p in telling}
+            assert statuses == dict.fromkeys(telling, 403), dest
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    for headers in (link, {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image"}, {}):
+        assert at().get(page, headers=headers).status_code == 200
+        assert at().get("/metrics", headers=headers).status_code == 200
+
+
+def test_under_a_prefix_too_no_other_sites_page_asks_for_them(at: At) -> None:
+    across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    for path in ("/metrics", "/documents/1/file"):
+        for prefix in ("", "/headwater"):
+            answer = at(root_path="/headwater").get(prefix + path, headers=across)
+            assert answer.status_code == 403, prefix + path
+
+
+def test_only_the_widget_may_be_taken_into_another_sites_page(at: At) -> None:
+    name, of = "cross-origin-resource-policy", at().get
+    for path in ("/", "/config", "/theme.css", "/metrics", "/documents/1/file", "/v1/models"):
+        assert of(path).headers[name] == "same-origin", path
+    for path in ("/widget.js", "/widget"):
+        assert of(path).headers[name] == "cross-origin"
+
+
 def test_what_gradio_cannot_read_is_no_failure_and_not_repeated(at: At) -> None:
     refused = at().post("/gradio_api/queue/join", content=b'{"data": NaN, "x": "private"}')
     assert refused.status_code == 422 and "private" not in refused.text
