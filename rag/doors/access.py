@@ -20,6 +20,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..serving.visitors import duration, to_wait
 from ..settings import BCRYPT
 from .errors import refusal
 from .guard import is_door, path_of
@@ -67,9 +68,12 @@ class Access:
         if user is None and self._logins and given[:6].lower() == "basic ":
             try:
                 user = await self._login(given, _address(scope))
-            except _TooMany:
-                said = "Too many passwords were tried. Try again in a minute."
-                await refusal(said, 429, for_programs)(scope, receive, send)
+            except _TooMany as exc:
+                en, vi = duration(exc.seconds)
+                said = f"Too many passwords were tried. Try again in {en}."
+                if not for_programs:
+                    said += f" · Đã thử quá nhiều mật khẩu. Vui lòng thử lại sau {vi}."
+                await refusal(said, 429, for_programs, exc.seconds)(scope, receive, send)
                 return
         if user is not None:
             scope[_USER] = user
@@ -102,7 +106,7 @@ class Access:
         name, password = _decoded(given[6:].strip())
         async with self._checking:
             if not await self._attempts.test(ATTEMPTS, address):
-                raise _TooMany
+                raise _TooMany(await to_wait(self._attempts, ATTEMPTS, address))
             if not await asyncio.to_thread(self._is_right, name, password.encode()[:72]):
                 await self._attempts.hit(ATTEMPTS, address)
                 return None
@@ -122,7 +126,10 @@ class Access:
 
 
 class _TooMany(Exception):
-    """Too many wrong passwords came from this address."""
+    """Too many wrong passwords came from this address, perhaps not from who asks now."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds  # until one more is looked at
 
 
 def user_of(scope: Scope) -> str:

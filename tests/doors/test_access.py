@@ -133,6 +133,19 @@ def test_guessing_passwords_is_slowed_down_and_does_not_lock_out_who_is_in(at: A
     assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
 
 
+def test_who_waits_because_of_others_wrong_passwords_is_told_how_long(at: At) -> None:
+    client = at(auth={"minh": S3CRET, **dict([LOGIN])}, top_k=9)
+    for number in range(20):
+        client.get("/health", auth=("minh", f"guess {number}"))
+    page, door = client.get("/", auth=LOGIN), client.get("/v1/models", auth=LOGIN)
+    for answer in (page, door):
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+    seconds = page.headers["retry-after"]
+    assert f"again in {seconds} second" in page.text and f"sau {seconds} giây" in page.text
+    assert door.json()["error"]["code"] == "too_many_passwords"
+
+
 def test_guessing_many_passwords_at_once_is_slowed_down_too(at: At) -> None:
     client = at(auth={"minh": S3CRET}, top_k=6)
 
