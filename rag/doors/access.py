@@ -20,21 +20,28 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..serving.visitors import duration, to_wait
 from ..settings import BCRYPT
 from .errors import refusal
 from .guard import is_door, path_of
 
 ATTEMPTS = parse("20/minute")  # wrong passwords from one address
 REMEMBERED = 1000  # logins; checking a password takes a fifth of a second
+_LOG_IN = "Please log in. · Vui lòng đăng nhập."
+_DOORS_ONLY = (
+    "A key opens /v1, /api and /mcp only; for this, log in. · "
+    "Khóa chỉ mở /v1, /api và /mcp; trang này cần đăng nhập."
+)
 _USER = "headwater.user"
 _STARTED = "/gradio_api/startup-events"  # Gradio asks itself, without a password; tells nothing
+_PROBES = {"/health", "/ready"}  # who asks them is a program, and they tell nothing of a document
 
 
 class Access:
     """Lets in who has one of `logins` (name to bcrypt hash) or `keys`.
 
-    With logins everything is closed to others, with keys alone only the doors for programs; with
-    neither, nothing is.
+    A login opens everything; a key the doors for programs and what an orchestrator asks. With
+    logins everything is closed to others, with keys alone only the doors; with neither, nothing is.
     """
 
     def __init__(self, app: ASGIApp, logins: Mapping[str, bytes], keys: Sequence[str]) -> None:
@@ -54,21 +61,26 @@ class Access:
         headers = Headers(scope=scope)
         given = headers.get("authorization", "")
         user = self._known.get(_digest(given))
-        if key := self._key(given):  # a page of another site gives all its visitors the same
+        key = self._key(given)
+        if key and (for_programs or path_of(scope) in _PROBES):
+            # A page of another site gives all its visitors the same.
             user = f"{key} {_address(scope)}" if "origin" in headers else key
         if user is None and self._logins and given[:6].lower() == "basic ":
             try:
                 user = await self._login(given, _address(scope))
-            except _TooMany:
-                said = "Too many passwords were tried. Try again in a minute."
-                await refusal(said, 429, for_programs)(scope, receive, send)
+            except _TooMany as exc:
+                en, vi = duration(exc.seconds)
+                said = f"Too many passwords were tried. Try again in {en}."
+                if not for_programs:
+                    said += f" · Đã thử quá nhiều mật khẩu. Vui lòng thử lại sau {vi}."
+                await refusal(said, 429, for_programs, exc.seconds)(scope, receive, send)
                 return
         if user is not None:
             scope[_USER] = user
         elif self._logins or (self._keys and for_programs):
-            said = (
-                "A valid key is needed." if for_programs else "Please log in. · Vui lòng đăng nhập."
-            )
+            said = _LOG_IN if key is None else _DOORS_ONLY
+            if for_programs:
+                said = "A valid key is needed."
             await refusal(said, 401, for_programs)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -94,7 +106,7 @@ class Access:
         name, password = _decoded(given[6:].strip())
         async with self._checking:
             if not await self._attempts.test(ATTEMPTS, address):
-                raise _TooMany
+                raise _TooMany(await to_wait(self._attempts, ATTEMPTS, address))
             if not await asyncio.to_thread(self._is_right, name, password.encode()[:72]):
                 await self._attempts.hit(ATTEMPTS, address)
                 return None
@@ -114,7 +126,10 @@ class Access:
 
 
 class _TooMany(Exception):
-    """Too many wrong passwords came from this address."""
+    """Too many wrong passwords came from this address, perhaps not from who asks now."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds  # until one more is looked at
 
 
 def user_of(scope: Scope) -> str:

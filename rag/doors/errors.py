@@ -140,9 +140,10 @@ def _error(status: int, message: str, code: str, param: str | None) -> dict[str,
     return {"error": error.model_dump()}
 
 
-def refusal(said: str, status: int, for_programs: bool) -> Response:
-    """The answer to a request that does not come in: words for a browser, else as above."""
-    headers = {}
+def refusal(said: str, status: int, for_programs: bool, retry_after: int | None = None) -> Response:
+    """The answer to a request that does not come in: words for a browser, else as above;
+    `retry_after` is in seconds."""
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
     if status == 401:
         # A browser asks for a name and a password by itself; not for a page of another site.
         headers["www-authenticate"] = "Bearer" if for_programs else 'Basic realm="Headwater"'

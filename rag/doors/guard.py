@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
+import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +19,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import problem
+
+log = logging.getLogger(__name__)
 
 # Remote images, media and CSS would load from an answer that a document steered, and carry data
 # away. Gradio's page itself needs inline styles, and builds functions from text. Of inline scripts
@@ -35,9 +38,17 @@ _WITH_SCRIPTS = {"/", "/docs", "/docs/oauth2-redirect"}  # Gradio's page and Fas
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
 _POLICY = "content-security-policy"
+# What another site's page learns from, also without reading it: how long it takes, whether it is.
+_TELLING = re.compile(r"/(?:documents|metrics)(?:/|$)")
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
+_NOT_SHOWN_ELSEWHERE = ("cross-origin-resource-policy", "same-origin")
 _ELSEWHERE = "This server takes no requests from that site."
+_NO_NAME = (
+    "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it. · "
+    "Máy chủ này không nhận tên đó. Hãy đặt HEADWATER_PUBLIC_HOST thành tên ấy."
+)
+_NEAR = (".localhost", ".local", ".internal", ".home.arpa")  # given out by no public registry
 
 
 def path_of(scope: Scope) -> str:
@@ -51,6 +62,14 @@ def is_local(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is an address, or a name that no stranger can make point here."""
+    try:
+        return bool(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return "." not in host or host.endswith(_NEAR)
 
 
 def is_door(scope: Scope) -> bool:
@@ -70,10 +89,12 @@ class Guard:
 
     `public_host` is the name under which a proxy or a Space shows the page. With `local_only` every
     other host than this machine's own names is refused: a site whose name is made to point at
-    127.0.0.1 could otherwise ask the library as if it were its own page. Pages of `allowed_origins`
-    may use the doors for programs, and nothing else; those of `frame_origins` may show the page in
-    a frame, on a Space those of every site. `root_path` is the prefix under which a proxy shows all
-    this; it may have taken it off the path, or not.
+    127.0.0.1 could otherwise ask the library as if it were its own page. With `names`, for a server
+    elsewhere, every host is refused that is none of these, no address and no local name.
+
+    Pages of `allowed_origins` may use the doors for programs, and nothing else; those of
+    `frame_origins` may show the page in a frame, on a Space those of every site. `root_path` is the
+    prefix under which a proxy shows all this; it may have taken it off the path, or not.
     """
 
     def __init__(
@@ -84,11 +105,14 @@ class Guard:
         allowed_origins: Sequence[str] = (),
         root_path: str = "",
         frame_origins: Sequence[str] = (),
+        names: Collection[str] | None = None,
     ) -> None:
         self._app = app
         self._public_host = public_host
         self._public_name = urlsplit(f"//{public_host}").hostname
         self._local_only = local_only
+        self._names = None if names is None else {urlsplit(f"//{name}").hostname for name in names}
+        self._has_warned = False
         self._allowed_origins = allowed_origins
         self._root_path = root_path
         # A Space is shown in a frame on huggingface.co, and any site may embed it.
@@ -117,6 +141,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
+                # Another site's page may not show it; what is meant for them says so itself.
+                headers.setdefault(*_NOT_SHOWN_ELSEWHERE)
                 if path_of(scope) in _WITH_SCRIPTS and "html" in headers.get("content-type", ""):
                     held.append(message)
                     return
@@ -145,13 +171,18 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         name = urlsplit(f"//{host}").hostname or ""
-        if self._local_only and name != self._public_name and not is_local(name):
-            return "This server is not known by that name. Set HEADWATER_PUBLIC_HOST to it."
+        if not self._knows(name):
+            self._warn(name)
+            return _NO_NAME
         if path_of(scope).endswith(_UPLOAD):
             return "Nothing is uploaded here."
-        # Pictures on another site's page could ask, too, and use up their visitor's limit.
-        if origin is None and is_door(scope) and headers.get("sec-fetch-site") == "cross-site":
-            return None if headers.get("sec-fetch-dest") == "document" else _ELSEWHERE
+        if headers.get("sec-fetch-site") == "cross-site":
+            is_visit = headers.get("sec-fetch-dest") == "document"  # a link, as a widget has them
+            if _TELLING.match(path_of(scope)) and not is_visit:
+                return _ELSEWHERE
+            # Pictures on another site's page could ask, too, and use up their visitor's limit.
+            if is_door(scope) and origin is None:
+                return None if is_visit else _ELSEWHERE
         # Else without an origin it is no browser, or a plain visit.
         if origin is None or urlsplit(origin).netloc in {host, self._public_host} - {""}:
             return None
@@ -160,3 +191,20 @@ class Guard:
         else:
             allowed = scope["method"] in _SAFE_METHODS
         return None if allowed else _ELSEWHERE
+
+    def _knows(self, name: str) -> bool:
+        if name == self._public_name:
+            return True
+        if self._local_only:
+            return is_local(name)
+        return self._names is None or name in self._names or is_near(name)
+
+    def _warn(self, name: str) -> None:
+        """Says once why somebody is refused: whoever set the server up may not know."""
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "A request for the host %.100r was refused; further ones are not logged. "
+                "If it is this server's name, set HEADWATER_PUBLIC_HOST to it.",
+                name,
+            )

@@ -41,13 +41,12 @@ from ..serving.pacing import paced
 from ..text import markdown
 from ..text.language import detect
 from ..types import Options, Reason, Source, Verdict
+from .mcp_sessions import IDLE_SECONDS, Sessions
 from .sources import Found, FoundSource, found, found_source
 
 log = logging.getLogger(__name__)
 
 PATH = "/mcp"
-SESSION_SECONDS = 300.0  # without a request; then it is given up
-SESSIONS = 1000  # at once: each client holds one
 _LEAVING = "headwater.leaving"  # in a request's scope: what ends its answer
 
 Given = dict[str, Any]
@@ -151,13 +150,14 @@ class McpDoor:
         # With sessions, because a client cancels by a request of its own; as streams, because
         # progress needs them. Host and origin are checked in front, as the settings say; mcp knows
         # nothing of these and would refuse the name under which a proxy shows us.
-        self._sessions = StreamableHTTPSessionManager(
+        manager = StreamableHTTPSessionManager(
             self._server,
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-            max_sessions=SESSIONS,
-            session_idle_timeout=SESSION_SECONDS,
+            max_sessions=None,  # it would refuse whoever comes last
+            session_idle_timeout=IDLE_SECONDS,
         )
-        async with self._sessions.run():
+        self._sessions = Sessions(manager.handle_request, self._user)
+        async with manager.run():
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,7 +170,7 @@ class McpDoor:
                 leaving.cancel()
             return message
 
-        await self._sessions.handle_request(scope, watched, send)
+        await self._sessions(scope, watched, send)
 
     async def _call_tool(self, request: types.CallToolRequest) -> types.ServerResult:
         call = request.params

@@ -4,6 +4,7 @@ them and the page. Each is a file of its own."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from fastapi import Depends, Request, Response
@@ -75,10 +76,15 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
 def gate(settings: Settings) -> list[Middleware]:
     """What every request goes through, the first one first."""
     logins = {name: hashed(word.get_secret_value()) for name, word in settings.auth.items()}
+    # A Space that has a domain of its own as well has them all in it, with commas between.
+    public = re.split(", *", settings.public_host or os.environ.get("SPACE_HOST", ""))
+    # A site that borrows a name cannot log in.
+    any_name = settings.auth and public == [""]
     return [
         Middleware(
             Guard,
-            public_host=settings.public_host or os.environ.get("SPACE_HOST", ""),
+            public_host=public[0],
+            names=None if any_name else [*public, settings.server_name],
             local_only=is_local(settings.server_name),
             allowed_origins=settings.allowed_origins,
             root_path=settings.root_path,

@@ -34,14 +34,19 @@ class Visitors:
         key = ("user", hashlib.sha256(user.encode()).hexdigest()[:32])
         if await self._windows.hit(self._limit, *key):
             return
-        window = await self._windows.get_window_stats(self._limit, *key)
-        seconds = window.reset_time - time.time()
+        seconds = await to_wait(self._windows, self._limit, *key)
         en, vi = duration(seconds)
         raise TooManyQuestions(
             f"You have asked many questions in a short time. Please ask again in {en}.",
             f"Bạn đã đặt nhiều câu hỏi trong thời gian ngắn. Vui lòng hỏi lại sau {vi}.",
-            retry_after=max(1, math.ceil(seconds)),
+            retry_after=seconds,
         )
+
+
+async def to_wait(windows: MovingWindowRateLimiter, limit: RateLimitItem, *key: str) -> int:
+    """In how many seconds one more is let in; at least 1."""
+    window = await windows.get_window_stats(limit, *key)
+    return max(1, math.ceil(window.reset_time - time.time()))
 
 
 def duration(seconds: float) -> tuple[str, str]:

@@ -133,6 +133,19 @@ def test_guessing_passwords_is_slowed_down_and_does_not_lock_out_who_is_in(at: A
     assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
 
 
+def test_who_waits_because_of_others_wrong_passwords_is_told_how_long(at: At) -> None:
+    client = at(auth={"minh": S3CRET, **dict([LOGIN])}, top_k=9)
+    for number in range(20):
+        client.get("/health", auth=("minh", f"guess {number}"))
+    page, door = client.get("/", auth=LOGIN), client.get("/v1/models", auth=LOGIN)
+    for answer in (page, door):
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+    seconds = page.headers["retry-after"]
+    assert f"again in {seconds} second" in page.text and f"sau {seconds} giây" in page.text
+    assert door.json()["error"]["code"] == "too_many_passwords"
+
+
 def test_guessing_many_passwords_at_once_is_slowed_down_too(at: At) -> None:
     client = at(auth={"minh": S3CRET}, top_k=6)
 
@@ -182,9 +195,29 @@ def test_with_keys_the_doors_for_programs_need_one_and_the_page_does_not(at: At)
         assert 401 not in doors(client, headers=bearer(key)).values()
 
 
-def test_a_key_opens_what_logins_close(at: At) -> None:
+def test_a_key_opens_the_doors_and_the_probes_and_nothing_else_that_logins_close(at: At) -> None:
     client = at(auth=dict([LOGIN]), api_keys=(KEY,))
-    assert client.get("/metrics", headers=bearer(KEY)).status_code == 200
+    assert 401 not in doors(client, headers=bearer(KEY)).values()
+    closed = {path: client.get(path, headers=bearer(KEY)) for path in PAGE}
+    assert closed.pop("/health").status_code == closed.pop("/ready").status_code == 200
+    assert {path: answer.status_code for path, answer in closed.items()} == dict.fromkeys(
+        closed, 401
+    )
+    assert "/v1, /api and /mcp only" in closed["/config"].text
+    assert "chỉ mở /v1, /api và /mcp" in closed["/config"].text
+    assert client.post("/gradio_api/queue/join", headers=bearer(KEY)).status_code == 401
+    for path in ("/v1", "/api", "/mcp/", "/v1/../config", "/api/../metrics", "/v1/%2e%2e/config"):
+        answer = client.get(path, headers=bearer(KEY))
+        assert "gradio" not in answer.text and answer.status_code != 200, path
+
+
+def test_what_a_key_asks_at_the_page_counts_for_its_address(at: At) -> None:
+    client = at(rate_limit="1/minute", api_keys=(KEY,), top_k=8)
+    with (
+        httpx.Client(base_url=client.base_url, headers=bearer(KEY), timeout=60) as page,
+        asked(page, "What does X-Accel-Buffering do?") as updates,
+    ):
+        assert "not to buffer" in said(list(updates)[-1])
     assert ask(client, **bearer(KEY)).status_code == 200
 
 
@@ -212,6 +245,7 @@ def test_no_key_and_no_password_is_logged_or_shown(
         for answer in [
             client.get("/"),
             client.get("/config", headers=bearer(KEY)),
+            client.get("/ready", headers=bearer(KEY)),
             client.get("/metrics", auth=LOGIN),
             ask(client, **bearer(KEY)),
             ask(client, **bearer("wrong" + KEY)),
@@ -251,7 +285,7 @@ def test_a_preflight_is_answered_for_allowed_sites_only(at: At) -> None:
 
 def test_a_public_server_lets_no_other_site_read_the_page(at: At) -> None:
     """Gradio itself answers every origin, with credentials, on any host but localhost."""
-    client = at(GRADIO_SERVER_NAME="0.0.0.0", allowed_origins=(SITE,))
+    client = at(GRADIO_SERVER_NAME="0.0.0.0", allowed_origins=(SITE,), public_host="docs.example")
     for origin in (SITE, ELSEWHERE):
         for path in ("/config", "/documents/1/pages/1", "/metrics"):
             answer = client.get(path, headers={"Host": "docs.example", "Origin": origin})
@@ -335,6 +369,37 @@ def test_what_another_sites_page_shows_as_a_picture_asks_nothing(at: At) -> None
     visit = {**picture, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert at().get("/api/search?q=Why", headers=visit).status_code == 200
     assert at().get("/", headers=picture).status_code == 200
+
+
+def test_no_other_sites_page_asks_for_documents_or_metrics_but_a_link_opens_them(at: At) -> None:
+    source = at().get("/api/search?q=Why+buffer").json()["sources"][0]["url"]
+    page = "/" + source.partition("#")[0].lstrip("/")
+    telling = [page, "/documents/1/file", "/documents/0/pages/1.png", "/metrics"]
+    for dest in ("image", "script", "iframe", "object", "empty"):
+        across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+        for more in ({}, {"Origin": ELSEWHERE}):
+            statuses = {p: at().get(p, headers=across | more).status_code for p in telling}
+            assert statuses == dict.fromkeys(telling, 403), dest
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    for headers in (link, {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "image"}, {}):
+        assert at().get(page, headers=headers).status_code == 200
+        assert at().get("/metrics", headers=headers).status_code == 200
+
+
+def test_under_a_prefix_too_no_other_sites_page_asks_for_them(at: At) -> None:
+    across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    for path in ("/metrics", "/documents/1/file"):
+        for prefix in ("", "/headwater"):
+            answer = at(root_path="/headwater").get(prefix + path, headers=across)
+            assert answer.status_code == 403, prefix + path
+
+
+def test_only_the_widget_may_be_taken_into_another_sites_page(at: At) -> None:
+    name, of = "cross-origin-resource-policy", at().get
+    for path in ("/", "/config", "/theme.css", "/metrics", "/documents/1/file", "/v1/models"):
+        assert of(path).headers[name] == "same-origin", path
+    for path in ("/widget.js", "/widget"):
+        assert of(path).headers[name] == "cross-origin"
 
 
 def test_what_gradio_cannot_read_is_no_failure_and_not_repeated(at: At) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import bcrypt
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,6 +18,8 @@ from starlette.testclient import TestClient
 
 from rag.doors.guard import Guard, is_local
 from rag.doors.probes import probes
+from rag.doors.routes import gate
+from rag.settings import Settings
 
 
 async def _hello(_: Request) -> PlainTextResponse:
@@ -109,6 +112,77 @@ def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
     rebound = {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
     assert client.get("/", headers=rebound).status_code == 403
     assert client.post("/", headers=rebound).status_code == 403
+
+
+def _gated(**settings: Any) -> TestClient:
+    routes = [*probes(lambda: b"", list), Route("/v1/models", _hello)]
+    chosen = Settings.model_validate({"GRADIO_SERVER_NAME": "0.0.0.0", **settings})
+    return TestClient(Starlette(routes=routes, middleware=gate(chosen)))
+
+
+def _statuses(client: TestClient, hosts: Sequence[str], path: str = "/health") -> dict[str, int]:
+    return {host: client.get(path, headers={"Host": host}).status_code for host in hosts}
+
+
+NEAR = ["127.0.0.1:7860", "192.168.1.7", "[fd00::7]:7860", "localhost", "headwater:7860", ""]
+NEAR += ["printer.local", "app.localhost:7860", "headwater.default.svc.cluster.local"]
+FAR = ["evil.example", "evil.example:7860", "127.0.0.1.nip.io", "docs.example.evil.example"]
+_WORD = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode()
+
+
+@pytest.mark.parametrize("settings", [{}, {"api_keys": ("a-key",)}], ids=["nothing set", "a key"])
+def test_without_a_login_a_name_that_a_stranger_can_point_here_is_refused(
+    settings: dict[str, object],
+) -> None:
+    client = _gated(**settings)
+    assert set(_statuses(client, NEAR).values()) == {200}
+    assert set(_statuses(client, FAR).values()) == {403}
+    refused = client.get("/v1/models", headers={"Host": FAR[0]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "refused")
+    assert "HEADWATER_PUBLIC_HOST" in refused.text and "Máy chủ" in refused.text
+
+
+def test_the_name_that_a_server_listens_at_is_its_own() -> None:
+    assert (
+        _gated(GRADIO_SERVER_NAME="docs.example")
+        .get("/health", headers={"Host": "docs.example:7860"})
+        .is_success
+    )
+
+
+def test_with_a_public_host_only_that_name_is_answered_beside_addresses_and_local_ones() -> None:
+    known = {"auth": {"lan": _WORD}, "public_host": "docs.example:8443"}
+    for settings in ({"public_host": "docs.example"}, known):
+        statuses = _statuses(_gated(**settings), [*NEAR, "docs.example", "Docs.Example:8443", *FAR])
+        assert {host for host, status in statuses.items() if status == 403} == set(FAR)
+
+
+def test_with_logins_and_no_public_host_every_name_is_answered() -> None:
+    statuses = _statuses(_gated(auth={"lan": _WORD}), [*NEAR, *FAR])
+    assert set(statuses.values()) == {401}
+
+
+def test_a_space_answers_to_its_host_and_its_own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "me/headwater")
+    monkeypatch.setenv("SPACE_HOST", "me-headwater.hf.space,docs.example")
+    client = _gated()
+    for name in ("me-headwater.hf.space", "docs.example"):
+        headers = {"Host": name, "Origin": f"https://{name}"}
+        assert client.get("/health", headers=headers).status_code == 200
+        assert client.post("/health", headers=headers).status_code == 405
+    assert set(_statuses(client, [*NEAR, "10.20.3.4:7860"]).values()) == {200}
+    assert set(_statuses(client, FAR).values()) == {403}
+
+
+def test_the_first_refusal_for_a_name_is_in_the_log_with_the_setting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = _gated()
+    _statuses(client, NEAR)
+    assert not caplog.records
+    _statuses(client, [f"{'long' * 15}.{'x' * 60}.example", *FAR])
+    [record] = caplog.records
+    assert "HEADWATER_PUBLIC_HOST" in record.getMessage() and len(record.getMessage()) < 300
 
 
 def _watched(problems: list[str]) -> TestClient:
