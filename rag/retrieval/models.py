@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EmbedderError
+from ..store import private
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -132,6 +133,7 @@ def _precisions(file: Path | None) -> dict[str, str]:
 def _keep(file: Path, precisions: dict[str, str]) -> None:
     aside = file.with_suffix(".new")
     try:
+        private.file(aside)
         aside.write_text(json.dumps(precisions, indent=1), encoding="utf-8")
         aside.replace(file)
     except OSError as exc:  # then it is measured again

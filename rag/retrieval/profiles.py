@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import StoreError
+from ..store import private
 from ..types import Language
 from .models import PACKAGED
 
@@ -101,9 +102,10 @@ def save(store: Path, profiles: Profiles) -> Path:
     """
     path = store / FILE
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        private.folder(store)
         new = path.with_name(f"{FILE}.{os.getpid()}")
         try:
+            private.file(new)
             new.write_bytes(_FORMAT.dump_json(profiles.measured, indent=1) + b"\n")
             new.replace(path)
         finally:

@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import StoreError
 from ..text.language import folded, terms, words
 from ..types import Chunk, Column, Document, Vectors
+from . import private
 
 # `keyword` is given the terms as rag.text.language cuts them, joined by spaces, so that FTS5's own
 # cutting changes nothing; it keeps only its index, the text is in `chunk`. `backlog` lists what the
@@ -88,6 +89,7 @@ class Library:
         self._lock = threading.RLock()
         self.revision = 0  # rises with every change of the documents, from 0 in each process
         with self._translated():
+            private.file(path)  # SQLite gives its -wal and -shm the same mode
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             with self._translated():
@@ -314,7 +316,7 @@ class Library:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OSError) as exc:
             raise StoreError(
                 f"The library {self._path} cannot be used ({exc}). Check that the disk has room "
                 "and that the folder may be written, or choose another HEADWATER_STORE_DIR.",

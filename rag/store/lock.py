@@ -7,18 +7,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError, StoreLocked
+from . import private
 
 
 def hold(store: Path) -> FileLock:
     """The lock of `store`, a folder that is made if need be, acquired; whoever opens the store with
-    it releases it.
+    it releases it. What lies in the store is private then.
 
     Raises StoreLocked when another process holds it, StoreError when the folder cannot be used.
     """
     try:
-        store.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(store / "lock", thread_local=False)
+        private.folder(store)
+        lock = FileLock(store / "lock", mode=0o600, thread_local=False)
         lock.acquire(timeout=0)
+        private.store(store)
     except Timeout as exc:
         raise StoreLocked(
             f"Another Headwater process is using {store}. Stop it first, or give this one another "

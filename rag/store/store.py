@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from ..errors import StoreError
 from ..types import Document, Vectors
+from . import private
 from .library import Library
 from .lock import hold, unusable
 from .vectors import VectorIndex
@@ -54,8 +55,8 @@ class Store:
                 self._lock = held or hold(store)
                 opened.callback(self._lock.release)
                 self._folder = store / name
-                self._folder.mkdir(exist_ok=True)
-                self.library = Library(self._folder / "library.db")
+                private.folder(self._folder)
+                self.library = Library(self._folder / private.LIBRARY)
                 opened.callback(self.library.close)
                 collection = f"headwater-{name}-{self.library.id}"
                 self.vectors = VectorIndex(collection, self._folder / "vectors", chroma_url)
@@ -129,7 +130,7 @@ class Store:
         # later one. The mark is left by a process that died here; the next one builds anew.
         mark = self._folder / "opening-vectors"
         died = mark.exists()
-        mark.touch()
+        private.file(mark)
         try:
             in_step = not died and self._in_step()
             if not in_step:

@@ -21,6 +21,7 @@ from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from ..errors import StoreError
 from ..types import Vectors
+from . import private
 
 _UPSERT_LIMIT = 5000  # Chroma 1.5.9 takes 5461 at most
 
@@ -75,6 +76,7 @@ class VectorIndex:
     def _rebuild_embedded(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
         client = self._embedded(max(self._folders(), default=0) + 1)
         collection = _filled(client, self._name, batches)
+        self._restrict()
         with self._swap:
             old, self._client, self._collection = self._client, client, collection
         if old is not None:
@@ -100,6 +102,7 @@ class VectorIndex:
         """Stores `vectors`, shape (len(ids), dimension); what stood under an id is replaced."""
         with self._translated():
             _upsert(self._open_collection, ids, vectors)
+            self._restrict()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Removes these ids; those that are not there do no harm."""
@@ -108,6 +111,7 @@ class VectorIndex:
                 part = [str(i) for i in ids[start : start + _UPSERT_LIMIT]]
                 with self._swap:
                     self._open_collection.delete(ids=part)
+            self._restrict()
 
     def nearest(self, vector: Vectors, limit: int, among: Sequence[int] | None = None) -> list[int]:
         """The ids of the `limit` vectors nearest to `vector`, nearest first; of those in `among` if
@@ -138,9 +142,16 @@ class VectorIndex:
 
     def _embedded(self, number: int) -> ClientAPI:
         folder = self._directory / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self._directory)
+        private.folder(folder)
+        private.file(folder / "chroma.sqlite3")
         options = ChromaSettings(anonymized_telemetry=False)
         return chromadb.PersistentClient(str(folder), settings=options)
+
+    def _restrict(self) -> None:
+        """Chroma's own code makes the HNSW files as everybody's, now and then."""
+        if not self._url:
+            private.tree(self._directory)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
