@@ -195,7 +195,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     answerer = assemble(settings, reading.opening, metrics)
     page = Page(settings, reading, answerer)
     assistants = McpDoor(answerer, user_of)
-    originals = Originals(settings.data_dir, sync.digest, readers.read)
+    originals = Originals(settings.data_dir, sync.digest, readers.read, settings.follow_links)
     pages = documents(lambda: reading.library, originals)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)

@@ -65,7 +65,7 @@ def ingest(
     parts = parts_of(context)
     settings = parts.settings()
     wanted = paths or ([] if forget else [settings.data_dir])
-    places = [locate(path, settings.data_dir) for path in wanted]
+    places = [locate(path, settings.data_dir, settings.follow_links) for path in wanted]
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,

@@ -10,7 +10,8 @@ HeadwaterError
 ├── StoreError             the store directory cannot be used
 │   └── StoreLocked        another process holds it
 ├── DocumentError          one file could not be read; the others are not affected
-│   └── UnsupportedFormat  no reader for this suffix
+│   ├── UnsupportedFormat  no reader for this suffix
+│   └── LinkedOutside      it is a link that leads out of the folder of the documents
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
@@ -90,6 +91,10 @@ class DocumentError(HeadwaterError):
 
 class UnsupportedFormat(DocumentError):
     code = "unsupported_format"
+
+
+class LinkedOutside(DocumentError):
+    code = "linked_outside"
 
 
 class PageError(HeadwaterError):
