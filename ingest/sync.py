@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 Outcome = Literal["added", "replaced", "unchanged", "removed", "unsupported", "failed"]
 Progress = Callable[[int, int, str], None]
 
+DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
 MANY = 64  # chunks above which the progress also counts those of the file
 
 
@@ -84,9 +85,11 @@ def locate(path: Path, data_dir: Path, follow_links: bool = False) -> tuple[Fold
     """
     path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
     if not path.exists():
+        name = DATA if path == data_dir else path.name
         raise DocumentError(
-            f"There is no file or folder {path}. Nothing was changed.",
-            f"Không có tệp hay thư mục {path}. Không có gì bị thay đổi.",
+            f"There is no file or folder {name}. Nothing was changed.",
+            f"Không có tệp hay thư mục {name}. Không có gì bị thay đổi.",
+            owner=str(path),
         )
     if path.is_relative_to(data_dir):
         return Folder(data_dir, "", None, follow_links), _relative(path, data_dir)
@@ -107,7 +110,7 @@ def sync(
     known = {d.name: d for d in documents if d.folder == folder.name}
     listing = _listing(folder, scope)
     for place, error in listing.unreadable.items():
-        yield _unreadable(place or str(folder.path), error)
+        yield _unreadable(place or folder.name or DATA, error)
     for place in listing.outside:
         yield Receipt(_shown(place), "failed", reason=linked_outside(_shown(place)).en)
     if known and not scope and not listing.has_files and not listing.unreadable:
@@ -147,7 +150,8 @@ def _receipt(
     except DocumentError as exc:
         return Receipt(_shown(name), "failed", reason=f"{exc.en}{kept}")
     except OSError as exc:
-        reason = f"{name} could not be read ({exc.strerror or exc}); check that it may be opened."
+        why = exc.strerror or type(exc).__name__  # never its path
+        reason = f"{name} could not be read ({why}); check that it may be opened."
         return Receipt(name, "failed", reason=f"{reason}{kept}")
     except (StoreError, EmbedderError):
         raise
@@ -281,10 +285,10 @@ def _unreadable(place: str, error: OSError) -> Receipt:
 
 
 def _emptied(folder: Folder) -> Receipt:
-    place = _shown(str(folder.path))
+    place = _shown(folder.name or DATA)
     reason = (
         f"The folder {place} is empty, and what was read from it is kept. Is its disk mounted? "
-        f"To remove it from the library: python -m ingest --forget {place}"
+        f"To remove it from the library: python -m ingest --forget {_shown(folder.name) or 'PATH'}"
     )
     return Receipt(place, "failed", reason=reason)
 

@@ -30,16 +30,18 @@ from .types import Language
 class HeadwaterError(Exception):
     """Says in one sentence, in English and Vietnamese, what happened and what to do.
 
-    `code` is stable and for programs; `retryable` means that asking again unchanged may work,
-    `retry_after` after how many seconds, where that is known.
+    `en` and `vi` are for whoever asks, a stranger too, and say nothing of where things lie on this
+    machine. `owner` does: it stands in brackets in `str` of the error, which is for the log and the
+    command line. `code` is stable and for programs; `retryable` means that asking again unchanged
+    may work, `retry_after` after how many seconds, where that is known.
     """
 
     code = "error"
     retryable = False
     retry_after: int | None = None
 
-    def __init__(self, en: str, vi: str | None = None) -> None:
-        super().__init__(en)
+    def __init__(self, en: str, vi: str | None = None, *, owner: str = "") -> None:
+        super().__init__(f"{en} ({owner})" if owner else en)
         self.en = en
         self.vi = vi or en
 

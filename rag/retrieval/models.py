@@ -76,13 +76,16 @@ def _loaded(name: str) -> SentenceTransformer:
         return SentenceTransformer(target, device="cpu")
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
         log.debug("loading %s failed", name, exc_info=True)
+        is_folder = Path(name).is_absolute() or len(Path(name).parts) > 2  # else organisation/model
+        shown = Path(name).name if is_folder else name
         raise EmbedderError(
-            f"The embedding model “{name}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "
+            f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "
             f"it is neither “{PACKAGED}”, nor a folder, nor a model that can be downloaded now. "
             "Check the name and the network.",
-            f"Không nạp được mô hình embedding “{name}” (HEADWATER_EMBEDDING_MODEL): không phải "
+            f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
             f"“{PACKAGED}”, không phải thư mục trên máy, cũng không tải về được lúc này. "
             "Hãy kiểm tra tên và kết nối mạng.",
+            owner=name,
         ) from exc
 
 

@@ -5,6 +5,7 @@ It holds nothing that cannot be built again from the library.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from chromadb.errors import ChromaError, InternalError, NotFoundError
 from ..errors import StoreError
 from ..types import Vectors
 from . import private
+
+log = logging.getLogger(__name__)
 
 _UPSERT_LIMIT = 5000  # Chroma 1.5.9 takes 5461 at most
 
@@ -159,10 +162,15 @@ class VectorIndex:
             yield
         except (ChromaError, httpx.HTTPError, ValueError, OSError) as exc:
             place = self._url or self._directory
-            raise StoreError(
-                f"The vector index at {place} cannot be used ({exc}).",
-                f"Không dùng được chỉ mục vector tại {place} ({exc}).",
-            ) from exc
+            error = StoreError(
+                "The vector index cannot be used. Read the folder again to have it built anew; "
+                "the log says what is wrong.",
+                "Không dùng được chỉ mục vector. Hãy đọc lại thư mục để dựng lại chỉ mục; nhật ký "
+                "có ghi lỗi.",
+                owner=f"{place}: {exc}",
+            )
+            log.error("%s", error)  # whoever asks is told less
+            raise error from exc
 
 
 def _created(client: ClientAPI, name: str) -> Collection:

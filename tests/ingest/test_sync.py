@@ -118,9 +118,10 @@ def test_an_empty_folder_is_taken_for_an_unmounted_disk_and_empties_nothing(desk
     desk.read()
     path.unlink()
     (receipt,) = desk.receipts()
-    assert (receipt.name, receipt.outcome) == (str(desk.folder), "failed")
+    assert (receipt.name, receipt.outcome) == ("HEADWATER_DATA_DIR", "failed")
     assert "mounted?" in receipt.reason
-    assert f"--forget {desk.folder}" in receipt.reason
+    assert "--forget" in receipt.reason
+    assert str(desk.folder) not in receipt.reason
     assert desk.texts == {"sub/a.md": "One."}
     list(forget(desk.folder, desk.folder, desk.index))
     assert desk.read() == {}
