@@ -15,7 +15,7 @@ from ingest.background import Reading
 from rag.errors import EmbedderError, HeadwaterError
 from rag.retrieval import profiles
 from rag.retrieval.embedder import Embedder, SentenceEmbedder
-from rag.settings import Settings
+from rag.settings import PROJECT, Settings
 from rag.store.library import Library
 from rag.store.vectors import VectorIndex
 from tests.harness.browser import served
@@ -63,7 +63,9 @@ def test_what_cannot_be_used_is_named_without_its_place(
     parts = [{"type": "text", "text": "When is high tide?"}]
     answers = [
         httpx.get(url + "ready"),
+        httpx.get(url),
         httpx.get(url + "config"),
+        httpx.get(url + "gradio_api/info"),
         httpx.get(url + "documents/1/file"),
         httpx.get(url + "documents/1/pages/1"),
         httpx.get(url + "api/search", params={"q": "When is high tide?"}),
@@ -75,6 +77,8 @@ def test_what_cannot_be_used_is_named_without_its_place(
     assert "HEADWATER_" in told[-1] or "profiles.json" in told[-1]
     for text in told:
         assert str(tmp_path) not in text
+        assert str(PROJECT) not in text
+        assert "site-packages" not in text
     assert str(tmp_path) in caplog.text, "the owner's log says where it lies"
     del held
 
