@@ -106,6 +106,7 @@ def sync(
     `progress(done, total, name)` is called before each file and while it is embedded.
     """
     documents = index.library.documents()
+    index.settle()
     folder, scope = _as_known(folder, scope, documents)
     known = {d.name: d for d in documents if d.folder == folder.name}
     listing = _listing(folder, scope)

@@ -8,7 +8,8 @@ HeadwaterError
 ├── Busy                   too many answers at once, or the model's budget is used up
 ├── TooManyQuestions       this user asks more often than is allowed
 ├── StoreError             the store directory cannot be used
-│   └── StoreLocked        another process holds it
+│   ├── StoreLocked        another process holds it
+│   └── VectorsError       its vector index, which can be built again from the library
 ├── DocumentError          one file could not be read; the others are not affected
 │   ├── UnsupportedFormat  no reader for this suffix
 │   └── LinkedOutside      it is a link that leads out of the folder of the documents
@@ -85,6 +86,10 @@ class StoreError(HeadwaterError):
 
 class StoreLocked(StoreError):
     code = "store_locked"
+
+
+class VectorsError(StoreError):
+    pass
 
 
 class DocumentError(HeadwaterError):

@@ -13,7 +13,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -159,14 +159,7 @@ class Library:
             document_id = self._db.execute(
                 "INSERT INTO document (folder, name, title, digest, pages, pages_with_text) "
                 "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                (
-                    document.folder,
-                    document.name,
-                    document.title,
-                    document.digest,
-                    document.pages,
-                    document.pages_with_text,
-                ),
+                astuple(document)[:-1],  # all but how many chunks
             ).fetchone()[0]
             for (page, text), vector in zip(passages, vectors, strict=True):
                 columns = _keyword_columns(text)
