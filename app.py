@@ -197,7 +197,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     answerer = assemble(settings, reading.opening, metrics)
     page = Page(settings, reading, answerer)
     assistants = McpDoor(answerer, user_of)
-    originals = Originals(settings.data_dir, sync.digest, readers.read)
+    originals = Originals(settings.data_dir, sync.digest, readers.read, settings.follow_links)
     pages = documents(lambda: reading.library, originals)
     descriptors = Descriptors()
     gradio_internals.speak(Impatient)

@@ -53,8 +53,8 @@ def ingest(
 ) -> None:
     """Make the library equal to files and folders: read what is new, remove what is gone.
 
-    The exit status is 1 if a file could not be read, or one was named that nobody reads; the
-    others are in the library then.
+    The exit status is 1 if a file could not be read, or one was named that nobody reads, or the
+    vector index could not be told of all of them; the others are in the library then.
     """
     prepare(verbose)
     if not verbose:  # what pypdf remarks about a damaged file, its receipt says
@@ -65,7 +65,7 @@ def ingest(
     parts = parts_of(context)
     settings = parts.settings()
     wanted = paths or ([] if forget else [settings.data_dir])
-    places = [locate(path, settings.data_dir) for path in wanted]
+    places = [locate(path, settings.data_dir, settings.follow_links) for path in wanted]
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
@@ -77,13 +77,16 @@ def ingest(
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
         if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
             embedder.record()  # what it has read with, so that the next start is light
+        problems = index.problems()
     if not receipts:
         formats = ", ".join(readers.READERS)
         say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
     elif not in_json:
         _print_summary(receipts)
+    for problem in problems:
+        say(problem)
     named = {path.name for path in wanted if path.is_file()}
-    if any(
+    if problems or any(
         r.outcome == "failed" or (r.outcome == "unsupported" and Path(r.name).name in named)
         for r in receipts
     ):

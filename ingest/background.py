@@ -138,7 +138,8 @@ class Reading:
             report(self.progress)
 
         try:
-            folder, scope = locate(self._settings.data_dir, self._settings.data_dir)
+            data, follow = self._settings.data_dir, self._settings.follow_links
+            folder, scope = locate(data, data, follow)
             receipts = list(sync(folder, scope, index, embedder, progress))
         except HeadwaterError as exc:
             log.error("%s", exc)

@@ -3,6 +3,7 @@ removed, and what stayed the same not touched. Knows no file format and no stora
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -10,11 +11,19 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
-from rag.errors import DocumentError, EmbedderError, StoreError, UnsupportedFormat
+from rag.errors import (
+    DocumentError,
+    EmbedderError,
+    LinkedOutside,
+    StoreError,
+    UnsupportedFormat,
+)
 from rag.retrieval.embedder import Embedder
+from rag.store.originals import linked_outside, opened, resolved
 from rag.store.store import Store
 from rag.types import Document
 
@@ -25,6 +34,7 @@ log = logging.getLogger(__name__)
 Outcome = Literal["added", "replaced", "unchanged", "removed", "unsupported", "failed"]
 Progress = Callable[[int, int, str], None]
 
+DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
 MANY = 64  # chunks above which the progress also counts those of the file
 
 
@@ -45,25 +55,28 @@ class Folder:
     """A folder that documents are read from: where it lies, and what the library calls it.
 
     The data folder is called "", so that it may be moved; any other by its absolute path. `apart`
-    is the data folder if it lies inside this one: it is not read as a part of it.
+    is the data folder if it lies inside this one: it is not read as a part of it. Links that lead
+    out of the folder are followed only if `follow_links`.
     """
 
     path: Path
     name: str
     apart: Path | None = None
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What lies in a folder: the names to read, the subfolders that could not be listed, and
-    whether there is any file at all."""
+    """What lies in a folder: the names to read, the subfolders that could not be listed, those
+    that are links to the outside, and whether there is any file at all."""
 
     names: tuple[str, ...]
     unreadable: dict[str, OSError]
+    outside: tuple[str, ...]
     has_files: bool
 
 
-def locate(path: Path, data_dir: Path) -> tuple[Folder, str]:
+def locate(path: Path, data_dir: Path, follow_links: bool = False) -> tuple[Folder, str]:
     """The (folder, scope) that `path` stands for: everything in the data folder is named from
     there, a folder elsewhere from itself, a file elsewhere from its own folder.
 
@@ -72,15 +85,17 @@ def locate(path: Path, data_dir: Path) -> tuple[Folder, str]:
     """
     path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
     if not path.exists():
+        name = DATA if path == data_dir else path.name
         raise DocumentError(
-            f"There is no file or folder {path}. Nothing was changed.",
-            f"Không có tệp hay thư mục {path}. Không có gì bị thay đổi.",
+            f"There is no file or folder {name}. Nothing was changed.",
+            f"Không có tệp hay thư mục {name}. Không có gì bị thay đổi.",
+            owner=str(path),
         )
     if path.is_relative_to(data_dir):
-        return Folder(data_dir, ""), _relative(path, data_dir)
+        return Folder(data_dir, "", None, follow_links), _relative(path, data_dir)
     folder = path if path.is_dir() else path.parent
     apart = data_dir if data_dir.is_relative_to(folder) else None
-    return Folder(folder, str(folder), apart), _relative(path, folder)
+    return Folder(folder, str(folder), apart, follow_links), _relative(path, folder)
 
 
 def sync(
@@ -91,11 +106,14 @@ def sync(
     `progress(done, total, name)` is called before each file and while it is embedded.
     """
     documents = index.library.documents()
+    index.settle()
     folder, scope = _as_known(folder, scope, documents)
     known = {d.name: d for d in documents if d.folder == folder.name}
     listing = _listing(folder, scope)
     for place, error in listing.unreadable.items():
-        yield _unreadable(place or str(folder.path), error)
+        yield _unreadable(place or folder.name or DATA, error)
+    for place in listing.outside:
+        yield Receipt(_shown(place), "failed", reason=linked_outside(_shown(place)).en)
     if known and not scope and not listing.has_files and not listing.unreadable:
         yield _emptied(folder)
         return
@@ -125,10 +143,16 @@ def _receipt(
         return _read(folder, name, known, index, embedder, tell)
     except UnsupportedFormat as exc:
         return Receipt(name, "unsupported", reason=exc.en)
+    except LinkedOutside as exc:
+        if known:  # what must not be read must not be answered from either
+            index.remove(folder.name, name)
+        gone = " What was read of it earlier was removed." if known else ""
+        return Receipt(name, "failed", reason=f"{exc.en}{gone}")
     except DocumentError as exc:
         return Receipt(_shown(name), "failed", reason=f"{exc.en}{kept}")
     except OSError as exc:
-        reason = f"{name} could not be read ({exc.strerror or exc}); check that it may be opened."
+        why = exc.strerror or type(exc).__name__  # never its path
+        reason = f"{name} could not be read ({why}); check that it may be opened."
         return Receipt(name, "failed", reason=f"{reason}{kept}")
     except (StoreError, EmbedderError):
         raise
@@ -152,10 +176,12 @@ def _read(
             f"Tên {_shown(folder.name + name)} không phải UTF-8; hãy đổi tên.",
         )
     path = folder.path / name
-    stored = digest(path)
-    if known and known.digest == stored:
-        return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
-    content = readers.read(path)
+    with opened(folder.path, name, folder.follow_links) as file:
+        stored = digest(path, file)
+        if known and known.digest == stored:
+            return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
+        file.seek(0)
+        content = readers.read(path, file)
     passages = [(page.number, text) for page in content.pages for text in chunking.split(page.text)]
     document = Document(
         folder=folder.name,
@@ -176,11 +202,10 @@ def _read(
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of the file's bytes and of how they are read and cut: what would now be read or cut
-    in another way is read again."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+def digest(path: Path, file: BufferedReader) -> str:
+    """SHA-256 of the bytes of `file`, the one at `path` opened, and of how they are read and cut:
+    what would now be read or cut in another way is read again."""
+    digest = hashlib.file_digest(file, "sha256")
     digest.update(f"{readers.version(path)} {chunking.VERSION}".encode())
     return digest.hexdigest()
 
@@ -199,19 +224,50 @@ def _listing(folder: Folder, scope: str) -> _Listing:
     """The files in scope, named from the folder, sorted; hidden files and folders are left out."""
     start = folder.path / scope
     if start.is_file():
-        return _Listing((scope,), {}, True)
+        return _Listing((scope,), {}, (), True)
     names: list[str] = []
+    outside: list[str] = []
+    followed: set[Path] = set()
     errors: list[OSError] = []
     has_files = False
-    for place, folders, files in os.walk(start, onerror=errors.append):
+    for place, folders, files in os.walk(
+        start, onerror=errors.append, followlinks=folder.follow_links
+    ):
         here = Path(place)
         folders[:] = [f for f in folders if not f.startswith(".") and here / f != folder.apart]
+        for link in [f for f in folders if (here / f).is_symlink()]:
+            if _leads_outside(here / link, folder, followed):
+                outside.append(_relative(here / link, folder.path))
+            else:
+                folders.remove(link)
+        if folder.follow_links:
+            errors += [_dangling(here / f) for f in files if not (here / f).exists()]
         paths = [here / file for file in files if _is_file(here / file)]
         has_files = has_files or bool(paths)
         names += [_relative(path, folder.path) for path in paths]
     visible = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
     unreadable = {_relative(Path(error.filename), folder.path): error for error in errors}
-    return _Listing(tuple(sorted(visible)), unreadable, has_files)
+    reported = () if folder.follow_links else tuple(sorted(outside))
+    return _Listing(tuple(sorted(visible)), unreadable, reported, has_files)
+
+
+def _leads_outside(link: Path, folder: Folder, followed: set[Path]) -> bool:
+    """Whether a link to a folder leads out of the one that is read, to none that another link led
+    to: what lies inside is read where it lies."""
+    try:
+        target = resolved(link)
+        inside = target.is_relative_to(resolved(folder.path))
+    except OSError:
+        return False
+    if inside or (folder.follow_links and target in followed):
+        return False
+    followed.add(target)
+    return True
+
+
+def _dangling(link: Path) -> OSError:
+    """A link whose disk may not be mounted: what was read through it is kept."""
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(link))
 
 
 def _is_file(path: Path) -> bool:
@@ -230,10 +286,10 @@ def _unreadable(place: str, error: OSError) -> Receipt:
 
 
 def _emptied(folder: Folder) -> Receipt:
-    place = _shown(str(folder.path))
+    place = _shown(folder.name or DATA)
     reason = (
         f"The folder {place} is empty, and what was read from it is kept. Is its disk mounted? "
-        f"To remove it from the library: python -m ingest --forget {place}"
+        f"To remove it from the library: python -m ingest --forget {_shown(folder.name) or 'PATH'}"
     )
     return Receipt(place, "failed", reason=reason)
 

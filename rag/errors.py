@@ -8,9 +8,11 @@ HeadwaterError
 ├── Busy                   too many answers at once, or the model's budget is used up
 ├── TooManyQuestions       this user asks more often than is allowed
 ├── StoreError             the store directory cannot be used
-│   └── StoreLocked        another process holds it
+│   ├── StoreLocked        another process holds it
+│   └── VectorsError       its vector index, which can be built again from the library
 ├── DocumentError          one file could not be read; the others are not affected
-│   └── UnsupportedFormat  no reader for this suffix
+│   ├── UnsupportedFormat  no reader for this suffix
+│   └── LinkedOutside      it is a link that leads out of the folder of the documents
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
@@ -29,16 +31,18 @@ from .types import Language
 class HeadwaterError(Exception):
     """Says in one sentence, in English and Vietnamese, what happened and what to do.
 
-    `code` is stable and for programs; `retryable` means that asking again unchanged may work,
-    `retry_after` after how many seconds, where that is known.
+    `en` and `vi` are for whoever asks, a stranger too, and say nothing of where things lie on this
+    machine. `owner` does: it stands in brackets in `str` of the error, which is for the log and the
+    command line. `code` is stable and for programs; `retryable` means that asking again unchanged
+    may work, `retry_after` after how many seconds, where that is known.
     """
 
     code = "error"
     retryable = False
     retry_after: int | None = None
 
-    def __init__(self, en: str, vi: str | None = None) -> None:
-        super().__init__(en)
+    def __init__(self, en: str, vi: str | None = None, *, owner: str = "") -> None:
+        super().__init__(f"{en} ({owner})" if owner else en)
         self.en = en
         self.vi = vi or en
 
@@ -84,12 +88,20 @@ class StoreLocked(StoreError):
     code = "store_locked"
 
 
+class VectorsError(StoreError):
+    pass
+
+
 class DocumentError(HeadwaterError):
     code = "document_error"
 
 
 class UnsupportedFormat(DocumentError):
     code = "unsupported_format"
+
+
+class LinkedOutside(DocumentError):
+    code = "linked_outside"
 
 
 class PageError(HeadwaterError):

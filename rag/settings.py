@@ -145,6 +145,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = PROJECT / "data"
+    follow_links: bool = False
     store_dir: Path = Field(default_factory=_default_store)
     embedding_model: str = "all-MiniLM-L6-v2"
     top_k: int = Field(default=5, ge=1, le=20)

@@ -7,7 +7,7 @@ end in "\\n" with no space before it, and at most two blank lines follow one ano
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
@@ -42,15 +42,16 @@ def version(path: Path) -> str:
     return reader.VERSION if reader else ""
 
 
-def read(path: Path) -> Content:
-    """Read one document; raises DocumentError, for an unknown suffix UnsupportedFormat."""
+def read(path: Path, file: BinaryIO | None = None) -> Content:
+    """Read one document, from `file` if it is open already; raises DocumentError, for an unknown
+    suffix UnsupportedFormat."""
     reader, name = READERS.get(path.suffix.lower()), path.name
     if reader is None:
         en = f"{name}: this format cannot be read; convert it to one of {', '.join(READERS)}."
         vi = f"{name}: chưa đọc được định dạng này; hãy chuyển sang {', '.join(READERS)}."
         raise UnsupportedFormat(en, vi)
     try:
-        data = path.read_bytes()
+        data = file.read() if file else path.read_bytes()
     except OSError as exc:
         en = f"{name} could not be opened ({exc.strerror}); check that it exists and is readable."
         vi = f"Không mở được {name} ({exc.strerror}); hãy kiểm tra tệp còn đó và có quyền đọc."

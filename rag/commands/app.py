@@ -88,7 +88,7 @@ def ask(
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
-            terminal.print_json(as_json(Failed(exc.code, exc.retryable, exc.en, "-")))
+            terminal.print_json(as_json(Failed(exc.code, exc.retryable, str(exc), "-")))
         raise
     if isinstance(last, Failed):
         raise typer.Exit(2)

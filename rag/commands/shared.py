@@ -102,7 +102,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except HeadwaterError as exc:
-        say(exc.en)
+        say(str(exc))
         raise typer.Exit(2) from exc
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -94,12 +95,12 @@ class _Tile:
     length: int
 
 
-def find(path: Path, number: int, passage: str) -> Highlight:
+def find(pdf: Path | BinaryIO, number: int, passage: str) -> Highlight:
     """Where `passage` stands on page `number`, from 1. The same text twice: its first place.
 
     Raises DocumentError if the page cannot be opened.
     """
-    with opened(path, number) as page:
+    with opened(pdf, number) as page:
         width, height = page.get_size()
         text = page.get_textpage()
         count = text.count_chars()
@@ -113,9 +114,9 @@ def find(path: Path, number: int, passage: str) -> Highlight:
     return Highlight(width, height, boxes, similarity)
 
 
-def draw(path: Path, number: int) -> bytes:
+def draw(pdf: Path | BinaryIO, number: int) -> bytes:
     """Page `number`, from 1, as a PNG. Raises DocumentError if it cannot be drawn."""
-    with opened(path, number) as page:
+    with opened(pdf, number) as page:
         scale = min(_SCALE, _LONGEST_SIDE / max(page.get_size()))
         bitmap = page.render(scale=scale)
         image = bitmap.to_pil().copy()
@@ -265,19 +266,20 @@ def _lines(characters: Iterable[tuple[_Rectangle, _Rectangle]]) -> Iterator[_Rec
 
 
 @contextmanager
-def opened(path: Path, number: int) -> Iterator[pypdfium2.PdfPage]:
+def opened(pdf: Path | BinaryIO, number: int) -> Iterator[pypdfium2.PdfPage]:
     """Page `number` of a PDF; until it is closed no other thread is inside PDFium."""
+    name = Path(pdf.name).name
     with _lock:
         try:
-            document = pypdfium2.PdfDocument(path)
+            document = pypdfium2.PdfDocument(pdf)
         except (pypdfium2.PdfiumError, OSError) as exc:
-            raise _undrawable(path.name) from exc
+            raise _undrawable(name) from exc
         try:
             if not 1 <= number <= len(document):
-                raise _undrawable(path.name)
+                raise _undrawable(name)
             yield document[number - 1]
         except pypdfium2.PdfiumError as exc:
-            raise _undrawable(path.name) from exc
+            raise _undrawable(name) from exc
         finally:
             document.close()
 

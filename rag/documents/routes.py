@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from ..errors import DocumentError, HeadwaterError
+from ..errors import DocumentError, HeadwaterError, LinkedOutside
 from ..retrieval.passages import joined
 from ..store.library import Library
+from ..store.originals import opened
 from ..types import Chunk, Content, Document
 from . import highlight
 from . import page as document_page
@@ -52,21 +55,32 @@ _MISSING = (
 class Originals:
     """The files that documents were read from, under `data_dir`, and how ingest reads them.
 
-    `digest` gives a file's digest as the library stores it, or raises OSError; `read` its content,
-    or raises DocumentError.
+    `digest` gives the digest of a file that is open as the library stores it, or raises OSError;
+    `read` its content, or raises DocumentError. What a link leads to outside of the document's
+    folder is shown only if `follow_links`.
     """
 
     data_dir: Path
-    digest: Callable[[Path], str]
-    read: Callable[[Path], Content]
+    digest: Callable[[Path, BufferedReader], str]
+    read: Callable[[Path, BufferedReader], Content]
+    follow_links: bool = False
 
-    def path(self, document: Document) -> Path | None:
-        """Where the document lies; None if no file is there that is still the one that was read."""
-        path = self.data_dir.expanduser() / document.folder / document.name
+    def open(self, document: Document) -> BufferedReader | None:
+        """The document's file, to be closed by the caller; None if there is none that is still the
+        one that was read."""
+        folder = self.data_dir.expanduser() / document.folder
         try:
-            return path if self.digest(path) == document.digest else None
-        except OSError:
+            file = opened(folder, document.name, self.follow_links)
+        except (OSError, LinkedOutside):
             return None
+        try:
+            same = self.digest(Path(document.name), file) == document.digest
+            file.seek(0)
+        except OSError:
+            same = False
+        if not same:
+            file.close()
+        return file if same else None
 
 
 class _Missing(Exception):
@@ -92,21 +106,22 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     def drawn(request: Request) -> Response:
         _, _, document = _asked(request, shelf)
         number = _page_number(request, document)
-        path = originals.path(document)
-        if path is None or _suffix(document) != ".pdf":
+        pdf = originals.open(document) if _suffix(document) == ".pdf" else None
+        if pdf is None:
             raise _Missing
-        try:
-            png = highlight.draw(path, number)
-        except DocumentError as exc:
-            raise _Missing from exc
+        with pdf:
+            try:
+                png = highlight.draw(pdf, number)
+            except DocumentError as exc:
+                raise _Missing from exc
         return Response(png, media_type="image/png", headers=_HEADERS)
 
     def file(request: Request) -> Response:
         _, _, document = _asked(request, shelf)
-        path = originals.path(document)
-        if path is None:
+        original = originals.open(document)
+        if original is None:
             raise _Missing
-        return _file(path, document)
+        return _Original(original, document)
 
     return [
         Route("/documents/{id}/pages/{n}.png", _answered(drawn)),
@@ -174,11 +189,15 @@ def _view(
     marked: Sequence[Chunk],
     originals: Originals,
 ) -> View:
-    path, is_pdf = originals.path(document), _suffix(document) == ".pdf"
-    drawing, notice = None, None if path else _CHANGED
-    if path and is_pdf:
-        drawing, notice = _drawing(path, number, marked)
-    read = _read(path, number, passages, originals) if path and not is_pdf else None
+    drawing, read = None, None
+    notice: Notice | None = _CHANGED
+    original = originals.open(document)
+    if original:
+        with original:
+            if _suffix(document) == ".pdf":
+                drawing, notice = _drawing(original, number, marked)
+            else:
+                notice, read = None, _read(original, document, number, passages, originals)
     text = joined(passages) if read is None else read
     places = _places(text, passages)
     return View(
@@ -190,24 +209,30 @@ def _view(
         mark=_span([places[chunk.id] for chunk in marked if chunk.id in places]),
         drawing=drawing,
         notice=notice,
-        has_original=path is not None,
+        has_original=original is not None,
     )
 
 
 def _drawing(
-    path: Path, number: int, marked: Sequence[Chunk]
+    pdf: BufferedReader, number: int, marked: Sequence[Chunk]
 ) -> tuple[highlight.Highlight | None, Notice | None]:
     try:
-        drawing = highlight.find(path, number, joined(marked))
+        drawing = highlight.find(pdf, number, joined(marked))
     except DocumentError:
         return None, _UNDRAWN
     return drawing, _UNPLACED if marked and not drawing.boxes else None
 
 
-def _read(path: Path, number: int, passages: Sequence[Chunk], originals: Originals) -> str | None:
+def _read(
+    file: BufferedReader,
+    document: Document,
+    number: int,
+    passages: Sequence[Chunk],
+    originals: Originals,
+) -> str | None:
     """The page's text as the file has it; None if it does not hold the passages."""
     try:
-        pages = originals.read(path).pages
+        pages = originals.read(Path(document.name), file).pages
     except DocumentError:
         return None
     text = next((page.text for page in pages if page.number == number), "")
@@ -231,27 +256,38 @@ def _places(text: str, passages: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
     return places
 
 
-def _file(path: Path, document: Document) -> Response:
+class _Original(FileResponse):
     """The original. Only what a browser shows without running anything is shown in it; text only
     as UTF-8, which is what the browser is told."""
-    media_type, disposition = "application/octet-stream", "attachment"
-    suffix = _suffix(document)
-    if suffix == ".pdf":
-        media_type, disposition = "application/pdf", "inline"
-    elif suffix in _TEXT and _is_utf8(path):
-        media_type, disposition = "text/plain", "inline"
-    return FileResponse(
-        path,
-        media_type=media_type,
-        filename=Path(document.name).name,
-        content_disposition_type=disposition,
-        headers=_HEADERS,
-    )
+
+    def __init__(self, file: BufferedReader, document: Document) -> None:
+        self._file = file
+        media_type, disposition = "application/octet-stream", "attachment"
+        suffix = _suffix(document)
+        if suffix == ".pdf":
+            media_type, disposition = "application/pdf", "inline"
+        elif suffix in _TEXT and _is_utf8(file):
+            media_type, disposition = "text/plain", "inline"
+        # What was opened and looked at, whatever has its name by now.
+        descriptor = Path("/dev/fd", str(file.fileno()))
+        super().__init__(
+            descriptor if descriptor.exists() else file.name,
+            media_type=media_type,
+            filename=Path(document.name).name,
+            content_disposition_type=disposition,
+            headers=_HEADERS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
-def _is_utf8(path: Path) -> bool:
+def _is_utf8(file: BufferedReader) -> bool:
     try:
-        path.read_bytes().decode()
+        file.read().decode()
     except UnicodeDecodeError:
         return False
+    finally:
+        file.seek(0)  # where /dev/fd gives the same open file once more
     return True

@@ -89,6 +89,9 @@ def _keep_conversations(demo: gr.ChatInterface) -> None:
     demo.saved_conversations.secret = hashlib.sha256(b"headwater").hexdigest()[:16]
     _need(hasattr(demo, "new_chat_button"), "button for a new chat (new_chat_button)")
     demo.new_chat_button.value = "Trò chuyện mới · New chat"
+    # Gradio names the file of its plus sign to everybody, with the folder it is installed in.
+    _need(hasattr(demo.new_chat_button, "icon"), "picture on a button (new_chat_button.icon)")
+    demo.new_chat_button.icon = None
 
 
 def _stop_by_ourselves(demo: gr.ChatInterface) -> None:

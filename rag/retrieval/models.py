@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EmbedderError
+from ..store import private
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -75,13 +76,16 @@ def _loaded(name: str) -> SentenceTransformer:
         return SentenceTransformer(target, device="cpu")
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
         log.debug("loading %s failed", name, exc_info=True)
+        is_folder = Path(name).is_absolute() or len(Path(name).parts) > 2  # else organisation/model
+        shown = Path(name).name if is_folder else name
         raise EmbedderError(
-            f"The embedding model “{name}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "
+            f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "
             f"it is neither “{PACKAGED}”, nor a folder, nor a model that can be downloaded now. "
             "Check the name and the network.",
-            f"Không nạp được mô hình embedding “{name}” (HEADWATER_EMBEDDING_MODEL): không phải "
+            f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
             f"“{PACKAGED}”, không phải thư mục trên máy, cũng không tải về được lúc này. "
             "Hãy kiểm tra tên và kết nối mạng.",
+            owner=name,
         ) from exc
 
 
@@ -132,6 +136,7 @@ def _precisions(file: Path | None) -> dict[str, str]:
 def _keep(file: Path, precisions: dict[str, str]) -> None:
     aside = file.with_suffix(".new")
     try:
+        private.file(aside)
         aside.write_text(json.dumps(precisions, indent=1), encoding="utf-8")
         aside.replace(file)
     except OSError as exc:  # then it is measured again

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import StoreError
+from ..store import private
 from ..types import Language
 from .models import PACKAGED
 
@@ -87,7 +88,7 @@ def load(store: Path) -> Profiles:
     except FileNotFoundError:
         return BUILT_IN
     except OSError as exc:
-        raise _unreadable(path, exc.strerror or str(exc)) from exc
+        raise _unreadable(path, exc.strerror or type(exc).__name__) from exc
     except ValidationError as exc:
         fault = exc.errors(include_url=False)[0]
         place = " → ".join(map(str, fault["loc"]))
@@ -101,28 +102,31 @@ def save(store: Path, profiles: Profiles) -> Path:
     """
     path = store / FILE
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        private.folder(store)
         new = path.with_name(f"{FILE}.{os.getpid()}")
         try:
+            private.file(new)
             new.write_bytes(_FORMAT.dump_json(profiles.measured, indent=1) + b"\n")
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
+        reason = exc.strerror or type(exc).__name__
         raise StoreError(
-            f"{path} cannot be written ({reason}). Give the folder back its permissions, or set "
+            f"{FILE} cannot be written ({reason}). Give the folder back its permissions, or set "
             "HEADWATER_STORE_DIR to one that may be written.",
-            f"Không ghi được {path} ({reason}). Hãy cấp lại quyền cho thư mục, hoặc đặt "
+            f"Không ghi được {FILE} ({reason}). Hãy cấp lại quyền cho thư mục, hoặc đặt "
             "HEADWATER_STORE_DIR tới một thư mục ghi được.",
+            owner=str(path),
         ) from exc
     return path
 
 
 def _unreadable(path: Path, reason: str) -> StoreError:
     return StoreError(
-        f"The measured profiles in {path} cannot be read ({reason}). Delete the file to go back to "
+        f"The measured profiles in {FILE} cannot be read ({reason}). Delete the file to go back to "
         "the built-in ones, or measure anew (python -m rag eval FILE --calibrate).",
-        f"Không đọc được các ngưỡng đã đo trong {path} ({reason}). Hãy xóa tệp này để dùng lại các "
+        f"Không đọc được các ngưỡng đã đo trong {FILE} ({reason}). Hãy xóa tệp này để dùng lại các "
         "ngưỡng có sẵn, hoặc đo lại (python -m rag eval FILE --calibrate).",
+        owner=str(path),
     )

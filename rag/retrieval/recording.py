@@ -18,6 +18,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import Module, ModuleList
 
+from ..store import private
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -125,6 +127,7 @@ def _write(model: SentenceTransformer, features: Features, file: Path) -> None:
     tokenizer = model.tokenizer.backend_tokenizer.to_str()
     prompt = model.prompts.get(model.default_prompt_name or "") or ""
     beside = {_TOKENIZER: tokenizer, _INPUTS: json.dumps(inputs), _PROMPT: prompt}
+    private.file(file)
     torch.jit.save(recorded, file, beside)
 
 

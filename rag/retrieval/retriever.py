@@ -194,7 +194,7 @@ class Retriever:
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:
         """The ids of the vectors nearest to `vector`, of the chunks `among` if that is given."""
         if among is None or len(among) > COMPARED:
-            return self._index.vectors.nearest(vector, CANDIDATES, among)
+            return self._index.nearest(vector, CANDIDATES, among)
         vectors = self._index.library.vectors(among)
         cosine = {i: float(other @ vector) for i, other in vectors.items()}
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)

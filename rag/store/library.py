@@ -6,13 +6,14 @@ The only module that imports sqlite3. Knows no embedding model, no Chroma and no
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import sqlite3
 import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -22,6 +23,9 @@ import numpy as np
 from ..errors import StoreError
 from ..text.language import folded, terms, words
 from ..types import Chunk, Column, Document, Vectors
+from . import private
+
+log = logging.getLogger(__name__)
 
 # `keyword` is given the terms as rag.text.language cuts them, joined by spaces, so that FTS5's own
 # cutting changes nothing; it keeps only its index, the text is in `chunk`. `backlog` lists what the
@@ -88,6 +92,7 @@ class Library:
         self._lock = threading.RLock()
         self.revision = 0  # rises with every change of the documents, from 0 in each process
         with self._translated():
+            private.file(path)  # SQLite gives its -wal and -shm the same mode
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             with self._translated():
@@ -107,10 +112,11 @@ class Library:
             self._db.executescript(f"BEGIN; {_SCHEMA} {row} COMMIT;")
         elif version != _VERSION:
             raise StoreError(
-                f"{self._path} was written by another version of Headwater. Choose another "
+                "The library was written by another version of Headwater. Choose another "
                 "HEADWATER_STORE_DIR, or delete this one: it is rebuilt from your documents.",
-                f"{self._path} do một phiên bản Headwater khác ghi. Hãy chọn HEADWATER_STORE_DIR "
-                "khác hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
+                "Thư viện do một phiên bản Headwater khác ghi. Hãy chọn HEADWATER_STORE_DIR khác "
+                "hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
+                owner=str(self._path),
             )
 
     def close(self) -> None:
@@ -153,14 +159,7 @@ class Library:
             document_id = self._db.execute(
                 "INSERT INTO document (folder, name, title, digest, pages, pages_with_text) "
                 "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                (
-                    document.folder,
-                    document.name,
-                    document.title,
-                    document.digest,
-                    document.pages,
-                    document.pages_with_text,
-                ),
+                astuple(document)[:-1],  # all but how many chunks
             ).fetchone()[0]
             for (page, text), vector in zip(passages, vectors, strict=True):
                 columns = _keyword_columns(text)
@@ -314,13 +313,16 @@ class Library:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as exc:
-            raise StoreError(
-                f"The library {self._path} cannot be used ({exc}). Check that the disk has room "
-                "and that the folder may be written, or choose another HEADWATER_STORE_DIR.",
-                f"Không dùng được thư viện {self._path} ({exc}). Hãy kiểm tra dung lượng đĩa và "
-                "quyền ghi thư mục, hoặc chọn HEADWATER_STORE_DIR khác.",
-            ) from exc
+        except (sqlite3.Error, OSError) as exc:
+            error = StoreError(
+                "The library cannot be used. Check that the disk has room and that the folder may "
+                "be written, or choose another HEADWATER_STORE_DIR.",
+                "Không dùng được thư viện. Hãy kiểm tra dung lượng đĩa và quyền ghi thư mục, hoặc "
+                "chọn HEADWATER_STORE_DIR khác.",
+                owner=f"{self._path}: {exc}",
+            )
+            log.error("%s", error)  # whoever asks is told less
+            raise error from exc
 
 
 def collection_of(folder: str, name: str) -> str | None:

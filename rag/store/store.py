@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from heapq import nlargest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,8 +21,9 @@ from typing import Self
 import numpy as np
 from filelock import FileLock
 
-from ..errors import StoreError
+from ..errors import StoreError, VectorsError
 from ..types import Document, Vectors
+from . import private
 from .library import Library
 from .lock import hold, unusable
 from .vectors import VectorIndex
@@ -28,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _SLICE = 5000  # chunks whose vectors are held in memory at once
 _PROBES = 16  # stored vectors that are looked for when the store is opened
+_PAUSE = 10.0  # seconds
 _CHURN = 1000  # removals below which the vector index is never rebuilt for them alone
 
 
@@ -49,13 +54,16 @@ class Store:
         held: FileLock | None = None,
     ) -> None:
         name = fingerprint(model, dimension)
+        self._mending = threading.RLock()  # held by who writes into the vector index
+        self._mended = 0  # how often it was built anew
+        self._broken_until = 0.0
         try:
             with ExitStack() as opened:  # closed again, last first, if the next step fails
                 self._lock = held or hold(store)
                 opened.callback(self._lock.release)
                 self._folder = store / name
-                self._folder.mkdir(exist_ok=True)
-                self.library = Library(self._folder / "library.db")
+                private.folder(self._folder)
+                self.library = Library(self._folder / private.LIBRARY)
                 opened.callback(self.library.close)
                 collection = f"headwater-{name}-{self.library.id}"
                 self.vectors = VectorIndex(collection, self._folder / "vectors", chroma_url)
@@ -84,14 +92,46 @@ class Store:
     def replace(
         self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
     ) -> None:
-        """As Library.replace; the vector index follows."""
+        """As Library.replace; the vector index follows, at once or when it can be written again."""
         self.library.replace(document, passages, vectors)
-        self._catch_up()
+        self._follow()
 
     def remove(self, folder: str, name: str) -> None:
-        """As Library.remove; the vector index follows."""
+        """As Library.remove; the vector index follows, at once or when it can be written again."""
         self.library.remove(folder, name)
-        self._catch_up()
+        self._follow()
+
+    def nearest(self, vector: Vectors, limit: int, among: Sequence[int] | None = None) -> list[int]:
+        """As VectorIndex.nearest. An index that broke is built anew first; if that cannot be done,
+        all vectors in the library are compared, which takes longer."""
+        before = self._mended
+        if self.vectors.lost:
+            self._mend(before)
+        try:
+            return self.vectors.nearest(vector, limit, among)
+        except VectorsError:
+            if self._mend(before):
+                return self.vectors.nearest(vector, limit, among)
+        scores = (
+            (float(score), i)
+            for ids, vectors in self._batches(self.library.chunk_ids() if among is None else among)
+            for i, score in zip(ids, vectors @ vector, strict=True)
+        )
+        return [i for _, i in nlargest(limit, scores)]
+
+    def settle(self) -> None:
+        """Mends a vector index that broke since the store was opened, as far as it can be mended;
+        `problems` says what it could not. For a reading to begin with."""
+        before = self._mended
+        with self._mending:
+            self._follow()
+            try:
+                whole = not self.vectors.lost and self.vectors.count() == self.library.count()
+            except VectorsError:
+                whole = False
+            if not whole:
+                self._broken_until = 0.0  # somebody asks for it, and once
+                self._mend(before)
 
     def problems(self) -> list[str]:
         """What keeps searches from seeing all documents, in a sentence each; quick."""
@@ -101,15 +141,50 @@ class Store:
             stored, found = self.library.count(), self.vectors.count()
         except StoreError as exc:
             return [exc.en]
+        if not (self._folder / private.LIBRARY).is_file():  # its content until this process ends
+            return ["The library's file is gone. Stop Headwater and start it again."]
+        if self.vectors.lost:
+            return [
+                "The vector index's folder is gone. The next question or reading builds it anew, "
+                "once the store can be written."
+            ]
         if stored != found:
-            return [f"The vector index has {found} of {stored} chunks."]
+            return [
+                f"The vector index has {found} of {stored} chunks. Check that its disk or server "
+                "can be written, then read the folder again."
+            ]
         return []
 
     def rebuild(self) -> None:
         """Builds the vector index anew from the library; nothing is embedded again."""
-        told = self.library.backlog()
-        self.vectors.rebuild(self._batches(self.library.chunk_ids()))
-        self.library.clear_backlog(told, rebuilt=True)
+        with self._mending:
+            told = self.library.backlog()
+            self.vectors.rebuild(self._batches(self.library.chunk_ids()))
+            self.library.clear_backlog(told, rebuilt=True)
+            self._mended += 1
+
+    def _follow(self) -> None:
+        """Tells the vector index what it has yet to be told. One that cannot be told costs nobody
+        the document: the library has it, finds it by its words, and keeps the list."""
+        before = self._mended
+        with self._mending:
+            try:
+                self._catch_up()
+            except VectorsError:
+                self._mend(before)
+
+    def _mend(self, before: int) -> bool:
+        """Builds the vector index anew unless another thread did since there were `before` of them;
+        whether it can be asked again. What failed is not tried again for a while: every question
+        and every file comes by here."""
+        with self._mending:
+            if self._mended == before and time.monotonic() >= self._broken_until:
+                log.warning("the vector index is broken: building it anew from the library")
+                try:
+                    self.rebuild()
+                except VectorsError:
+                    self._broken_until = time.monotonic() + _PAUSE
+            return self._mended != before
 
     def _catch_up(self) -> None:
         backlog = self.library.backlog()
@@ -129,7 +204,7 @@ class Store:
         # later one. The mark is left by a process that died here; the next one builds anew.
         mark = self._folder / "opening-vectors"
         died = mark.exists()
-        mark.touch()
+        private.file(mark)
         try:
             in_step = not died and self._in_step()
             if not in_step:

@@ -5,6 +5,7 @@ It holds nothing that cannot be built again from the library.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,11 @@ from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError, InternalError, NotFoundError
 
-from ..errors import StoreError
+from ..errors import VectorsError
 from ..types import Vectors
+from . import private
+
+log = logging.getLogger(__name__)
 
 _UPSERT_LIMIT = 5000  # Chroma 1.5.9 takes 5461 at most
 
@@ -29,7 +33,7 @@ class VectorIndex:
     """Unit vectors under integer ids, in one Chroma collection with cosine distance.
 
     Embedded in `directory`, where each rebuild gets a new numbered folder, or on the server at
-    `url`. Methods raise StoreError when Chroma fails.
+    `url`. Methods raise VectorsError when Chroma fails.
     """
 
     def __init__(self, name: str, directory: Path, url: str | None = None) -> None:
@@ -38,6 +42,7 @@ class VectorIndex:
         self._url = url
         # Held by a search, by a removal, and while it gets another collection.
         self._swap = threading.Lock()
+        self._number = self._newest = 0  # of the folder in use, and of the last one opened
         self._client: ClientAPI | None = None
         self._collection: Collection | None = None
 
@@ -49,7 +54,7 @@ class VectorIndex:
             else:
                 client = self._embedded(max(self._folders(), default=1))
             self._collection = _created(client, self._name)
-            self._client = client
+            self._client, self._number = client, self._newest
 
     def rebuild(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
         """Fills a new collection from `batches`, which then takes the place of the old one."""
@@ -73,10 +78,17 @@ class VectorIndex:
             self._client, self._collection = client, collection
 
     def _rebuild_embedded(self, batches: Iterator[tuple[Sequence[int], Vectors]]) -> None:
-        client = self._embedded(max(self._folders(), default=0) + 1)
-        collection = _filled(client, self._name, batches)
+        # Never one that was opened, though it was deleted: Chroma would give that client again.
+        client: Any = self._embedded(max([self._newest, *self._folders()]) + 1)
+        try:
+            collection = _filled(client, self._name, batches)
+        except BaseException:
+            client.close()
+            raise
+        self._restrict()
         with self._swap:
             old, self._client, self._collection = self._client, client, collection
+            self._number = self._newest
         if old is not None:
             old.close()  # type: ignore[attr-defined]
         for number in sorted(self._folders())[:-1]:
@@ -100,6 +112,7 @@ class VectorIndex:
         """Stores `vectors`, shape (len(ids), dimension); what stood under an id is replaced."""
         with self._translated():
             _upsert(self._open_collection, ids, vectors)
+            self._restrict()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Removes these ids; those that are not there do no harm."""
@@ -108,6 +121,7 @@ class VectorIndex:
                 part = [str(i) for i in ids[start : start + _UPSERT_LIMIT]]
                 with self._swap:
                     self._open_collection.delete(ids=part)
+            self._restrict()
 
     def nearest(self, vector: Vectors, limit: int, among: Sequence[int] | None = None) -> list[int]:
         """The ids of the `limit` vectors nearest to `vector`, nearest first; of those in `among` if
@@ -127,6 +141,12 @@ class VectorIndex:
         return [int(i) for i in found]
 
     @property
+    def lost(self) -> bool:
+        """Whether its folder was deleted while it is open: Chroma goes on with what it has in
+        memory, until it is to write or to read more."""
+        return not self._url and bool(self._number) and not self._file(self._number).is_file()
+
+    @property
     def _open_collection(self) -> Collection:
         assert self._collection is not None, "open() comes first"
         return self._collection
@@ -138,9 +158,20 @@ class VectorIndex:
 
     def _embedded(self, number: int) -> ClientAPI:
         folder = self._directory / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self._directory)
+        private.folder(folder)
+        private.file(self._file(number))
         options = ChromaSettings(anonymized_telemetry=False)
+        self._newest = number
         return chromadb.PersistentClient(str(folder), settings=options)
+
+    def _file(self, number: int) -> Path:
+        return self._directory / str(number) / "chroma.sqlite3"
+
+    def _restrict(self) -> None:
+        """Chroma's own code makes the HNSW files as everybody's, now and then."""
+        if not self._url:
+            private.tree(self._directory)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -148,10 +179,15 @@ class VectorIndex:
             yield
         except (ChromaError, httpx.HTTPError, ValueError, OSError) as exc:
             place = self._url or self._directory
-            raise StoreError(
-                f"The vector index at {place} cannot be used ({exc}).",
-                f"Không dùng được chỉ mục vector tại {place} ({exc}).",
-            ) from exc
+            error = VectorsError(
+                "The vector index cannot be used, and could not be built anew. Check that its "
+                "disk or server can be written, which the log names, then read the folder again.",
+                "Không dùng được chỉ mục vector và cũng không dựng lại được. Hãy kiểm tra đĩa hoặc "
+                "máy chủ của nó, được nêu trong nhật ký, rồi đọc lại thư mục.",
+                owner=f"{place}: {exc}",
+            )
+            log.error("the vector index at %s failed: %s", place, exc)  # who asks is told less
+            raise error from exc
 
 
 def _created(client: ClientAPI, name: str) -> Collection:

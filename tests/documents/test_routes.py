@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from io import BufferedReader
 from pathlib import Path
 from urllib.parse import quote
 
@@ -383,6 +384,56 @@ def test_a_document_from_outside_the_data_folder_opens_too(
     assert client.get("/documents/1/file").text == "Text from elsewhere."
 
 
+def test_a_document_whose_file_became_a_link_to_the_outside_is_not_shown(
+    client: TestClient, shelve: Shelve, store: Store, tmp_path: Path, data: Path
+) -> None:
+    for name, content in (("a.md", "Kept."), ("deep/b.pdf", pdf([LINES]))):
+        shelve(name, content)
+        place = data / Path(name).parts[0]
+        place.rename(tmp_path / place.name)  # the same bytes, so that only the link differs
+        place.symlink_to(tmp_path / place.name)
+        number = id_of(store.library, name)
+        assert client.get(f"/documents/{number}/file").status_code == 404
+        assert client.get(f"/documents/{number}/pages/1.png").status_code == 404
+        assert "The original file is gone" in client.get(f"/documents/{number}/pages/1").text
+        allowed = Originals(data, sync.digest, readers.read, follow_links=True)
+        routes = documents(lambda: store.library, allowed)
+        assert TestClient(Starlette(routes=routes)).get(f"/documents/{number}/file").is_success
+        place.unlink()
+        (tmp_path / place.name).rename(place)
+        assert client.get(f"/documents/{number}/file").is_success
+
+
+def test_a_link_inside_the_data_folder_is_shown_and_the_folder_may_be_one(
+    store: Store, shelve: Shelve, data: Path, tmp_path: Path
+) -> None:
+    (data / "linked.md").symlink_to(data / "a.md")
+    shelve("a.md", "The ferry leaves at nine.")
+    (tmp_path / "data link").symlink_to(data)
+    client = served(lambda: store.library, tmp_path / "data link")
+    for name in ("a.md", "linked.md"):
+        answer = client.get(f"/documents/{id_of(store.library, name)}/file")
+        assert answer.text == "The ferry leaves at nine."
+
+
+def test_what_is_sent_is_the_file_that_was_looked_at(
+    store: Store, shelve: Shelve, data: Path, tmp_path: Path
+) -> None:
+    shelve("a.bin.md", "The ferry leaves at nine.")
+    (tmp_path / "secret").write_text("What nobody may see.    ")
+
+    def digest(path: Path, file: BufferedReader) -> str:
+        found = sync.digest(path, file)
+        (data / "a.bin.md").unlink()  # in the moment after the look
+        (data / "a.bin.md").symlink_to(tmp_path / "secret")
+        return found
+
+    originals = Originals(data, digest, readers.read)
+    client = TestClient(Starlette(routes=documents(lambda: store.library, originals)))
+    answer = client.get("/documents/1/file", headers={"range": "bytes=4-8"})
+    assert (answer.status_code, answer.text) == (206, "ferry")
+
+
 def test_while_the_library_is_opened_readers_are_asked_to_try_again(data: Path) -> None:
     answer = served(lambda: None, data).get("/documents/1/pages/1")
     assert answer.status_code == 503
@@ -405,7 +456,8 @@ def test_a_damaged_page_is_shown_as_its_text(
     shelve("a.pdf", pdf([LINES]))
     (data / "a.pdf").write_bytes(b"%PDF-1.4 nothing that PDFium can open")
     document = store.library.documents()[0]
-    digest = sync.digest(data / "a.pdf")
+    with (data / "a.pdf").open("rb") as file:
+        digest = sync.digest(data / "a.pdf", file)
     text = "What was read of it."
     changed = type(document)("", "a.pdf", "A", digest, 1, 1, 1)
     store.replace(changed, [(1, text)], embedder.embed([text], lambda _: None))

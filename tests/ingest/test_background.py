@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -124,4 +125,28 @@ def test_asked_by_many_at_once_it_reads_once(
     go_on.set()
     ended(reading)
     assert runs == ["a.md"]
+    reading.close()
+
+
+def test_an_index_that_breaks_while_it_runs_costs_no_file_and_is_mended_by_a_reading(
+    settings: Settings, read: Read
+) -> None:
+    reading = read(settings)
+    retriever = reading.opening.wait()
+    (place,) = settings.store_dir.glob("*/vectors")
+    shutil.rmtree(place)
+    place.write_text("no folder")
+    for name in ("b.md", "c.md"):
+        (settings.data_dir / name).write_text(f"The tide of {name} turns at noon.")
+    (settings.data_dir / "broken.pdf").write_bytes(b"%PDF-1.7")
+    reading.again()
+    ended(reading)
+    assert (reading.error, [r.name for r in reading.failed]) == (None, ["broken.pdf"])
+    assert [d.name for d in reading.documents()] == ["a.md", "b.md", "c.md"]
+    assert "vector index" in reading.problems()[0]
+    assert {"b.md", "c.md"} <= {s.document for s in retriever.search("tide at noon", 5).sources}
+    place.unlink()
+    reading.again()
+    ended(reading)
+    assert reading.problems() == []
     reading.close()

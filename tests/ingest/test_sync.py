@@ -16,6 +16,7 @@ from ingest.readers import markdown
 from ingest.sync import Receipt, forget, locate, sync
 from rag.errors import DocumentError, StoreError
 from rag.retrieval.embedder import Embedder
+from rag.store import originals
 from rag.store.store import Store
 from rag.types import Content
 
@@ -29,6 +30,7 @@ class Desk:
         self.folder = folder
         self.index = index
         self._embedder = embedder
+        self.follow_links = False
         self.progress: list[tuple[int, int, str]] = []
 
     def write(self, name: str, text: str | bytes) -> Path:
@@ -38,7 +40,7 @@ class Desk:
         return path
 
     def receipts(self, path: Path | None = None) -> list[Receipt]:
-        folder, scope = locate(path or self.folder, self.folder)
+        folder, scope = locate(path or self.folder, self.folder, self.follow_links)
         self.progress.clear()
         report = lambda *told: self.progress.append(told)  # noqa: E731
         return list(sync(folder, scope, self.index, self._embedder, report))
@@ -116,9 +118,10 @@ def test_an_empty_folder_is_taken_for_an_unmounted_disk_and_empties_nothing(desk
     desk.read()
     path.unlink()
     (receipt,) = desk.receipts()
-    assert (receipt.name, receipt.outcome) == (str(desk.folder), "failed")
+    assert (receipt.name, receipt.outcome) == ("HEADWATER_DATA_DIR", "failed")
     assert "mounted?" in receipt.reason
-    assert f"--forget {desk.folder}" in receipt.reason
+    assert "--forget" in receipt.reason
+    assert str(desk.folder) not in receipt.reason
     assert desk.texts == {"sub/a.md": "One."}
     list(forget(desk.folder, desk.folder, desk.index))
     assert desk.read() == {}
@@ -224,6 +227,94 @@ def test_one_folder_under_two_names_is_one_folder(desk: Desk, tmp_path: Path) ->
     (tmp_path / "link").symlink_to(desk.folder)
     assert desk.read(tmp_path / "link") == {"a.md": "unchanged"}
     assert desk.read(desk.folder / "sub" / "..") == {"a.md": "unchanged"}
+
+
+def test_a_link_out_of_the_folder_is_reported_and_not_read(desk: Desk, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "secret.md").write_text("A secret.")
+    (outside / "deep" / "b.md").write_text("Another.")
+    desk.write("sub/a.md", "One.")
+    (desk.folder / "file.md").symlink_to(outside / "secret.md")
+    (desk.folder / "folder").symlink_to(outside)
+    (desk.folder / "sub" / "up").symlink_to(tmp_path)
+    (desk.folder / "chain.md").symlink_to(desk.folder / "file.md")
+    (desk.folder / ".hidden").symlink_to(outside)
+    (desk.folder / "gone.md").symlink_to(outside / "gone.md")
+    outcomes = {"folder": "failed", "sub/up": "failed", "chain.md": "failed", "file.md": "failed"}
+    assert desk.read() == outcomes | {"sub/a.md": "added"}
+    assert desk.texts == {"sub/a.md": "One."}
+    for receipt in desk.receipts():
+        if receipt.outcome == "failed":
+            assert receipt.reason == (
+                f"{receipt.name} is a link that leads out of the folder, and is not read. "
+                "HEADWATER_FOLLOW_LINKS=true allows it."
+            )
+
+
+def test_links_inside_the_folder_are_read_and_a_circle_of_them_ends(desk: Desk) -> None:
+    desk.write("sub/a.md", "One.")
+    (desk.folder / "b.md").symlink_to("sub/a.md")
+    (desk.folder / "again").symlink_to("sub")
+    (desk.folder / "sub" / "up").symlink_to("..")
+    (desk.folder / "round.md").symlink_to("round.md")
+    outcomes = {"b.md": "added", "sub/a.md": "added"}
+    # What may not be looked at counts as a file and fails: root is told that it is a circle.
+    assert desk.read() == outcomes | {"round.md": "failed"}
+
+
+def test_links_out_of_the_folder_are_followed_where_a_setting_allows_it(
+    desk: Desk, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "b.md").write_text("Another.")
+    (outside / "deep" / "round").symlink_to(outside)
+    (outside / "back").symlink_to(desk.folder)
+    desk.write("a.md", "One.")
+    (desk.folder / "folder").symlink_to(outside)
+    (desk.folder / "file.md").symlink_to(outside / "deep" / "b.md")
+    names = ["a.md", "file.md", "folder/deep/b.md"]
+    desk.follow_links = True
+    assert desk.read() == dict.fromkeys(names, "added")
+    outside.rename(tmp_path / "unplugged")
+    desk.read()
+    assert list(desk.texts) == names, "an unplugged disk must not empty the library"
+    (tmp_path / "unplugged").rename(outside)
+    desk.follow_links = False
+    assert desk.read() == {
+        "a.md": "unchanged",
+        "file.md": "failed",
+        "folder": "failed",
+        "folder/deep/b.md": "removed",
+    }
+    assert desk.texts == {"a.md": "One."}, "what must not be read is not answered from"
+
+
+@pytest.mark.parametrize("swapped", ["sub/a.md", "sub"])
+def test_a_link_put_there_after_the_look_leads_nowhere(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    for name in ("a.md", "sub"):
+        (tmp_path / "outside" / name).write_text("A secret.")
+    desk.write("sub/a.md", "One.")
+    resolved = originals.resolved
+
+    def slow(path: Path) -> Path:
+        found = resolved(path)
+        if path.name == "a.md":
+            (desk.folder / swapped).rename(tmp_path / "aside")
+            (desk.folder / swapped).symlink_to(tmp_path / "outside" / Path(swapped).name)
+        return found
+
+    if swapped == "sub":
+        (tmp_path / "outside" / "sub").unlink()
+        (tmp_path / "outside" / "sub").mkdir()
+        (tmp_path / "outside" / "sub" / "a.md").write_text("A secret.")
+    monkeypatch.setattr(originals, "resolved", slow)
+    assert desk.read() == {"sub/a.md": "failed"}
+    assert desk.texts == {}
 
 
 def test_hidden_files_and_folders_are_left_out(desk: Desk) -> None:

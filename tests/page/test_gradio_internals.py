@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -69,6 +71,7 @@ def test_this_gradio_is_mended() -> None:
     stop = (demo.textbox._id, "stop")
     assert not any(event.cancels for event in demo.fns.values() if stop in event.targets)
     assert demo._queue.sleep_when_free == gradio_internals.POLL_SECONDS
+    assert str(Path(gr.__file__).parent) not in json.dumps(demo.get_config_file(), default=str)
 
 
 def test_a_gradio_that_does_not_serve_with_uvicorn_is_named(

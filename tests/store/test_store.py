@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -322,3 +323,85 @@ def test_the_stores_name_is_readable_and_differs_for_what_is_different() -> None
     names = {fingerprint(m, d) for m in ("a/model", "b/model", "model") for d in (8, 16)}
     assert len(names) == 6
     assert fingerprint("Mô hình/…", 8).isascii()
+
+
+def a_file_in_its_place(store: Path) -> None:
+    place = chroma(store).parent
+    shutil.rmtree(place)
+    place.write_text("no folder")
+
+
+@pytest.mark.parametrize("among", [None, range(1, 900)], ids=["all", "some"])
+def test_a_question_to_an_index_whose_folder_was_deleted_builds_it_anew(
+    tmp_path: Path, among: Sequence[int] | None
+) -> None:
+    vectors = unit(CHUNKS)
+    with opened(tmp_path) as index:
+        put(index, "a.md", vectors)
+        shutil.rmtree(chroma(tmp_path).parent)
+        assert "folder is gone" in index.problems()[0]
+        assert index.nearest(vectors[7], 1, among) == [8]
+        assert index.problems() == []
+        assert chroma(tmp_path).is_dir()
+        put(index, "b.md", unit(5, seed=1))
+        assert index.problems() == []
+    with opened(tmp_path) as index:
+        assert index.vectors.count() == CHUNKS + 5
+
+
+@pytest.mark.parametrize("chunks", [30, CHUNKS])
+def test_what_is_read_after_the_index_broke_is_in_it(tmp_path: Path, chunks: int) -> None:
+    with opened(tmp_path) as index:
+        put(index, "a.md", unit(chunks))
+        for _ in range(3):  # Chroma keeps what it once had open under that folder's name
+            shutil.rmtree(chroma(tmp_path).parent)
+            index.remove("/documents", "a.md")
+            put(index, "a.md", unit(chunks, seed=2))
+            assert index.problems() == []
+        vectors = unit(chunks, seed=2)
+        assert found(index, vectors[:3]) == exact(vectors, "a.md", vectors[:3])
+
+
+@pytest.mark.parametrize("chunks", [30, CHUNKS])
+def test_an_index_that_cannot_be_built_costs_no_document_and_no_answer_and_is_named(
+    tmp_path: Path, chunks: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectors = unit(chunks)
+    with opened(tmp_path) as index:
+        put(index, "a.md", vectors)
+        a_file_in_its_place(tmp_path)
+        for name in ("b.md", "c.md", "d.md"):
+            put(index, name, vectors)
+            index.remove("/documents", name)
+            put(index, name, vectors)
+        assert index.library.count() == 4 * chunks
+        (nearest,) = index.nearest(vectors[7], 1)
+        assert index.library.chunks([nearest])[nearest].text.startswith("passage 7 of")
+        (problem,) = index.problems()
+        assert "vector index" in problem and str(tmp_path) not in problem
+        tries = [r for r in caplog.records if "building it anew" in r.message]
+        assert len(tries) == 1, "each file would wait for it"
+        next(tmp_path.glob("*/vectors")).unlink()
+        index.settle()
+        assert index.problems() == []
+        assert index.vectors.count() == 4 * chunks
+
+
+def test_many_questions_to_a_broken_index_build_it_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectors = unit(CHUNKS)
+    with opened(tmp_path) as index:
+        put(index, "a.md", vectors)
+        shutil.rmtree(chroma(tmp_path).parent)
+        with ThreadPoolExecutor(16) as threads:
+            nearest = list(threads.map(lambda n: index.nearest(vectors[n], 1), range(64)))
+        assert nearest == [[n + 1] for n in range(64)]
+    assert len([r for r in caplog.records if "building it anew" in r.message]) == 1
+
+
+def test_a_library_whose_file_is_gone_is_named(tmp_path: Path) -> None:
+    with opened(tmp_path) as index:
+        put(index, "a.md", unit(3))
+        next(tmp_path.glob("*/library.db")).unlink()
+        assert "library's file is gone" in index.problems()[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,11 +24,13 @@ from filelock import FileLock
 from limits import RateLimitItemPerSecond
 from typer.testing import CliRunner, Result
 
+from ingest import readers
 from ingest.__main__ import app as ingest_app
 from rag.commands.app import app as rag_app
 from rag.commands.shared import Parts, loading
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, load_settings
+from rag.types import Content
 from tests.harness.upstream import Script, Upstream
 
 DOCUMENTS = {
@@ -502,6 +506,34 @@ def test_unchanged_files_are_listed_when_there_are_no_others(run: Run, place: Pl
     assert result.exit_code == 0
     assert "bridge.md" in result.stdout
     assert "2 unchanged." in result.stdout
+
+
+def test_an_index_that_breaks_while_a_command_reads_is_said_and_costs_no_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, store, txt = tmp_path / "notes", tmp_path / "store", readers.READERS[".txt"]
+    notes.mkdir()
+    (notes / "crane.txt").write_text("Cranes fly south in October.")
+    (notes / "stork.txt").write_text("Storks nest on chimneys.")
+
+    def breaking(data: bytes, name: str) -> Content:
+        for place in store.glob("*/vectors/"):
+            shutil.rmtree(place)
+            place.write_text("no folder")
+        return txt.read(data, name)
+
+    with monkeypatch.context() as broken:
+        spoiler = SimpleNamespace(read=breaking, VERSION=txt.VERSION)
+        broken.setitem(readers.READERS, ".txt", spoiler)
+        result = run("ingest", "--json", str(notes), HEADWATER_STORE_DIR=store)
+    assert [receipt["outcome"] for receipt in lines(result.stdout)] == ["added", "added"]
+    assert result.exit_code == 1
+    assert "headwater: The vector index" in result.stderr
+
+    next(store.glob("*/vectors")).unlink()
+    assert run("ingest", str(notes), HEADWATER_STORE_DIR=store).exit_code == 0
+    found = run("rag", "search", "Where do storks nest?", "--json", HEADWATER_STORE_DIR=store)
+    assert "stork.txt" in found.stdout
 
 
 def test_what_was_read_is_forgotten_though_its_folder_is_gone(run: Run, tmp_path: Path) -> None:
