@@ -39,6 +39,7 @@ from rag.serving.descriptors import Descriptors
 from rag.serving.metrics import Metrics
 from rag.serving.pacing import paced
 from rag.serving.request_id import log_to_stderr
+from rag.serving.stopping import Stopping, told
 from rag.settings import Settings, load_settings
 from rag.types import Options
 
@@ -190,11 +191,11 @@ class Page:
 def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterface:
     """Serves the page over `reading`, with the model that the settings name or without one.
 
-    Returns when the server has stopped, or at once if not `block`. Raises OSError if the port is
-    taken.
+    Returns at once or, with `block`, in the main thread, when SIGTERM or Ctrl-C has ended all
+    answers and the server. Raises OSError if the port is taken.
     """
-    metrics = Metrics()
-    answerer = assemble(settings, reading.opening, metrics)
+    metrics, stopping = Metrics(), Stopping()
+    answerer = assemble(settings, reading.opening, metrics, stopping=stopping)
     page = Page(settings, reading, answerer)
     assistants = McpDoor(answerer, user_of)
     originals = Originals(settings.data_dir, sync.digest, readers.read, settings.follow_links)
@@ -209,11 +210,14 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         max_threads=page.at_once,
         app_kwargs={
             "middleware": [
-                *gate(settings),
+                *gate(settings, stopping),
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
             "routes": [
-                *probes(metrics.exposition, lambda: descriptors.problems() or reading.problems()),
+                *probes(
+                    metrics.exposition,
+                    lambda: stopping.problems() or descriptors.problems() or reading.problems(),
+                ),
                 *([] if settings.redact else pages),
                 *doors(answerer, settings),
                 *assistants.routes,
@@ -232,8 +236,12 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         # More tabs than can be answered; a caller may have megabytes kept for each that it invents.
         state_session_capacity=4 * page.at_once,
         max_file_size=1,  # nothing is uploaded here
-        prevent_thread_lock=not block,
+        prevent_thread_lock=True,
     )
+    if block:
+        told()
+        stopping.end(answerer.aclose)
+        gradio_internals.close(page.demo)
     return page.demo
 
 

@@ -9,16 +9,18 @@ from limits import RateLimitItemPerMinute
 
 from .answer import DEFAULTS, Answerer
 from .events import Event
-from .question import sendable
+from .question import MAX_QUESTION, sendable
 from .retrieval.retriever import Retriever
 from .search import Searcher
 from .serving.budget import Budget
 from .serving.limit_storage import storage
 from .serving.line import Line
 from .serving.metrics import Metrics
+from .serving.stopping import Stopping
 from .serving.visitors import Visitors
 from .settings import Settings
 from .store.opening import Opening
+from .text.language import detect
 from .text.redaction import Redactor
 from .types import Options, Turn
 from .writing.cache import AnswerCache
@@ -33,6 +35,7 @@ def assemble(
     opening: Opening[Retriever],
     metrics: Metrics,
     patience: float = PATIENCE,
+    stopping: Stopping | None = None,
 ) -> Answerer:
     """What answers questions in this process. Raises SettingsError if the limits' storage cannot
     be used."""
@@ -59,14 +62,15 @@ def assemble(
         )
     visitors = Visitors(settings.rate_limit, limits)
     searcher = Searcher(opening, settings.top_k, redactor, visitors)
-    return Watched(searcher, author, line, redactor, metrics)
+    return Watched(searcher, author, line, redactor, metrics, stopping or Stopping())
 
 
 @dataclass(frozen=True)
 class Watched(Answerer):
-    """Answers that `metrics` see as they pass."""
+    """Answers that `metrics` see as they pass, and that `stopping` ends."""
 
     metrics: Metrics
+    stopping: Stopping
 
     def answer(
         self,
@@ -76,4 +80,6 @@ class Watched(Answerer):
         user: str | None = None,
     ) -> AsyncGenerator[Event]:
         """As Answerer's."""
-        return self.metrics.watched(super().answer(question, turns, options, user))
+        language = options.language or detect(question[:MAX_QUESTION])
+        events = super().answer(question, turns, options, user)
+        return self.metrics.watched(self.stopping.through(events, language))

@@ -7,6 +7,7 @@ HeadwaterError
 ├── UnknownCollection      there is no collection of this name
 ├── Busy                   too many answers at once, or the model's budget is used up
 ├── TooManyQuestions       this user asks more often than is allowed
+├── Interrupted            the process is being stopped
 ├── StoreError             the store directory cannot be used
 │   ├── StoreLocked        another process holds it
 │   └── VectorsError       its vector index, which can be built again from the library
@@ -78,6 +79,17 @@ class TooManyQuestions(HeadwaterError):
     def __init__(self, en: str, vi: str, retry_after: int) -> None:
         super().__init__(en, vi)
         self.retry_after = retry_after
+
+
+class Interrupted(HeadwaterError):
+    code = "interrupted"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is being stopped, so no more comes here. Ask again in a moment.",
+            "Máy chủ đang được dừng nên không còn gì thêm ở đây. Hãy hỏi lại sau giây lát.",
+        )
 
 
 class StoreError(HeadwaterError):

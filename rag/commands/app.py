@@ -234,13 +234,14 @@ async def _answer(
     return event
 
 
-def _answerer(settings: Settings, retriever: Retriever, **patience: float) -> Answerer:
+def _answerer(settings: Settings, retriever: Retriever, patience: float | None = None) -> Answerer:
     with loading():
-        from ..assembly import assemble
+        from ..assembly import PATIENCE, assemble
         from ..serving.metrics import Metrics
         from ..store.opening import Opening
 
-    return assemble(settings, Opening(lambda _: retriever), Metrics(), **patience)
+    opening = Opening(lambda _: retriever)
+    return assemble(settings, opening, Metrics(), PATIENCE if patience is None else patience)
 
 
 def _typed(question: str) -> str:

@@ -33,6 +33,7 @@ _STATUS = {
     "stream_interrupted": 502,
     "empty_answer": 502,
     "busy": 503,
+    "interrupted": 503,
     "library_empty": 503,
     "store_error": 503,
     "timeout": 504,
@@ -60,6 +61,7 @@ _REFUSED = {
     408: "body_too_slow",
     413: "body_too_large",
     429: "too_many_passwords",
+    503: "interrupted",
 }
 _SAID = {
     400: "The request is malformed, or the question cannot be answered as it is",

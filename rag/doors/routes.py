@@ -20,10 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import __version__
 from ..answer import Answerer
+from ..serving.stopping import Stopping
 from ..settings import Settings
 from . import ai_sdk, openai_api, search_api, widget
 from .access import Access, hashed
 from .body import Limited
+from .ending import Ending
 from .errors import problem
 from .guard import Guard, is_door, is_local, path_of
 
@@ -73,7 +75,7 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
     return [*described.routes, *widget.routes()]
 
 
-def gate(settings: Settings) -> list[Middleware]:
+def gate(settings: Settings, stopping: Stopping) -> list[Middleware]:
     """What every request goes through, the first one first."""
     logins = {name: hashed(word.get_secret_value()) for name, word in settings.auth.items()}
     # A Space that has a domain of its own as well has them all in it, with commas between.
@@ -94,6 +96,7 @@ def gate(settings: Settings) -> list[Middleware]:
         Middleware(
             Access, logins=logins, keys=[key.get_secret_value() for key in settings.api_keys]
         ),
+        Middleware(Ending, stopping=stopping),
         Middleware(Limited),
     ]
 

@@ -65,6 +65,7 @@ if _port is not None:
 __all__ = ["gr"]
 
 POLL_SECONDS = 0.01
+CLOSING_SECONDS = 2
 _Server: Any = getattr(http_server, "Server", None)
 # The streams whose ends rag.page.hang_up watches.
 _STREAMS = ("/gradio_api/queue/data", "/gradio_api/call/chat/id", "/gradio_api/call/v2/chat/id")
@@ -134,6 +135,13 @@ def forget(demo: gr.ChatInterface, session: str) -> None:
     """Drops all that is kept of a session; Gradio itself keeps those that left until others have
     taken their places."""
     demo.state_holder.session_data.pop(session, None)
+
+
+def close(demo: gr.ChatInterface) -> None:
+    """Ends the server, and with it what tabs hold open; within 5 s, as Gradio waits for it."""
+    _need(isinstance(getattr(demo, "server", None), uvicorn.Server), "server (server)")
+    demo.server.config.timeout_graceful_shutdown = CLOSING_SECONDS
+    demo.close(verbose=False)
 
 
 def leave_origins_to_us(app: Starlette) -> None:

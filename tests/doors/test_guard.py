@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from rag.doors.guard import Guard, is_local
 from rag.doors.probes import probes
 from rag.doors.routes import gate
+from rag.serving.stopping import Stopping
 from rag.settings import Settings
 
 
@@ -117,7 +118,7 @@ def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
 def _gated(**settings: Any) -> TestClient:
     routes = [*probes(lambda: b"", list), Route("/v1/models", _hello)]
     chosen = Settings.model_validate({"GRADIO_SERVER_NAME": "0.0.0.0", **settings})
-    return TestClient(Starlette(routes=routes, middleware=gate(chosen)))
+    return TestClient(Starlette(routes=routes, middleware=gate(chosen, Stopping())))
 
 
 def _statuses(client: TestClient, hosts: Sequence[str], path: str = "/health") -> dict[str, int]:
