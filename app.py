@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Callable
@@ -30,6 +31,7 @@ from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
 from rag.page import gradio_internals, look, sidebar
+from rag.page.bounds import Bounds
 from rag.page.gradio_internals import gr
 from rag.page.hang_up import HangUp
 from rag.page.screen import Message, Screen, turns_of, without_documents
@@ -37,14 +39,18 @@ from rag.serving import memory
 from rag.serving.connections import Impatient
 from rag.serving.descriptors import Descriptors
 from rag.serving.metrics import Metrics
-from rag.serving.pacing import paced
+from rag.serving.pacing import FRAME_SECONDS, paced
 from rag.serving.request_id import log_to_stderr
 from rag.serving.stopping import Stopping, told
 from rag.settings import Settings, load_settings
 from rag.types import Options
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
+UNREAD = 20  # updates that may wait for their reader, a second's
+UNREAD_SECONDS = 30.0  # that they may wait
 REFUSALS = 100  # further questions that Gradio runs beside those answered and waiting
+
+log = logging.getLogger(__name__)
 
 
 class Page:
@@ -101,6 +107,8 @@ class Page:
                 async for event in events:
                     ended = isinstance(event, Finished | Failed)
                     yield screen.show(event)
+                    if not await self._is_read(session):
+                        return
             if not ended:
                 yield screen.stopped()
         finally:
@@ -109,6 +117,18 @@ class Page:
             gradio_internals.trim(self.demo, session)
             if session in self._closed:  # it came back
                 self._closed.move_to_end(session)
+
+    async def _is_read(self, session: str) -> bool:
+        """Waits until the session's reader has taken what was shown before; False if nobody does,
+        so that nothing more is written, and paid for."""
+        until = time.monotonic() + UNREAD_SECONDS
+        while gradio_internals.unread(self.demo, session) > UNREAD:
+            if time.monotonic() > until:
+                log.info("an answer was ended that nobody read")
+                gradio_internals.drop_unread(self.demo, session)
+                return False
+            await asyncio.sleep(FRAME_SECONDS)
+        return True
 
     def hang_up(self, session: str) -> None:
         """Ends the session's answers, also those that wait for a silent model."""
@@ -136,6 +156,11 @@ class Page:
         if len(self._closed) > CLOSED:
             longest, _ = self._closed.popitem(last=False)
             gradio_internals.forget(self.demo, longest)
+
+    def forget(self, session: str) -> None:
+        """Drops what is kept of a session, unless it is being answered."""
+        if not self._tasks.get(session):
+            gradio_internals.forget(self.demo, session)
 
     def shelf(self) -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
@@ -211,6 +236,11 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         app_kwargs={
             "middleware": [
                 *gate(settings, stopping),
+                Middleware(
+                    Bounds,
+                    admits=lambda scope: answerer.searcher.check(user_of(scope)),
+                    forget=page.forget,
+                ),
                 Middleware(HangUp, gone=page.hang_up, over=page.close),
             ],
             "routes": [

@@ -53,6 +53,10 @@ class Searcher:
         async for waiting in self.opening.waiting():
             yield waiting
 
+    async def check(self, user: str) -> None:
+        """Raises TooManyQuestions if `user` may not ask now; counts nothing."""
+        await self._visitors.check(user)
+
     async def search(
         self, question: str, options: Options = DEFAULTS, user: str | None = None
     ) -> Findings:

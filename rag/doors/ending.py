@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import Interrupted
 from ..serving.stopping import Stopping
-from .errors import refusal
+from .errors import problem
 from .guard import is_door
 
 
@@ -19,6 +20,6 @@ class Ending:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_door(scope) and self._stopping.begun:
             said = self._stopping.problems()[0]
-            await refusal(said, 503, for_programs=True)(scope, receive, send)
+            await problem(503, said, Interrupted.code)(scope, receive, send)
             return
         await self._app(scope, receive, send)

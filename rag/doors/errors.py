@@ -61,7 +61,7 @@ _REFUSED = {
     408: "body_too_slow",
     413: "body_too_large",
     429: "too_many_passwords",
-    503: "interrupted",
+    503: "busy",
 }
 _SAID = {
     400: "The request is malformed, or the question cannot be answered as it is",

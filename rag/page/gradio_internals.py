@@ -76,6 +76,8 @@ def mend(demo: gr.ChatInterface) -> None:
     than all that stands here expects."""
     _need(hasattr(demo.state_holder, "session_data"), "sessions (state_holder.session_data)")
     _need("config_values" in SessionState(demo).__dict__, "copies (SessionState.config_values)")
+    unread = hasattr(getattr(demo, "_queue", None), "pending_messages_per_session")
+    _need(unread, "updates that wait (_queue.pending_messages_per_session)")
     _keep_conversations(demo)
     _stop_by_ourselves(demo)
 
@@ -135,6 +137,17 @@ def forget(demo: gr.ChatInterface, session: str) -> None:
     """Drops all that is kept of a session; Gradio itself keeps those that left until others have
     taken their places."""
     demo.state_holder.session_data.pop(session, None)
+
+
+def unread(demo: gr.ChatInterface, session: str) -> int:
+    """How many updates wait in Gradio's queue for the session's reader."""
+    waiting = demo._queue.pending_messages_per_session.get(session)
+    return waiting.qsize() if waiting else 0
+
+
+def drop_unread(demo: gr.ChatInterface, session: str) -> None:
+    """Drops them; Gradio itself keeps those of 2000 sessions for ever."""
+    demo._queue.pending_messages_per_session.pop(session, None)
 
 
 def close(demo: gr.ChatInterface) -> None:

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from ..events import Event, Searching, TextDelta, Waiting
 
 FRAME_SECONDS = 0.05
+AHEAD = 256  # events that may wait for their reader; then the model's server is not read either
 STRETCH = 5.0  # times as long as the process was late the next frame waits, at most one more
 
 
@@ -27,32 +28,39 @@ async def paced(
     the stream here even while nothing arrives, and closes `events`, as closing this generator does.
     """
     queue: asyncio.Queue[Event | None] = asyncio.Queue()
+    room = asyncio.Semaphore(AHEAD)  # the last place, of None, needs none
 
     async def pump() -> None:
         try:
             async with aclosing(events):
                 async for event in events:
+                    await room.acquire()
                     queue.put_nowait(event)
         finally:
             queue.put_nowait(None)
+
+    async def taken() -> Event | None:
+        event = await queue.get()
+        room.release()
+        return event
 
     task = asyncio.create_task(pump())
     tasks.add(task)
     due = 0.0
     try:
-        event = await queue.get()
+        event = await taken()
         while event is not None:
             if isinstance(event, Waiting | Searching):
                 state = event
                 try:
-                    event = await asyncio.wait_for(queue.get(), FRAME_SECONDS)
+                    event = await asyncio.wait_for(taken(), FRAME_SECONDS)
                 except TimeoutError:
                     yield state
-                    event = await queue.get()
+                    event = await taken()
                 continue
             if not isinstance(event, TextDelta):
                 yield event
-                event = await queue.get()
+                event = await taken()
                 continue
             wait = max(0.0, due - time.monotonic())
             began = time.monotonic()
@@ -64,13 +72,14 @@ async def paced(
             texts, refusal, following = [event.text], event.refusal, False
             while not queue.empty() and not following:
                 event = queue.get_nowait()
+                room.release()
                 if isinstance(event, TextDelta) and event.refusal == refusal:
                     texts.append(event.text)
                 else:
                     following = True
             yield TextDelta("".join(texts), refusal)
             if not following:
-                event = await queue.get()
+                event = await taken()
     finally:
         tasks.discard(task)
         task.cancel()

@@ -13,6 +13,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from ..errors import TooManyQuestions
 from .limit_storage import close
 
+Key = tuple[str, str]
+
 UNITS = ((3600, "hour", "giờ"), (60, "minute", "phút"), (1, "second", "giây"))
 
 
@@ -31,16 +33,27 @@ class Visitors:
         """Counts a question of `user`. Raises TooManyQuestions saying when to come back."""
         if self._limit is None:
             return
-        key = ("user", hashlib.sha256(user.encode()).hexdigest()[:32])
-        if await self._windows.hit(self._limit, *key):
-            return
-        seconds = await to_wait(self._windows, self._limit, *key)
+        key = _key(user)
+        if not await self._windows.hit(self._limit, *key):
+            await self._refuse(self._limit, key)
+
+    async def check(self, user: str) -> None:
+        """Raises TooManyQuestions if `user` may not ask now; counts nothing."""
+        if self._limit is not None and not await self._windows.test(self._limit, *_key(user)):
+            await self._refuse(self._limit, _key(user))
+
+    async def _refuse(self, limit: RateLimitItem, key: Key) -> None:
+        seconds = await to_wait(self._windows, limit, *key)
         en, vi = duration(seconds)
         raise TooManyQuestions(
             f"You have asked many questions in a short time. Please ask again in {en}.",
             f"Bạn đã đặt nhiều câu hỏi trong thời gian ngắn. Vui lòng hỏi lại sau {vi}.",
             retry_after=seconds,
         )
+
+
+def _key(user: str) -> Key:
+    return "user", hashlib.sha256(user.encode()).hexdigest()[:32]
 
 
 async def to_wait(windows: MovingWindowRateLimiter, limit: RateLimitItem, *key: str) -> int:

@@ -45,6 +45,14 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "The model's server sent something that cannot be read. Ask again.",
         "Máy chủ mô hình gửi dữ liệu không đọc được. Hãy hỏi lại.",
     ),
+    "overlong": (
+        "server_error",
+        True,
+        "The model's server sent more than 1 MB without an end. Ask again, or choose another "
+        "model or server.",
+        "Máy chủ mô hình gửi hơn 1 MB mà không kết thúc. Hãy hỏi lại, hoặc chọn mô hình hay máy "
+        "chủ khác.",
+    ),
     "auth_error": (
         "auth_error",
         False,

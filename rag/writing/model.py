@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import openai
+from httpx2 import AsyncByteStream, Response
 from pydantic import HttpUrl
 
 from ..serving import request_id
@@ -27,6 +28,8 @@ from .prompt import Message
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
+MAX_EVENT = 1_000_000  # bytes of one event of the stream, or of an answer that is none
+_BLANK = (b"\n\n", b"\n\r\n", b"\r\r")  # what ends an event
 _UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError)  # the SDK lets both through as they are
 
 
@@ -50,6 +53,8 @@ class Model:
             base_url=self._url,
             timeout=openai.Timeout(None, connect=CONNECT_SECONDS),
             max_retries=RETRIES,
+            default_headers={"Accept-Encoding": "identity"},  # else a little could become much
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_bound]}),
         )
 
     async def close(self) -> None:
@@ -89,9 +94,13 @@ class Model:
                     if text := decoder.decode(text.encode("utf-16-le", "surrogatepass")):
                         written += size(text)
                         yield text
-        except (openai.OpenAIError, *_UNREADABLE, TimeoutError) as exc:
+                        # A reader who takes long is no reason to go on for longer.
+                        if asyncio.get_running_loop().time() >= deadline:
+                            raise TimeoutError
+        except (openai.OpenAIError, *_UNREADABLE, _Overlong, TimeoutError) as exc:
             # Not by the clock: uvloop's timers are up to half a millisecond early.
-            late = isinstance(exc, TimeoutError) and limit.when() == deadline
+            over = asyncio.get_running_loop().time() >= deadline
+            late = isinstance(exc, TimeoutError) and (over or limit.when() == deadline)
             kind = "too_long_answer" if late else _kind(exc, begun=written > 0)
             told = {"server": self._host, "model": name, "seconds": self._max_seconds}
             raise model_error(kind, **told) from exc
@@ -131,6 +140,39 @@ class Model:
                 raise
             self._counts_tokens = False  # some servers do not know the option
             return await self._create(name, messages, options)
+
+
+class _Overlong(Exception):
+    """The server sent more than MAX_EVENT bytes without an end."""
+
+
+class _Bounded(AsyncByteStream):
+    """What a server sends, as long as its events, or the whole of what is no stream, are short."""
+
+    def __init__(self, sent: AsyncByteStream) -> None:
+        self._sent = sent
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size, last = 0, b""
+        async for piece in self._sent:
+            seen = last + piece
+            first = min((at for blank in _BLANK if (at := seen.find(blank)) >= 0), default=-1)
+            if size + (len(piece) if first < 0 else first) > MAX_EVENT:
+                raise _Overlong
+            if first < 0:
+                size += len(piece)
+            else:
+                size = len(seen) - max(seen.rfind(blank) for blank in _BLANK)
+            last = seen[-2:]
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._sent.aclose()
+
+
+async def _bound(response: Response) -> None:
+    assert isinstance(response.stream, AsyncByteStream)
+    response.stream = _Bounded(response.stream)
 
 
 def _limit(seconds: float, deadline: float) -> asyncio.Timeout:
@@ -177,6 +219,8 @@ def _kind(exc: Exception, *, begun: bool) -> str:
     """Which kind of failure (rag.writing.failures) the SDK's error is; after the first word all
     that has no name of its own is an interruption."""
     match exc:
+        case _Overlong():
+            return "overlong"
         case TimeoutError():
             return "stream_interrupted" if begun else "timeout"
         case openai.APIConnectionError():

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from rag.events import Event, Finished, Searching, TextDelta
-from rag.serving.pacing import FRAME_SECONDS, paced
+from rag.serving.pacing import AHEAD, FRAME_SECONDS, paced
 
 END = Finished("stop", None, None, None, False, 0.0, None, 0.0, "f00d")
 
@@ -138,3 +138,23 @@ async def test_a_cancelled_reader_closes_what_it_draws_from() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reader
     assert closed.is_set()
+
+
+async def test_what_is_not_read_is_not_drawn_either() -> None:
+    drawn = 0
+
+    async def endless() -> AsyncGenerator[Event]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield TextDelta("x")
+
+    read = 0
+    async with aclosing(paced(endless(), set())) as events:
+        for _ in range(3):
+            event = await anext(events)
+            assert isinstance(event, TextDelta)
+            read += len(event.text)
+            await asyncio.sleep(0.01)
+            assert read < drawn <= read + AHEAD + 2
+    assert read > AHEAD

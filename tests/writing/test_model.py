@@ -12,7 +12,7 @@ import pytest
 from rag.errors import ModelError
 from rag.settings import Settings
 from rag.types import Options, Usage
-from rag.writing.model import RETRIES, Model
+from rag.writing.model import MAX_EVENT, RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from tests.harness.upstream import Call, Script, Upstream, words
@@ -386,3 +386,40 @@ async def test_the_longest_answer_is_not_taken_for_silence_where_timers_are_earl
             with pytest.raises(ModelError) as failed:
                 await read(model)
             assert failed.value.code == "timeout" and "ended after" in failed.value.en
+
+
+async def test_an_event_without_an_end_is_cut_with_a_sentence(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(["It begins", "x" * (MAX_EVENT + 1000), "never"])
+    async with connected(configured, upstream) as model:
+        came: list[str] = []
+        with pytest.raises(ModelError, match="more than 1 MB") as failed:
+            await read(model, into=came)
+    assert failed.value.code == "server_error"
+    assert came == ["It begins"]
+    await hung_up(upstream)
+
+
+async def test_many_short_events_are_as_long_as_they_like(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(["y" * 10_000] * 200, split_bytes=7000)
+    async with connected(configured, upstream) as model:
+        text, _ = await read(model)
+    assert len(text) == 2_000_000
+
+
+async def test_a_reader_who_takes_long_does_not_make_an_answer_longer_than_it_may_be(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(["and", " so", " on"] * 1000, delay=0.001)
+    async with (
+        connected(configured, upstream, HEADWATER_MAX_ANSWER_SECONDS=0.5) as model,
+        aclosing(model.stream(ASKED, Options())) as stream,
+    ):
+        assert await anext(stream) == "and"
+        await asyncio.sleep(0.6)
+        with pytest.raises(ModelError, match="ended after"):
+            await anext(stream)
+    await hung_up(upstream)
