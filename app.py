@@ -115,6 +115,8 @@ class Page:
             if not self._tasks.get(session):
                 self._tasks.pop(session, None)
             gradio_internals.trim(self.demo, session)
+            if gradio_internals.unread(self.demo, session):  # a reader may still come
+                asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._drop_unread, session)
             if session in self._closed:  # it came back
                 self._closed.move_to_end(session)
 
@@ -129,6 +131,10 @@ class Page:
                 return False
             await asyncio.sleep(FRAME_SECONDS)
         return True
+
+    def _drop_unread(self, session: str) -> None:
+        if not self._tasks.get(session):
+            gradio_internals.drop_unread(self.demo, session)
 
     def hang_up(self, session: str) -> None:
         """Ends the session's answers, also those that wait for a silent model."""
