@@ -88,7 +88,8 @@ def _keep_conversations(demo: gr.ChatInterface) -> None:
     demo.saved_conversations.storage_key = "headwater-conversations"
     demo.saved_conversations.secret = hashlib.sha256(b"headwater").hexdigest()[:16]
     _need(hasattr(demo, "new_chat_button"), "button for a new chat (new_chat_button)")
-    demo.new_chat_button.value = "Trò chuyện mới · New chat"
+    demo.new_chat_button.value = "+ Trò chuyện mới · New chat"
+    demo.new_chat_button.icon = None  # the page would tell where on this machine its file lies
 
 
 def _stop_by_ourselves(demo: gr.ChatInterface) -> None:
