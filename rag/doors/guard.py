@@ -136,8 +136,10 @@ class Guard:
 
         page = bytearray()
         held: list[Message] = []  # the start of a page whose scripts have not come yet
+        started = False
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
@@ -154,6 +156,7 @@ class Guard:
                 _allow_scripts(MutableHeaders(scope=start), bytes(page))
                 await send(start)
                 message = {**message, "body": bytes(page)}
+            started = True
             await send(message)
 
         status = 403
@@ -166,7 +169,14 @@ class Guard:
             answer = PlainTextResponse(refusal, status)
             if is_door(scope):
                 answer = problem(status, refusal, "refused")
-        await answer(scope, receive, send_with_headers)
+        try:
+            await answer(scope, receive, send_with_headers)
+        except Exception:
+            if not started:  # Starlette would answer outside of us
+                held.clear()
+                failure = PlainTextResponse("Internal Server Error", 500)
+                await failure(scope, receive, send_with_headers)
+            raise
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")

@@ -91,7 +91,7 @@ def _keep_conversations(demo: gr.ChatInterface) -> None:
     demo.saved_conversations.storage_key = "headwater-conversations"
     demo.saved_conversations.secret = hashlib.sha256(b"headwater").hexdigest()[:16]
     _need(hasattr(demo, "new_chat_button"), "button for a new chat (new_chat_button)")
-    demo.new_chat_button.value = "Trò chuyện mới · New chat"
+    demo.new_chat_button.value = "+ Trò chuyện mới · New chat"
     # Gradio names the file of its plus sign to everybody, with the folder it is installed in.
     _need(hasattr(demo.new_chat_button, "icon"), "picture on a button (new_chat_button.icon)")
     demo.new_chat_button.icon = None

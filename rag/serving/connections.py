@@ -35,7 +35,8 @@ closed = Closed()  # of all pages of this process, as its log is one
 
 class Impatient(HttpToolsProtocol):
     """uvicorn's protocol, with a time for the header: from the connection on, and after an answer
-    from the first byte that follows. Answers, their readers and WebSockets have no time here."""
+    from the first byte that follows. Answers and their readers have no time here. It speaks no
+    WebSocket: nothing here does, and its handshake would pass by the gate and be held for ever."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -48,9 +49,14 @@ class Impatient(HttpToolsProtocol):
         if self._deadline is None and (before is None or before.response_complete):
             self._wait()
         super().data_received(data)
-        # A cycle is a request with its whole header; a WebSocket takes the transport over.
-        if self.cycle is not before or self.transport.get_protocol() is not self:
+        if self.cycle is not before:  # a cycle is a request with its whole header
             self._wait_no_longer()
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return False  # it is answered as any other request
+
+    def _unsupported_upgrade_warning(self) -> None:
+        pass  # who attacks must not fill the log
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_longer()

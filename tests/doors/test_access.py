@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import bcrypt
@@ -16,6 +18,7 @@ from starlette.testclient import TestClient
 
 from ingest.background import Reading
 from rag.doors.access import hashed, user_of
+from rag.settings import PROJECT
 from tests.harness.browser import served
 from tests.harness.upstream import Script, Upstream, words
 from tests.harness.wire import CALL, asked, said
@@ -407,6 +410,13 @@ def test_what_gradio_cannot_read_is_no_failure_and_not_repeated(at: At) -> None:
     refused = at().post("/gradio_api/queue/join", content=b'{"data": NaN, "x": "private"}')
     assert refused.status_code == 422 and "private" not in refused.text
     assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_does_not_tell_where_on_its_machine_anything_lies(at: At) -> None:
+    for path in ("/", "/config", "/gradio_api/info", "/openapi.json", "/docs"):
+        shown = at().get(path).text
+        for place in (sys.prefix, str(Path(gr.__file__).parent), str(PROJECT)):
+            assert place not in shown, path
 
 
 def test_gradios_own_monitoring_is_closed(at: At) -> None:

@@ -44,6 +44,25 @@ def test_every_answer_allows_only_content_from_here(client: TestClient) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("path", ["/", "/documents/1/file"])
+def test_a_failure_of_what_is_behind_it_has_the_headers_too(path: str) -> None:
+    async def pieces() -> AsyncIterator[str]:
+        yield "<p>"
+        raise OSError("behind")
+
+    async def failing(request: Request) -> StreamingResponse:
+        if path != "/":
+            raise OSError("behind")
+        return StreamingResponse(pieces(), media_type="text/html")
+
+    app = Starlette(routes=[Route(path, failing)], middleware=[Middleware(Guard)])
+    failed = TestClient(app, raise_server_exceptions=False).get(path)
+    assert (failed.status_code, failed.text) == (500, "Internal Server Error")
+    assert "default-src 'self'" in failed.headers["content-security-policy"]
+    with pytest.raises(OSError, match="behind"):  # which is logged
+        TestClient(app).get(path)
+
+
 @pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://testserver:81"])
 def test_another_origin_may_read_but_not_change(client: TestClient, origin: str) -> None:
     assert client.get("/", headers={"Origin": origin}).status_code == 200

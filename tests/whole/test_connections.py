@@ -119,6 +119,23 @@ def test_a_connection_that_is_kept_for_the_next_request_is_left_alone(
         time.sleep(1.5 * SECONDS)
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "status"), [("GET", b"", 200), ("POST", b"{}", 405), ("POST", b"", 405)]
+)
+def test_a_websockets_handshake_is_a_request_like_any_other_and_holds_no_connection(
+    connect: Callable[[], socket.socket], method: str, body: bytes, status: int
+) -> None:
+    connection = connect()
+    header = f"{method} /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    header += "Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
+    connection.sendall(
+        f"{header}Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n".encode() + body
+    )
+    received, seconds = ends(connection)
+    assert received.startswith(b"HTTP/1.1 %d" % status) and seconds < 10
+    assert b"content-security-policy" in received  # it has come through the gate
+
+
 def test_a_body_that_trickles_in_is_closed_as_a_whole_and_the_log_says_so(
     connect: Callable[[], socket.socket], caplog: pytest.LogCaptureFixture
 ) -> None:
