@@ -52,8 +52,10 @@ def inert(text: str) -> str:
         if at in code and sure:
             shown.append(line)
             continue
-        odd = _FENCE.match(line) or _EMPTY_ITEM.match(line) or "`" in _STEP.sub(_not_code, line)
-        sure = sure and (at in fences or not (odd or ("`" in line and _ADDRESS.search(line))))
+        if at not in fences:
+            rest = _STEP.sub(_not_code, line)
+            odd = _FENCE.match(line) or _EMPTY_ITEM.match(line) or "`" in rest
+            sure = sure and not (odd or ("`" in line and _ADDRESS.search(rest)))
         shown.append(_text(line, spans=sure and at not in fences))
     return "\n".join(shown)
 

@@ -96,7 +96,7 @@ def test_nothing_is_left_of_what_mixes_code_blocks_links_and_tags(
         "see https://example.com/a_b?c=d, [a guide](https://example.com/guide) or mail@e.example",
         "```html\n<b>stays</b>\n```",
         "- item\n\n  ```js\n  if (a<b) f(x[1](2));\n  ```\n- next",
-        "`<b>` and `a[i] <i>` stay",
+        "`<b>` and `a[i] <i>` stay, `@x <y>` too",
         "| a | b |\n|---|---|\n| `x<y` | **2** |",
         r"$x_1 + y^2$ and \(a \le b\) and \[ c \]",
         "1. one\n2. two\n\n> quoted\n\n# Head\n\n- [ ] open\n- [x] done",
