@@ -15,7 +15,7 @@ from ..errors import TooManyQuestions
 from ..question import MAX_QUESTION
 
 SMALL = 20_000  # bytes; what is shorter is not looked at
-MAX_WORDS = 4 * MAX_QUESTION  # characters; a longer question is told so by the answer itself
+MAX_WORDS = 100_000  # characters; below that the answer itself says what is too long
 MAX_KEPT = 32_000_000  # bytes of all sessions' conversations together
 _CALL = re.compile(r".*/gradio_api/call/(?:v2/)?chat/?")
 _STATE = re.compile(r".*/gradio_api/(?:run|api)/\w+/?")

@@ -19,7 +19,11 @@ def asked(client: httpx.Client, question: str, **headers: str) -> Iterator[Itera
     hangs up, whether the answer is over or not."""
     api = client.get("/gradio_api/info").json()["named_endpoints"]["/chat"]
     options = [p["parameter_default"] for p in api["parameters"][1:]]
-    event = client.post(CALL, json={"data": [question, *options]}, headers=headers).json()
+    called = client.post(CALL, json={"data": [question, *options]}, headers=headers)
+    if called.status_code == 429:  # it is refused before Gradio keeps anything of it
+        yield iter([called.text])
+        return
+    event = called.json()
     with client.stream("GET", f"{CALL}/{event['event_id']}", headers=headers) as stream:
         lines = stream.iter_lines()
         yield (json.loads(line[6:])[0] for line in lines if line.startswith("data: ["))
