@@ -14,6 +14,7 @@ from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -108,7 +109,7 @@ class Page:
                     ended = isinstance(event, Finished | Failed)
                     yield screen.show(event)
                     if not await self._is_read(session):
-                        return
+                        break
             if not ended:
                 yield screen.stopped()
         finally:
@@ -116,7 +117,8 @@ class Page:
                 self._tasks.pop(session, None)
             gradio_internals.trim(self.demo, session)
             if gradio_internals.unread(self.demo, session):  # a reader may still come
-                asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._drop_unread, session)
+                drop = partial(gradio_internals.drop_unread, self.demo, session)
+                asyncio.get_running_loop().call_later(UNREAD_SECONDS, drop)
             if session in self._closed:  # it came back
                 self._closed.move_to_end(session)
 
@@ -127,14 +129,9 @@ class Page:
         while gradio_internals.unread(self.demo, session) > UNREAD:
             if time.monotonic() > until:
                 log.info("an answer was ended that nobody read")
-                gradio_internals.drop_unread(self.demo, session)
                 return False
             await asyncio.sleep(FRAME_SECONDS)
         return True
-
-    def _drop_unread(self, session: str) -> None:
-        if not self._tasks.get(session):
-            gradio_internals.drop_unread(self.demo, session)
 
     def hang_up(self, session: str) -> None:
         """Ends the session's answers, also those that wait for a silent model."""

@@ -76,8 +76,8 @@ def mend(demo: gr.ChatInterface) -> None:
     than all that stands here expects."""
     _need(hasattr(demo.state_holder, "session_data"), "sessions (state_holder.session_data)")
     _need("config_values" in SessionState(demo).__dict__, "copies (SessionState.config_values)")
-    unread = hasattr(getattr(demo, "_queue", None), "pending_messages_per_session")
-    _need(unread, "updates that wait (_queue.pending_messages_per_session)")
+    for kept in ("pending_messages_per_session", "pending_event_ids_session"):
+        _need(hasattr(getattr(demo, "_queue", None), kept), f"updates that wait (_queue.{kept})")
     _keep_conversations(demo)
     _stop_by_ourselves(demo)
 
@@ -145,9 +145,12 @@ def unread(demo: gr.ChatInterface, session: str) -> int:
     return waiting.qsize() if waiting else 0
 
 
-def drop_unread(demo: gr.ChatInterface, session: str) -> None:
-    """Drops them; Gradio itself keeps those of 2000 sessions for ever."""
-    demo._queue.pending_messages_per_session.pop(session, None)
+def drop_unread(demo: gr.Blocks, session: str) -> None:
+    """Drops those of a single call, whose session is its event's id; Gradio itself keeps those of
+    2000 for ever. A tab's stay: its next event writes to the same queue."""
+    if session in demo._queue.pending_event_ids_session.get(session, ()):
+        demo._queue.pending_messages_per_session.pop(session, None)
+        demo._queue.pending_event_ids_session.pop(session, None)
 
 
 def close(demo: gr.ChatInterface) -> None:

@@ -4,6 +4,7 @@ model does meanwhile."""
 from __future__ import annotations
 
 import time
+from asyncio import Queue as AsyncQueue
 from collections.abc import Iterator
 
 import httpx
@@ -11,9 +12,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from ingest.background import Reading
-from tests.harness.browser import answer, ask, finished, served, visit
+from rag.page import gradio_internals
+from tests.harness.browser import answer, ask, finished, pages, served, visit
 from tests.harness.upstream import Script, Upstream, words
-from tests.harness.wire import asked, said
+from tests.harness.wire import CALL, asked, said
 
 # Seconds from Stop or a closed tab to the closed socket of the model: some 50 ms, with other tests
 # beside it ten times that. Who is not noticed stays until the next token, here for a minute.
@@ -92,3 +94,25 @@ def test_a_client_that_hangs_up_closes_the_upstream(
     assert ended.ended == "client_left" and ended.ended_at is not None
     print(f"client, {stage}: closed after {1000 * (ended.ended_at - left):.0f} ms")
     assert ended.ended_at - left < CLOSED_WITHIN
+
+
+def test_what_a_single_call_leaves_unread_is_dropped_and_a_tabs_queue_is_not(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.UNREAD_SECONDS", 0.5)
+    url = served(reading)
+    queue = pages[-1]._queue
+    data = [EN, "Auto", 5, "", "", 0, ""]
+    until = time.monotonic() + 20
+    for _ in range(5):
+        assert httpx.post(f"{url}{CALL[1:]}", json={"data": data}).status_code == 200
+    assert queue.pending_messages_per_session
+    while queue.pending_messages_per_session and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not queue.pending_messages_per_session and not queue.pending_event_ids_session
+
+    # A tab's next event finds its queue, also when its last answer was not read in time.
+    queue.pending_event_ids_session["tab"] = {"an event of it"}
+    queue.pending_messages_per_session["tab"] = AsyncQueue()
+    gradio_internals.drop_unread(pages[-1], "tab")
+    assert "tab" in queue.pending_messages_per_session
