@@ -36,7 +36,7 @@ def compiled(locked: str, *options: str) -> str:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", torch]
         subprocess.run([*pip, f"--dest={folder}"], check=True)
         uv = [sys.executable, "-m", "uv", "pip", "compile", "requirements-dev.txt", "--quiet"]
-        uv += [*TARGET, f"--find-links={folder}", "--generate-hashes", *options]
+        uv += [*TARGET, f"--find-links={folder}", "--generate-hashes", "--system-certs", *options]
         uv += ["--no-header", "--no-annotate", f"--output-file={made}"]
         subprocess.run(uv, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
         return HEAD + made.read_text(encoding="utf-8")
