@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import threading
 import time
@@ -13,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.benchmarks.first_token import free_port, process
 from tests.harness.upstream import Script, Upstream, words
+from tests.harness.whole_app import running
 
 LONG = "a" * 6_000_000
 MOST = 100.0  # MB that 1000 calls of 6 MB may move the memory by
@@ -57,15 +56,7 @@ def megabytes(pid: int) -> float:
 def test_a_flood_leaves_the_memory_where_it_was_and_the_process_awake(
     tmp_path: Path, own_library: Path, upstream: Upstream
 ) -> None:
-    store, port = tmp_path / "store", free_port()
-    shutil.copytree(own_library, store)
-    environment = {
-        "OPENAI_BASE_URL": upstream.base_url,
-        "HEADWATER_STORE_DIR": str(store),
-        "HEADWATER_RATE_LIMIT": "off",
-    }
     upstream.script = Script(words("Short [1]. " * 20))
-    url = f"http://127.0.0.1:{port}"
     content = [{"type": "text", "text": "a" * 1_000_000}]
     history = [{"role": "user", "metadata": None, "content": content, "options": None}]
 
@@ -86,21 +77,22 @@ def test_a_flood_leaves_the_memory_where_it_was_and_the_process_awake(
         body = {"data": [question, *options]}
         return httpx.post(f"{url}/gradio_api/call/chat", json=body, timeout=60).status_code
 
-    with process(port, ["app.py"], environment, "/ready") as server, ThreadPoolExecutor(4) as pool:
+    with running(own_library, tmp_path / "store", upstream) as app, ThreadPoolExecutor(4) as pool:
+        url, pid = app.url, app.process.pid
         time.sleep(8)  # what follows the start is over
         for number in range(20):
             unread(number)
         time.sleep(3)
-        before = megabytes(server.pid)
+        before = megabytes(pid)
         with Health(url) as health:
             for flood, count in ((call, 1000), (state, 60), (conversation, 60), (unread, 60)):
                 statuses = Counter(pool.map(flood, range(count)))
-                print(f"{flood.__name__}: {dict(statuses)}, {megabytes(server.pid):.0f} MB")
+                print(f"{flood.__name__}: {dict(statuses)}, {megabytes(pid):.0f} MB")
                 expected = {413} if flood in (call, state) else {200, 503}
                 assert set(statuses) <= expected, statuses
-                assert flood is not call or megabytes(server.pid) - before < MOST
+                assert flood is not call or megabytes(pid) - before < MOST
         time.sleep(3)
-        after = megabytes(server.pid)
+        after = megabytes(pid)
         slow = sorted(health.seconds)
         print(
             f"{before:.0f} MB before, {after:.0f} after; /health in "

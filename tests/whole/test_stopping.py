@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 
 import httpx
 import pytest
@@ -18,9 +15,9 @@ from filelock import FileLock
 from playwright.sync_api import Browser, expect
 
 from rag.errors import Interrupted
-from tests.benchmarks.first_token import free_port, process
 from tests.harness.browser import answer, ask, box, visit
 from tests.harness.upstream import Script, Upstream, words
+from tests.harness.whole_app import App, running
 from tests.harness.wire import asked, said
 
 ASKED = "What does X-Accel-Buffering do?"
@@ -29,26 +26,11 @@ SAID = Interrupted().en
 EXIT_SECONDS = 10.0  # that are promised
 
 
-@dataclass(frozen=True)
-class App:
-    url: str
-    process: Popen[bytes]
-    store: Path
-
-
 @pytest.fixture
 def app(tmp_path: Path, own_library: Path, upstream: Upstream) -> Iterator[App]:
-    store, port = tmp_path / "store", free_port()
-    shutil.copytree(own_library, store)
-    environment = {
-        "OPENAI_BASE_URL": upstream.base_url,
-        "HEADWATER_STORE_DIR": str(store),
-        "HEADWATER_RATE_LIMIT": "off",
-        "HEADWATER_CACHE_SECONDS": "0",
-    }
     upstream.script = SLOW
-    with process(port, ["app.py"], environment, "/ready") as server:
-        yield App(f"http://127.0.0.1:{port}", server, store)
+    with running(own_library, tmp_path / "store", upstream) as app:
+        yield app
 
 
 def of_the_page(app: App) -> str:
