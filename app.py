@@ -95,7 +95,7 @@ class Page:
             documents=alone is None,
         )
         self._retrying.discard(session)
-        screen = Screen(question, options.language, has_model=self._settings.has_model)
+        screen = Screen(question, has_model=self._settings.has_model)
         answer = self._answerer.answer(
             alone or question,
             turns_of(history),
@@ -107,7 +107,8 @@ class Page:
             async with aclosing(paced(answer, self._tasks[session])) as events:
                 async for event in events:
                     ended = isinstance(event, Finished | Failed)
-                    yield screen.show(event)
+                    if messages := screen.show(event):
+                        yield messages
                     if not await self._is_read(session):
                         break
             if not ended:

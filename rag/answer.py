@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .citations.verifier import Verifier
 from .errors import INTERNAL, HeadwaterError
-from .events import CitationChecked, Event, Failed, Finished, Queued, TextDelta
+from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta
 from .question import MAX_QUESTION, checked
 from .search import Search, Searcher
 from .serving import request_id
@@ -53,6 +53,7 @@ class Answerer:
         asked_at, request = time.perf_counter(), request_id.begin()
         language = options.language or detect(question[:MAX_QUESTION])
         first_word, ending, declined = None, NOTHING, False
+        yield Started(language, request)
         try:
             question = checked(question, options.instructions)
             self.author.check(options)
@@ -63,15 +64,16 @@ class Answerer:
                 return
 
             with self.line.ticket() as ticket:
-                async for waiting in self.searcher.ready(user):
-                    yield waiting
+                async with aclosing(self.searcher.ready(user)) as waits:
+                    async for waiting in waits:
+                        yield waiting
                 async with aclosing(ticket.turn()) as places:
                     async for place in places:
                         yield Queued(place)
-
                 search = Search(self.searcher, self.author, question, turns, language, options)
-                async for event in search.events():
-                    yield event
+                async with aclosing(search.events()) as events:
+                    async for event in events:
+                        yield event
 
                 brief = search.brief()
                 text = refusal(brief) if search.refused else self.author.write(brief)
@@ -91,7 +93,6 @@ class Answerer:
                                 declined = True
                             case Ending():
                                 ending = piece
-
                 yield Finished(
                     reason="refused" if search.refused else ending.finish_reason,
                     model=None if search.refused else options.model or self.author.name,

@@ -9,7 +9,7 @@ from limits import RateLimitItemPerMinute
 
 from .answer import DEFAULTS, Answerer
 from .events import Event
-from .question import MAX_QUESTION, sendable
+from .question import sendable
 from .retrieval.retriever import Retriever
 from .search import Searcher
 from .serving.budget import Budget
@@ -20,7 +20,6 @@ from .serving.stopping import Stopping
 from .serving.visitors import Visitors
 from .settings import Settings
 from .store.opening import Opening
-from .text.language import detect
 from .text.redaction import Redactor
 from .types import Options, Turn
 from .writing.cache import AnswerCache
@@ -80,6 +79,5 @@ class Watched(Answerer):
         user: str | None = None,
     ) -> AsyncGenerator[Event]:
         """As Answerer's."""
-        language = options.language or detect(question[:MAX_QUESTION])
         events = super().answer(question, turns, options, user)
-        return self.metrics.watched(self.stopping.through(events, language))
+        return self.metrics.watched(self.stopping.through(events))

@@ -1,7 +1,8 @@
 """What an answer is made of: a closed union of events, in the order of one turn.
 
 Every door (page, terminal, HTTP) translates these and has no logic of its own. `SourcesFound`
-comes before the first `TextDelta`; exactly one `Finished` or `Failed` ends every stream.
+comes before the first `TextDelta`; `Started` is the first of every stream, and exactly one
+`Finished` or `Failed` the last.
 """
 
 from __future__ import annotations
@@ -9,9 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Reason, Usage
+from .types import Findings, Language, Reason, Usage
 
 FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The question has come. `language` is that of the answer and of every sentence about it."""
+
+    language: Language
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,8 @@ class Failed:
 
 
 Event = (
-    Queued
+    Started
+    | Queued
     | Waiting
     | Searching
     | SourcesFound
@@ -132,6 +142,8 @@ Event = (
 def as_json(event: Event) -> dict[str, object]:
     """The event as plain JSON values, its kind under "event" in snake case."""
     match event:
+        case Started(language, request_id):
+            return {"event": "started", "language": language, "request_id": request_id}
         case Queued(place):
             return {"event": "queued", "place": place}
         case Waiting(done, total, detail):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from . import followup
@@ -63,8 +64,9 @@ class Searcher:
         """The passages alone, for a door that wants no answer. Raises HeadwaterError."""
         request_id.begin()
         question = checked(question)
-        async for _ in self.ready(user):
-            pass
+        async with aclosing(self.ready(user)) as waits:
+            async for _ in waits:
+                pass
         return await self.find(question, options)
 
     async def find(self, query: str, options: Options) -> Findings:

@@ -27,6 +27,7 @@ from rag.events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
@@ -100,8 +101,10 @@ def check_order(seen: Sequence[Event]) -> None:
     assert ends == [len(seen) - 1]
     kinds = [TextDelta if isinstance(e, CitationChecked) else type(e) for e in seen]
     order: list[type] = [
-        *(Waiting, Queued, Searching, SourcesFound, WithoutDocuments, TextDelta, Finished, Failed)
+        *(Started, Waiting, Queued, Searching, SourcesFound, WithoutDocuments, TextDelta),
+        *(Finished, Failed),
     ]
+    assert kinds.count(Started) == 1
     assert kinds == sorted(kinds, key=order.index)
     assert kinds.count(SourcesFound) + kinds.count(WithoutDocuments) <= 1
     friendly = isinstance(seen[-1], Finished) and seen[-1].reason == "small_talk"
@@ -139,7 +142,10 @@ async def test_without_a_model_the_documents_are_quoted(
     quoting: Answerer, question: str, document: str
 ) -> None:
     seen = await events(quoting, question)
-    assert seen[0] == Searching(question)
+    started, searching = seen[:2]
+    assert isinstance(started, Started)
+    assert started.language == ("vi" if question == VI else "en")
+    assert searching == Searching(question)
     assert sources(seen).sources[0].document == document
     assert "X-Accel-Buffering" in text(seen) and "[1]" in text(seen)
     finished = end(seen)
@@ -186,6 +192,7 @@ async def test_the_sources_are_there_before_the_model_has_said_a_word(
     upstream.script = Script(header_delay=60)
     async with asking(configured, upstream, retriever) as answerer:
         stream = answerer.answer(EN)
+        assert isinstance(await anext(stream), Started)
         assert isinstance(await anext(stream), Searching)
         assert isinstance(await anext(stream), SourcesFound)
         await stream.aclose()
@@ -218,7 +225,7 @@ async def test_without_the_documents_the_model_answers_alone_and_that_is_said_fi
     upstream.script = Script(words("Canberra [1]."))
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, OFF_TOPIC, options=Options(documents=False))
-    assert seen[0] == WithoutDocuments()
+    assert seen[1] == WithoutDocuments()
     assert text(seen) == "Canberra."
     (call,) = upstream.calls
     assert "<passages>" not in str(call.body) and "have no documents here" in str(call.body)
@@ -331,7 +338,8 @@ async def test_a_filtered_answer_without_a_word_has_no_time_of_its_first(
 
 async def test_extra_instructions_have_a_limit(quoting: Answerer) -> None:
     options = Options(instructions="x" * (MAX_QUESTION + 1))
-    (failed,) = [event async for event in quoting.answer(EN, options=options)]
+    started, failed = [event async for event in quoting.answer(EN, options=options)]
+    assert isinstance(started, Started)
     assert isinstance(failed, Failed) and failed.code == "invalid_question"
 
 
@@ -340,7 +348,7 @@ async def test_a_question_that_cannot_be_asked_is_refused_before_the_search(
     quoting: Answerer, question: str
 ) -> None:
     seen = await events(quoting, question)
-    assert len(seen) == 1
+    assert [type(event) for event in seen] == [Started, Failed]
     assert (failure(seen).code, failure(seen).retryable) == ("invalid_question", False)
 
 
@@ -455,13 +463,17 @@ async def test_one_who_leaves_the_line_leaves_nothing_behind(
     upstream.script = Script(silent_after=1)
     async with asking(configured, upstream, retriever, HEADWATER_MAX_STREAMS=1) as answerer:
         async with aclosing(answerer.answer(EN)) as first:
+            assert isinstance(await anext(first), Started)
             assert isinstance(await anext(first), Searching)
             tasks = asyncio.all_tasks()
             async with aclosing(answerer.answer(VI)) as second:
+                assert isinstance(await anext(second), Started)
                 assert await anext(second) == Queued(1)
             await asyncio.sleep(0)  # then a generator left to the collector has a task
             assert asyncio.all_tasks() == tasks
-        assert isinstance(await anext(answerer.answer(VI)), Searching)
+        left = answerer.answer(VI)
+        assert isinstance(await anext(left), Started)
+        assert isinstance(await anext(left), Searching)
 
 
 @pytest.mark.parametrize("writes", [False, True], ids=["quoting", "a model"])

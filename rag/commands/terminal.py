@@ -23,6 +23,7 @@ from ..events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
@@ -71,6 +72,8 @@ class Terminal:
 
     def show(self, event: Event) -> None:
         match event:
+            case Started():
+                pass
             case Queued(place):
                 self._status.update(summary.queued(place, self._searched, "en") + "…")
                 self._status.start()

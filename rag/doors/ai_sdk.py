@@ -23,12 +23,12 @@ from ..events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
     usage_as_json,
 )
-from ..serving import request_id
 from ..types import Findings, Language, Options, Source
 from .access import user_of
 from .conversation import conversation
@@ -122,15 +122,15 @@ class UiStream:
     """The parts of one message."""
 
     def __init__(self) -> None:
-        self._started = self._writing = self._over = False
+        self._writing = self._over = False
         self._wide: list[int] = []  # where characters stand that JavaScript counts as two
         self._length = 0
 
     def feed(self, event: Event) -> Iterator[Part]:
-        if not self._started:
-            self._started = True
-            yield {"type": "start", "messageId": f"msg-{request_id.current()}"}
         match event:
+            case Started(language, request):
+                told = {"language": language}
+                yield {"type": "start", "messageId": f"msg-{request}", "messageMetadata": told}
             case Searching(query):
                 yield _status(state="searching", query=query)
             case Waiting(done, total):

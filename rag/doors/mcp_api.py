@@ -32,6 +32,7 @@ from ..events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
@@ -195,7 +196,7 @@ class McpDoor:
         context = self._server.request_context
         token = context.meta.progressToken if context.meta else None
         language = None if asked.language == "auto" else asked.language
-        options = Options(language=language, collection=asked.collection)
+        options = Options(language, collection=asked.collection)
         answer = self._answerer.answer(asked.question, (), options, self._user(scope))
         events: list[Event] = []
         with scope[_LEAVING]:
@@ -206,10 +207,7 @@ class McpDoor:
                     events.append(event)
                     if token is not None and (progress := _progress(event)):
                         await context.session.send_progress_notification(
-                            token,
-                            len(events),
-                            message=progress,
-                            related_request_id=str(context.request_id),
+                            token, len(events), None, progress, str(context.request_id)
                         )
         return _answered(events)
 
@@ -222,8 +220,8 @@ async def _result_of(
     try:
         return await tool(scope, given)
     except HeadwaterError as exc:
-        language = detect(str(given.get("query") or given.get("question"))[:MAX_QUESTION])
-        return _failed(exc.sentence(language), exc.code, exc.retryable)
+        asked = str(given.get("query") or given.get("question"))[:MAX_QUESTION]
+        return _failed(exc.sentence(detect(asked)), exc.code, exc.retryable)
     except Exception:
         log.exception("%s failed", call.name)
         return _failed(_INTERNAL, "internal_error", True)
@@ -273,7 +271,7 @@ def _progress(event: Event) -> str | None:
             return f"Sources:\n{_listed(findings.sources)}"
         case TextDelta(text):
             return text
-        case CitationChecked() | WithoutDocuments() | Finished() | Failed():
+        case Started() | CitationChecked() | WithoutDocuments() | Finished() | Failed():
             return None
         case _:
             assert_never(event)

@@ -25,6 +25,7 @@ from ..events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
@@ -143,7 +144,7 @@ class Completion:
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
         match event:
-            case Searching() | Waiting() | Queued() | WithoutDocuments():
+            case Started() | Searching() | Waiting() | Queued() | WithoutDocuments():
                 pass
             case SourcesFound(findings):
                 self._sources = findings.sources

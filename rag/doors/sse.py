@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ..events import Event, Failed, Searching
+from ..events import Event, Failed, Searching, Started
 from ..serving import request_id
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class EventStream(StreamingResponse):
                         await self._refusal(event)(scope, receive, send)
                         return
                     begun.append(event)
-                    if not isinstance(event, Searching):
+                    if not isinstance(event, Started | Searching):
                         break
             await self._write(begun, send)
 

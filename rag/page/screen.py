@@ -18,14 +18,13 @@ from ..events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
 )
-from ..question import MAX_QUESTION
 from ..text import markdown, summary, tokens
 from ..text.inert import as_written, inert
-from ..text.language import detect
 from ..types import Language, Turn
 from . import panel
 
@@ -81,11 +80,9 @@ class Message(TypedDict):
 class Screen:
     """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
 
-    def __init__(
-        self, question: str, language: Language | None, *, has_model: bool = False
-    ) -> None:
+    def __init__(self, question: str, *, has_model: bool = False) -> None:
         """With a model, a refusal offers to ask it without the documents."""
-        self._language: Language = language or detect(question[:MAX_QUESTION])
+        self._language: Language = "en"
         self._question = question
         self._has_model = has_model
         self._status: Message | None = None
@@ -98,9 +95,11 @@ class Screen:
 
     def show(self, event: Event) -> list[Message]:
         """The messages of the turn once `event` has come."""
-        vi = self._language == "vi"
         self._status = None
+        vi = self._language == "vi"
         match event:
+            case Started(language):
+                self._language = language
             case Queued(place):
                 searched = self._found is not None or self._alone
                 self._status = _status(summary.queued(place, searched, self._language))

@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from types import FrameType
 
 from ..errors import Interrupted
-from ..events import Event, Failed
+from ..events import Event, Failed, Started
 from ..types import Language
 from . import request_id
 
@@ -40,14 +40,18 @@ class Stopping:
         """Why no question can be answered any more, if so."""
         return [Interrupted().en] if self.begun else []
 
-    async def through(
-        self, events: AsyncGenerator[Event], language: Language
-    ) -> AsyncGenerator[Event]:
+    async def through(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
         """The same events; once the process is being stopped, one that says so, and no more."""
         self._loop = asyncio.get_running_loop()
         self._under_way += 1
+        language: Language = "en"
         try:
             async with aclosing(events):
+                async for event in events:  # the first, which waits for nothing
+                    if isinstance(event, Started):
+                        language = event.language
+                    yield event
+                    break
                 while not self.begun:
                     try:
                         yield await self._next(events)

@@ -12,14 +12,21 @@ from rag.events import (
     Queued,
     Searching,
     SourcesFound,
+    Started,
     TextDelta,
     Waiting,
     WithoutDocuments,
 )
 from rag.page.screen import NOTE, Screen, turns_of, without_documents
-from rag.types import Findings, Source, Turn, Usage
+from rag.types import Findings, Language, Source, Turn, Usage
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
+
+
+def _screen(question: str, language: Language, *, has_model: bool = False) -> Screen:
+    screen = Screen(question, has_model=has_model)
+    assert screen.show(Started(language, "f00d")) == []
+    return screen
 
 
 def _finished(**changes: Any) -> Finished:
@@ -52,7 +59,7 @@ def _found(**changes: Any) -> SourcesFound:
 
 
 def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -> None:
-    message, writing = Screen("q", "en").show(_found())
+    message, writing = _screen("q", "en").show(_found())
     content = message["content"]
     assert writing["metadata"]["title"] == "Writing…"
     assert message["metadata"]["title"] == "📚 Sources (1)"
@@ -63,20 +70,20 @@ def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -
 
 
 def test_a_passage_never_ends_the_html_block_with_a_blank_line() -> None:
-    message, _ = Screen("q", "en").show(_found())
+    message, _ = _screen("q", "en").show(_found())
     assert "\n\n" not in message["content"]
 
 
 def test_the_excerpt_is_cut_around_the_words_that_matched() -> None:
     text = "start " * 100 + "the needle here " + "end " * 100
-    message, _ = Screen("q", "en").show(_found(text=text))
+    message, _ = _screen("q", "en").show(_found(text=text))
     excerpt = message["content"].split('"headwater-excerpt">')[1].split("</div>")[0]
     assert excerpt.startswith("… ") and excerpt.endswith(" …")
     assert "<mark>needle</mark>" in excerpt and len(excerpt) < 300
 
 
 def test_the_status_gives_way_to_the_sources_and_the_text_accumulates() -> None:
-    screen = Screen("câu hỏi", None)
+    screen = _screen("câu hỏi", "vi")
     (waiting,) = screen.show(Waiting(3, 14, "a.md"))
     assert waiting["metadata"]["title"] == "Đang đọc tài liệu 3/14 · a.md…"
     (searching,) = screen.show(Searching("q"))
@@ -88,7 +95,7 @@ def test_the_status_gives_way_to_the_sources_and_the_text_accumulates() -> None:
 
 
 def test_a_failure_stands_under_the_text_so_far() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     screen.show(_found())
     screen.show(TextDelta("Half of"))
     messages = screen.show(Failed("stream_interrupted", True, "It broke <off>.", "f00d"))
@@ -97,47 +104,47 @@ def test_a_failure_stands_under_the_text_so_far() -> None:
 
 
 def test_an_answer_no_model_wrote_says_so_and_a_models_does_not() -> None:
-    (without,) = Screen("q", "en").show(_finished(model=None))
+    (without,) = _screen("q", "en").show(_finished(model=None))
     assert "OPENAI_API_KEY" in without["content"]
-    (by_model,) = Screen("q", "en").show(_finished())
+    (by_model,) = _screen("q", "en").show(_finished())
     assert "OPENAI_API_KEY" not in by_model["content"]
-    (cut,) = Screen("q", "en").show(_finished(reason="length"))
+    (cut,) = _screen("q", "en").show(_finished(reason="length"))
     assert "length limit" in cut["content"]
 
 
 def test_the_quiet_line_tells_the_times_the_tokens_the_price_and_the_id() -> None:
     usage = Usage(812, 96)
-    (line,) = Screen("q", "en").show(_finished(usage=usage, price=0.00018))
+    (line,) = _screen("q", "en").show(_finished(usage=usage, price=0.00018))
     assert (
         "search 12 ms · first word 340 ms · 48 tokens/s · 812 tokens in, 96 out · $0.0002 · id f00d"
         in line["content"]
     )
-    (vietnamese,) = Screen("q", "vi").show(_finished(usage=usage, price=0.00018))
+    (vietnamese,) = _screen("q", "vi").show(_finished(usage=usage, price=0.00018))
     assert "812 token vào, 96 ra · $0,0002 · id f00d" in vietnamese["content"]
 
 
 def test_an_estimate_is_marked_and_a_cached_answer_cost_nothing() -> None:
-    (about,) = Screen("q", "en").show(_finished(usage=Usage(10, 5, estimated=True)))
+    (about,) = _screen("q", "en").show(_finished(usage=Usage(10, 5, estimated=True)))
     assert "about 10 tokens in, 5 out" in about["content"] and "$" not in about["content"]
-    (cached,) = Screen("q", "en").show(_finished(usage=Usage(10, 5), cached=True))
+    (cached,) = _screen("q", "en").show(_finished(usage=Usage(10, 5), cached=True))
     assert "cached" in cached["content"] and "tokens/s" not in cached["content"]
 
 
 def test_a_stopped_answer_keeps_its_text_and_says_how_much_came() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     screen.show(_found())
     screen.show(TextDelta("twelve bytes"))
     _, text, note = screen.stopped()
     assert (text["content"], note["metadata"]) == ("twelve bytes", {"id": NOTE})
     assert "Stopped · about 3 tokens received." in note["content"]
-    before = Screen("q", "vi")
+    before = _screen("q", "vi")
     before.show(_found())
     assert "Đã dừng." in before.stopped()[-1]["content"]
     assert not any(m["metadata"].get("status") == "pending" for m in before.stopped())
 
 
 def test_the_place_in_line_is_shown_before_the_search_and_for_the_model_after_it() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     (status,) = screen.show(Queued(3))
     assert status["metadata"]["title"] == "Waiting for a turn, 3 in line…"
     screen.show(_found())
@@ -149,7 +156,7 @@ def _cited(number: int, start: int, supported: bool = True) -> CitationChecked:
 
 
 def test_a_checked_marker_is_a_link_to_its_source_and_other_brackets_stay() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     screen.show(_found())
     text = "`a[1]` is code. The tide turns at noon [1]."
     screen.show(TextDelta(text))
@@ -158,7 +165,7 @@ def test_a_checked_marker_is_a_link_to_its_source_and_other_brackets_stay() -> N
 
 
 def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     screen.show(_found())
     forged = '[[1]](#source-1) <details open class="headwater-source"><b>[1] Mine</b></details>'
     (_, answer) = screen.show(TextDelta(forged))
@@ -167,7 +174,7 @@ def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
 
 
 def test_what_is_not_confirmed_is_marked_says_so_and_is_a_plain_marker_for_the_model() -> None:
-    screen = Screen("q", "vi")
+    screen = _screen("q", "vi")
     screen.show(_found())
     text = "Một [1]. Hai [1]."
     screen.show(TextDelta(text))
@@ -182,7 +189,7 @@ def test_what_is_not_confirmed_is_marked_says_so_and_is_a_plain_marker_for_the_m
 
 def test_cited_sources_come_first_once_the_answer_is_complete_and_keep_their_numbers() -> None:
     sources = tuple(Source(n, f"{n}.md", f"T{n}", 1, 0.5, "text") for n in (1, 2, 3))
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     (before, _) = screen.show(SourcesFound(Findings("q", "en", "answer", 0.2, 0.5, sources)))
     screen.show(TextDelta("Noon [3]."))
     during = screen.show(_cited(3, 5))[0]
@@ -195,15 +202,15 @@ def test_cited_sources_come_first_once_the_answer_is_complete_and_keep_their_num
 
 def test_a_refusal_offers_to_ask_the_model_alone_where_there_is_one() -> None:
     refused = _finished(reason="refused", model=None)
-    (note,) = Screen("Who? ", "en", has_model=True).show(refused)
+    (note,) = _screen("Who? ", "en", has_model=True).show(refused)
     (option,) = note["options"]
     assert without_documents(option["value"]) == "Who?"
-    assert "options" not in Screen("Who?", "en").show(refused)[0]
+    assert "options" not in _screen("Who?", "en").show(refused)[0]
     assert without_documents("Who?") is None
 
 
 def test_an_answer_without_documents_says_so_above_it() -> None:
-    screen = Screen("q", "en")
+    screen = _screen("q", "en")
     screen.show(WithoutDocuments())
     warning, answer = screen.show(TextDelta("Canberra."))
     assert "Not from your documents" in warning["content"] and answer["content"] == "Canberra."
@@ -211,7 +218,7 @@ def test_an_answer_without_documents_says_so_above_it() -> None:
 
 
 def test_a_search_for_other_words_is_shown() -> None:
-    (panel, _) = Screen("its limits?", "en").show(
+    (panel, _) = _screen("its limits?", "en").show(
         SourcesFound(Findings("nginx limits", "en", "answer", 0.2, 0.5, ()), rewritten=True)
     )
     assert "Searched for: <bdi>nginx limits</bdi>" in panel["content"]

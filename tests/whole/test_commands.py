@@ -165,7 +165,7 @@ def test_a_question_can_come_from_stdin_and_choose_its_language_and_number_of_so
 def test_bytes_that_are_no_text_are_asked_all_the_same(run: Run) -> None:
     result = run("rag", "ask", "-", "--json", typed=b"harbour \xff bridge")
 
-    assert lines(result.stdout)[1] == {"event": "searching", "query": "harbour � bridge"}
+    assert lines(result.stdout)[2] == {"event": "searching", "query": "harbour � bridge"}
 
 
 def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
@@ -173,6 +173,7 @@ def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
 
     events = [event["event"] for event in lines(result.stdout)]
     assert [*dict.fromkeys(events)] == [
+        "started",
         "waiting",
         "searching",
         "sources_found",

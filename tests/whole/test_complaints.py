@@ -61,7 +61,7 @@ async def test_open_webui_10142_an_answer_has_only_the_citations_of_its_own_turn
         first = await events(answerer, question)
         upstream.script = Script(words("BM25 and embeddings are combined by weights [2]."))
         second = await events(answerer, other, [Turn(question, text(first))])
-    screen = Screen(other, None)
+    screen = Screen(other)
     shown = [screen.show(event) for event in second][-1]
     assert [e.number for e in second if isinstance(e, CitationChecked)] == [2]
     panel, answer = shown[0]["content"], shown[1]["content"]
@@ -115,7 +115,7 @@ async def test_anything_llm_4033_a_follow_up_keeps_its_subject(
     assert searched[0] == second and "x accel buffering" in searched[-1].lower()
     (found,) = (event for event in seen if isinstance(event, SourcesFound))
     assert found.rewritten and document in [s.document for s in found.findings.sources[:5]]
-    assert "X-Accel" not in text(seen) or "Searched for" in str(Screen(second, "en").show(found))
+    assert "X-Accel" not in text(seen) or "Searched for" in str(Screen(second).show(found))
 
 
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
@@ -131,7 +131,7 @@ def test_ragflow_1491_a_passage_cannot_bring_a_script_onto_the_page() -> None:
     hostile = '<script>alert(1)</script><img src=x onerror="alert(2)"> [go](javascript:alert(3))'
     source = Source(1, f"{hostile}.md", hostile, 1, 0.5, hostile, document_id=1, chunks=(1,))
     findings = Findings("q", "en", "answer", 0.2, 0.5, (source,))
-    screen = Screen("q", "en")
+    screen = Screen("q")
     for complete in (False, True):
         shown = content(findings, False, rewritten=True, cited={1}, complete=complete)
         page = BeautifulSoup(shown, "html.parser")

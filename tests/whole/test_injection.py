@@ -234,7 +234,7 @@ SHOWN = {"details", "summary", "b", "span", "div", "p", "mark", "bdi", "a", "br"
 @each
 def test_the_sources_show_nothing_but_its_text(hostile: Reading, document: Hostile) -> None:
     findings = found(hostile, document)
-    content = Screen(document.question, None).show(SourcesFound(findings))[0]["content"]
+    content = Screen(document.question).show(SourcesFound(findings))[0]["content"]
     shown = markup(content)
     assert_only_ours(shown, SHOWN)
     assert len(shown.select("details.headwater-source")) == len(findings.sources)
@@ -253,7 +253,7 @@ def test_a_marker_in_a_passage_is_no_citation_where_the_source_is_shown(
     hostile: Reading, document: Hostile
 ) -> None:
     findings = found(hostile, document)
-    shown = markup(Screen(document.question, None).show(SourcesFound(findings))[0]["content"])
+    shown = markup(Screen(document.question).show(SourcesFound(findings))[0]["content"])
     passages = shown.select(".headwater-excerpt bdi, details > p bdi")
     assert len(passages) == 2 * len(findings.sources)
     for passage in passages:
@@ -266,7 +266,7 @@ def test_a_marker_in_a_passage_is_no_citation_where_the_source_is_shown(
 def test_its_name_shows_as_text_while_it_is_read_and_in_the_list(
     hostile: Reading, document: Hostile
 ) -> None:
-    (status,) = Screen(document.question, None).show(Waiting(1, 9, document.name))
+    (status,) = Screen(document.question).show(Waiting(1, 9, document.name))
     title = markup(status["metadata"]["title"])
     assert_only_ours(title, {"p"})
     assert not TURNING.search(title.get_text())

@@ -158,7 +158,7 @@ async def test_llm05_what_a_model_writes_is_shown_as_text_and_runs_nothing(
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, PUMP)
     assert "<script>" in text(seen)  # programs get it as it was written
-    screen = Screen(PUMP, None, has_model=True)
+    screen = Screen(PUMP, has_model=True)
     shown = [screen.show(event) for event in seen][-1]
     content = "".join(message["content"] for message in shown[1:])
     answer = markup(content)
@@ -236,6 +236,7 @@ async def test_llm10_questions_their_length_and_the_length_of_answers_have_bound
     assert failure(endless).code == failure(again).code == "timeout"
     assert any(isinstance(event, TextDelta) for event in endless)
     assert call.ended == "client_left" and call.tokens_sent < 2000
-    assert isinstance(long[0], Failed) and "at most 4,000" in long[0].sentence
+    _, refused = long
+    assert isinstance(refused, Failed) and "at most 4,000" in refused.sentence
     assert failure(third).code == "too_many_questions" and failure(third).retry_after
     assert len(upstream.calls) == 2
