@@ -94,8 +94,8 @@ class Answerer:
                             case Ending():
                                 ending = piece
                 yield Finished(
-                    reason="refused" if search.refused else ending.finish_reason,
-                    model=None if search.refused else options.model or self.author.name,
+                    reason=ending.finish_reason,
+                    model=None if ending.unasked else options.model or self.author.name,
                     usage=ending.usage,
                     price=ending.price_with(search.rewriting),
                     cached=ending.cached,

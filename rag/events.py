@@ -12,7 +12,7 @@ from typing import Literal, assert_never
 
 from .types import Findings, Language, Reason, Usage
 
-FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk"]
+FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk", "listing"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class Search:
         start, query = time.perf_counter(), self._question
         yield Searching(query)
         findings = await self._searcher.find(query, self._options)
-        if followup.needed(query, self._turns, findings):
+        if not findings.overview and followup.needed(query, self._turns, findings):
             query, self.rewriting = await self._author.rewritten(
                 query, self._turns, self._language, self._options
             )
@@ -146,5 +146,8 @@ class Search:
         )
 
     def support(self, sentence: str, sources: Sequence[Source]) -> Sequence[Support]:
-        """Whether each of `sources` supports `sentence`."""
+        """Whether each of `sources` supports `sentence`; a document is there if it is listed."""
+        overview = self._findings and self._findings.overview
+        if overview and overview.kind == "listing":
+            return [Support(True, "supported", 1.0, 1.0) for _ in sources]
         return supports(self._retriever, sentence, sources)

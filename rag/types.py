@@ -91,8 +91,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """That a question is about the library itself, and how many `documents` there are to ask."""
+
+    kind: Literal["listing", "summary", "comparison"]
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """The result of one search: the ranked sources and whether they are enough to answer from.
+
+    With an `overview` the sources are whole documents or places in them that nobody ranked.
 
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
     another scale than a source's `score`.
@@ -104,6 +114,7 @@ class Findings:
     threshold: float
     best_score: float
     sources: tuple[Source, ...]
+    overview: Overview | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,37 @@ async def test_without_the_documents_the_model_answers_alone_and_that_is_said_fi
     assert (end(seen).reason, end(seen).search_seconds) == ("stop", None)
 
 
+async def test_the_list_of_documents_is_given_by_us_and_every_one_can_be_opened(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, "Có những tài liệu nào?")
+    listed = sources(seen)
+    assert text(seen).startswith(f"Có {len(listed.sources)} tài liệu:")
+    assert all(f"{source.document} [{source.number}]" in text(seen) for source in listed.sources)
+    assert all(event.supported for event in seen if isinstance(event, CitationChecked))
+    assert (end(seen).reason, end(seen).model) == ("listing", None)
+    assert not upstream.calls
+
+
+async def test_a_summary_is_quoted_from_the_whole_document_or_written_from_it(
+    quoting: Answerer, configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    question = "Summarise the caching document"
+    seen = await events(quoting, question)
+    assert {source.document for source in sources(seen).sources} == {"caching.md"}
+    assert "**Semantic cache**" in text(seen) and "not computing the same thing twice" in text(seen)
+    assert all(event.supported for event in seen if isinstance(event, CitationChecked))
+    assert (end(seen).reason, end(seen).model) == ("stop", None)
+    upstream.script = Script(words("Caching saves time and money [1]."))
+    async with asking(configured, upstream, retriever) as answerer:
+        written = await events(answerer, question)
+    (call,) = upstream.calls
+    assert text(written) == "Caching saves time and money [1]." and "Semantic cache" in str(
+        call.body
+    )
+
+
 async def test_without_documents_and_without_a_model_nobody_can_answer(quoting: Answerer) -> None:
     seen = await events(quoting, OFF_TOPIC, options=Options(documents=False))
     assert "No model is configured" in failure(seen).sentence

@@ -176,7 +176,7 @@ def _ending(event: Finished) -> str:
     measured = " · ".join(printable(part) for part in summary.parts(event, "en"))
     if event.reason == "refused":
         return f"No model was asked · {measured}"
-    if event.reason == "small_talk":
+    if event.reason in ("small_talk", "listing"):
         return measured
     if event.model is None:
         return (

@@ -112,8 +112,9 @@ class Citation(BaseModel):
 
 class Answer(BaseModel):
     """An answer, as Markdown with [n] citations, and its numbered sources. `outcome` is stop for a
-    complete one, refused where the documents do not answer, small_talk for a greeting, length or
-    content_filter where the model's server cut it. `model` is null where none wrote it."""
+    complete one, refused where the documents do not answer, small_talk for a greeting, listing for
+    the list of documents, length or content_filter where the model's server cut it. `model` is null
+    where none wrote it."""
 
     answer: str
     outcome: FinishReason

@@ -19,6 +19,8 @@ def title(findings: Findings, vi: bool) -> str:
     match findings.verdict:
         case "answer":
             said = "Nguồn" if vi else "Sources"
+            if findings.overview and findings.overview.kind == "listing":
+                said = "Tài liệu" if vi else "Documents"
         case "weak":
             said = "Nguồn, khớp yếu" if vi else "Sources, weak matches"
         case "refuse":
@@ -35,12 +37,11 @@ def content(
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)
-    query = unmasked(findings.query)
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
+    lines += [_source(source, findings, vi, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(_source(source, query, vi, cited=False) for source in rest)
+        folded = "\n".join(_source(source, findings, vi, cited=False) for source in rest)
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -57,10 +58,11 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
-def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
+def _source(source: Source, findings: Findings, vi: bool, *, cited: bool) -> str:
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
-    spans = marks(unmasked(text), query)
+    spans = () if findings.overview else marks(unmasked(text), unmasked(findings.query))
+    score = "" if findings.overview else f" · {source.score:.2f}"
     start, end = _excerpt(text, spans)
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))
@@ -72,7 +74,7 @@ def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     return (
         f'<details class="headwater-source{state}"><summary>'
         f"<b>[{source.number}] {_line(source.title)}</b> "
-        f"<span>{_line(source.document)} · {place} · {source.score:.2f}</span>"
+        f"<span>{_line(source.document)} · {place}{score}</span>"
         f'<div class="headwater-excerpt">{excerpt}</div></summary>'
         f"<p>{passage}</p></details>"
     )

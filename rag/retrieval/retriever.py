@@ -22,6 +22,7 @@ from ..text.language import detect, has_diacritics, keywords, terms, words
 from ..types import Chunk, Column, Findings, Source, Vectors, Verdict
 from .bm25 import Query, Scores, idf, keyword_scores
 from .embedder import Embedder
+from .overview import overview
 from .passages import gathered, joined
 from .profiles import BUILT_IN, Profile, Profiles
 
@@ -108,6 +109,8 @@ class Retriever:
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
         """
+        if about := overview(self._index.library, question, collection):
+            return about
         found = self.candidates(question, collection)
         return found.ranked(self._profile(found.query), top_k)
 

@@ -63,6 +63,11 @@ _DOCUMENT = (
     "(SELECT count(*) FROM chunk WHERE document_id = document.id) FROM document"
 )
 
+_CHUNK = (
+    "SELECT chunk.id, document_id, name, title, page, text FROM chunk "
+    "JOIN document ON document.id = document_id"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeywordStatistics:
@@ -141,12 +146,12 @@ class Library:
 
     def passages(self, document_id: int, page: int) -> list[Chunk]:
         """The chunks of one page, in the order in which they stand there."""
-        rows = self._rows(
-            "SELECT chunk.id, document_id, name, title, page, text FROM chunk JOIN document "
-            "ON document.id = document_id WHERE document.id = ? AND page = ? ORDER BY chunk.id",
-            (document_id, page),
-        )
-        return [Chunk(*row) for row in rows]
+        return self._chunks("document.id = ? AND page = ? ORDER BY chunk.id", (document_id, page))
+
+    def opening(self, folder: str, name: str, count: int | None = None) -> list[Chunk]:
+        """The first `count` chunks of a document, or all of them, in their order."""
+        values = (folder, name, -1 if count is None else count)
+        return self._chunks("folder = ? AND name = ? ORDER BY chunk.id LIMIT ?", values)
 
     def replace(
         self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
@@ -208,12 +213,10 @@ class Library:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks with these ids, by id; ids that are gone are left out."""
-        rows = self._rows(
-            "SELECT chunk.id, document_id, name, title, page, text FROM chunk "
-            f"JOIN document ON document.id = document_id WHERE chunk.id IN ({_marks(ids)})",
-            ids,
-        )
-        return {row[0]: Chunk(*row) for row in rows}
+        return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({_marks(ids)})", ids)}
+
+    def _chunks(self, where: str, values: Sequence[Any]) -> list[Chunk]:
+        return [Chunk(*row) for row in self._rows(f"{_CHUNK} WHERE {where}", values)]
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The unit vectors of these chunks, by id; ids that are gone are left out."""

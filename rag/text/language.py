@@ -57,6 +57,7 @@ def fold(text: str) -> str:
 
 _STOP_VI_FOLDED = frozenset(map(fold, _STOP_VI))
 _STOP = _STOP_EN | _STOP_VI
+STOP_WORDS = _STOP_EN | _STOP_VI_FOLDED  # of both languages, without diacritics
 
 
 def words(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from ..text import markdown
 from ..text.language import words
 from ..text.sentences import split_sentences
 from ..types import Findings, Language, Options, Turn
+from .outline import outlined
 from .pieces import NOTHING, Brief, Ending, Piece, Relevance
 
 MAX_SENTENCES = 3
@@ -45,6 +46,11 @@ class Quotes:
                 "Chưa cấu hình mô hình nên chỉ có thể trả lời từ tài liệu.",
             )
         findings, relevance = brief.findings, brief.relevance
+        if findings.overview:
+            for piece in outlined(findings, findings.overview, brief.language):
+                yield piece
+            yield Ending(findings.overview.kind)
+            return
         for sentence in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
             yield sentence
 

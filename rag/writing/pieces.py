@@ -18,8 +18,9 @@ Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says), what
-    was counted, and its price in US dollars where that is known. A `cached` one cost nothing."""
+    """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says) or why
+    none was asked (`refused`, `listing`), what was counted, and its price in US dollars where that
+    is known. A `cached` one cost nothing."""
 
     reason: str
     usage: Usage | None = None
@@ -27,10 +28,15 @@ class Ending:
     cached: bool = False
 
     @property
+    def unasked(self) -> bool:
+        """Whether the words are our own."""
+        return self.reason in ("refused", "listing")
+
+    @property
     def finish_reason(self) -> FinishReason:
         """The reason as an answer gives it."""
         match self.reason:
-            case "length" | "content_filter":
+            case "length" | "content_filter" | "refused" | "listing":
                 return self.reason
             case _:
                 return "stop"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from ..types import Language
-from .pieces import Brief, Declined, Piece
+from .pieces import Brief, Declined, Ending, Piece
 
 _REFUSAL: dict[Language, str] = {
     "en": "I found no relevant information in the documents.",
@@ -23,3 +23,4 @@ async def refusal(brief: Brief) -> AsyncGenerator[Piece]:
     if findings := brief.findings:
         scores = _SCORES[brief.language].format(findings.best_score, findings.threshold)
         yield f"{_REFUSAL[brief.language]} {scores}"
+    yield Ending("refused")

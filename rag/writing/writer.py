@@ -18,6 +18,7 @@ from ..types import Language, Options, Turn
 from . import pricing, prompt
 from .cache import AnswerCache
 from .model import Model
+from .outline import listed
 from .pieces import Brief, Declined, Ending, Piece
 from .prompt import Message
 
@@ -67,7 +68,9 @@ class Writer:
         """The answer's text in pieces, before it the places in line for the budget, after it one
         Ending. Raises ModelError, Busy.
         """
-        options = brief.options
+        options, overview = brief.options, brief.findings and brief.findings.overview
+        if overview and overview.kind == "listing":
+            return listed(brief)
         messages = prompt.messages(
             self._clean(brief.question),
             brief.findings,
