@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from ..text import markdown
 from ..text.language import Span, marks
@@ -57,6 +58,7 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
+@lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
 def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
