@@ -259,7 +259,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         root_path=settings.root_path,
         theme=look.THEME,
         css_paths=look.CSS,
-        js=look.JS.read_text(),
+        js=look.script(),
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
