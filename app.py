@@ -116,7 +116,6 @@ class Page:
         finally:
             if not self._tasks.get(session):
                 self._tasks.pop(session, None)
-            gradio_internals.trim(self.demo, session)
             if gradio_internals.unread(self.demo, session):  # a reader may still come
                 drop = partial(gradio_internals.drop_unread, self.demo, session)
                 asyncio.get_running_loop().call_later(UNREAD_SECONDS, drop)
@@ -154,7 +153,6 @@ class Page:
         """Ends what a session that has gone still had running, and forgets those gone longest."""
         self.hang_up(session)
         self._retrying.discard(session)
-        gradio_internals.trim(self.demo, session)
         self._closed[session] = None
         self._closed.move_to_end(session)
         if len(self._closed) > CLOSED:
@@ -262,7 +260,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         root_path=settings.root_path,
         theme=look.THEME,
         css_paths=look.CSS,
-        js=look.JS.read_text(),
+        js=look.script(),
         footer_links=["settings"],
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted

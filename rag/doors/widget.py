@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..text.inert import LINKS
+
 _COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -29,12 +31,10 @@ def routes() -> list[Route]:
 
 
 def script() -> bytes:
-    """The chat as one function: its looks, Markdown, and itself."""
-    markdown, chat, style = (
-        (_HERE / name).read_text(encoding="utf-8")
-        for name in ("widget_markdown.js", "widget.js", "widget.css")
-    )
-    whole = f"(() => {{\nconst STYLE = `{style}`;\n{markdown}\n{chat}}})();\n"
+    """The chat as one function: its looks, links, Markdown, and itself."""
+    files = [LINKS, *(_HERE / f"widget{rest}" for rest in ("_markdown.js", ".js", ".css"))]
+    links, markdown, chat, style = (file.read_text(encoding="utf-8") for file in files)
+    whole = f"(() => {{\nconst STYLE = `{style}`;\n{links}\n{markdown}\n{chat}}})();\n"
     return _COMMENT.sub("", whole).encode()  # they are for who reads the files
 
 

@@ -9,8 +9,7 @@ const make = (kind, inside = [], properties = {}) => {
 const link = (href, inside) => make("a", inside, { href, target: "_blank", rel: "noopener" });
 // A model's: one that reads like a citation is none, and others say that they lead away.
 const away = (href, inside) => {
-  const words = make("b", inside).textContent.normalize("NFKC").replace(/[^\p{L}\d]/gu, "");
-  if (/^\d*$/.test(words)) return make("span", inside);
+  if (!leads(href, make("b", inside).textContent)) return make("span", inside);
   const node = link(href, inside);
   node.classList.add("away");
   return node;

@@ -55,7 +55,7 @@ def _quickly() -> Iterator[None]:
 
 with _quickly():
     import gradio as gr
-    from gradio import http_server
+    from gradio import http_server, route_utils, state_holder
     from gradio.route_utils import CustomCORSMiddleware
     from gradio.state_holder import SessionState
 
@@ -71,11 +71,35 @@ _Server: Any = getattr(http_server, "Server", None)
 _STREAMS = ("/gradio_api/queue/data", "/gradio_api/call/chat/id", "/gradio_api/call/v2/chat/id")
 
 
+class _Session(SessionState):
+    """What Gradio keeps of a tab or a single call, without a copy of every component as JSON. That
+    is 58 of its 62 kB, and made for each takes 2 ms in which nothing else is answered; Gradio has
+    it for deep links, which the page does not have. The turns stay."""
+
+    def __init__(self, blocks: Any) -> None:
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.config_values.clear()
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
 def mend(demo: gr.ChatInterface) -> None:
     """Mends a built page, before it is served. Raises PageError if this Gradio is built otherwise
     than all that stands here expects."""
-    _need(hasattr(demo.state_holder, "session_data"), "sessions (state_holder.session_data)")
-    _need("config_values" in SessionState(demo).__dict__, "copies (SessionState.config_values)")
+    for kept in ("session_data", "time_last_used"):
+        _need(hasattr(demo.state_holder, kept), f"sessions (state_holder.{kept})")
+    state_holder.SessionState = route_utils.SessionState = _Session  # type: ignore[misc,attr-defined]
+    session = demo.state_holder[""]
+    has_no_copies = isinstance(session, _Session) and session.__dict__.get("config_values") == {}
+    _need(has_no_copies, "copies (SessionState.config_values)")
+    forget(demo, "")
     for kept in ("pending_messages_per_session", "pending_event_ids_session"):
         _need(hasattr(getattr(demo, "_queue", None), kept), f"updates that wait (_queue.{kept})")
     _keep_conversations(demo)
@@ -126,17 +150,11 @@ def speak(protocol: type[asyncio.Protocol]) -> None:
     http_server.Server = Speaking  # type: ignore[misc]
 
 
-def trim(demo: gr.ChatInterface, session: str) -> None:
-    """Drops the session's copy of every component as JSON, 58 of its 62 kB: Gradio keeps it for
-    deep links, which the page does not have. The turns stay."""
-    if state := demo.state_holder.session_data.get(session):
-        state.config_values.clear()
-
-
 def forget(demo: gr.ChatInterface, session: str) -> None:
     """Drops all that is kept of a session; Gradio itself keeps those that left until others have
     taken their places."""
     demo.state_holder.session_data.pop(session, None)
+    demo.state_holder.time_last_used.pop(session, None)
 
 
 def unread(demo: gr.ChatInterface, session: str) -> int:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import Settings
+from ..text.inert import LINKS
 from ..types import Language
 from .gradio_internals import gr
 
 CSS = Path(__file__).parent / "page.css"
-JS = Path(__file__).parent / "page.js"
+_JS = Path(__file__).parent / "page.js"
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
     "What does X-Accel-Buffering do?",
@@ -24,6 +25,12 @@ THEME = gr.themes.Soft(
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
     font_mono=["ui-monospace", "Consolas", "monospace"],
 )
+
+
+def script() -> str:
+    """What the page runs, as one function."""
+    links = LINKS.read_text(encoding="utf-8")
+    return _JS.read_text(encoding="utf-8").replace("() => {\n", f"() => {{\n{links}", 1)
 
 
 def description(settings: Settings) -> str:

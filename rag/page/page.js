@@ -40,17 +40,16 @@
     subtree: true,
   });
 
-  // Links in the chat, whoever wrote them: what is neither a page nor an address for mail is none,
-  // what reads like a citation leads to a source or nowhere, and what leads away says so.
+  // Links in the chat: what may not be one is none, a citation leads to a source or nowhere, and
+  // what leads away says so.
   const away = (link) => {
     const href = link.getAttribute("href") ?? link.getAttribute("xlink:href");
     if (href === null || /^#source-\d+$/.test(href)) return;
-    const to = URL.canParse(href, document.baseURI) && new URL(href, document.baseURI);
-    const number = /^\d*$/.test(link.textContent.normalize("NFKC").replace(/[^\p{L}\d]/gu, ""));
-    if (!to || !/^(https?|mailto):$/.test(to.protocol) || number) {
+    const to = leads(href, link.textContent);
+    if (!to) {
       link.removeAttribute("href");
       link.removeAttribute("xlink:href");
-    } else if (to.origin !== location.origin) {
+    } else if (to === "away") {
       link.classList.add("headwater-away");
       link.setAttribute("target", "_blank");
       link.setAttribute("rel", "noopener noreferrer");

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from ..text import markdown
 from ..text.language import Span, marks
@@ -58,7 +59,12 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
+<<<<<<< HEAD
 def _source(source: Source, findings: Findings, vi: bool, *, cited: bool) -> str:
+=======
+@lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
+def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
+>>>>>>> ad8eb0308e1051e02f4c7dafe7a2bec2aef8a2ab
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
     spans = () if findings.overview else marks(unmasked(text), unmasked(findings.query))

@@ -10,8 +10,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from html import unescape
+from pathlib import Path
 
 from markdown_it import MarkdownIt
+
+LINKS = Path(__file__).parent / "links.js"  # the same for links, in a page that shows them
 
 _BLOCKS = MarkdownIt("commonmark").enable("table").disable("html_block")
 _BLOCKS.core.ruler.enableOnly(["normalize", "block"])

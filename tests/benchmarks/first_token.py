@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ from rag.settings import PROJECT
 
 ROUNDS, WARM_UP = 20, 5
 QUESTION = "What does X-Accel-Buffering do?"
+NO_HEADERS: Mapping[str, str] = {}
 
 
 def main() -> None:
@@ -107,9 +108,14 @@ def relay(model: str, port: int) -> None:
 
 @contextmanager
 def process(
-    port: int, command: list[str], environment: dict[str, str], path: str = "/"
+    port: int,
+    command: list[str],
+    environment: Mapping[str, str],
+    path: str = "/",
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server as a user starts it, from the moment when `path` is answered with success."""
+    """A server as a user starts it, from the moment when `path`, asked with these headers, is
+    answered with success."""
     server = subprocess.Popen(
         [sys.executable, *command],
         cwd=PROJECT,
@@ -120,7 +126,7 @@ def process(
     try:
         for _ in range(600):
             with suppress(httpx.TransportError):
-                if httpx.get(f"http://127.0.0.1:{port}{path}").is_success:
+                if httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers).is_success:
                     break
             time.sleep(0.1)
         yield server

@@ -68,6 +68,12 @@ def test_this_gradio_is_mended() -> None:
     gradio_internals.mend(demo)
     gradio_internals.look_for_work_less_often(demo)
 
+    session = demo.state_holder["a tab"]
+    session[demo.textbox._id] = demo.textbox
+    session._update_value_in_config(demo.textbox._id, "as it is typed")
+    assert not session.config_values  # it would be most of what is kept of a stranger's call
+    gradio_internals.forget(demo, "a tab")
+    assert not demo.state_holder.session_data and not demo.state_holder.time_last_used
     stop = (demo.textbox._id, "stop")
     assert not any(event.cancels for event in demo.fns.values() if stop in event.targets)
     assert demo._queue.sleep_when_free == gradio_internals.POLL_SECONDS

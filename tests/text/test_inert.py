@@ -12,9 +12,11 @@ from bs4 import BeautifulSoup, Tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.doors import widget
+from rag.page import look
 from rag.settings import PROJECT
 from rag.text import markdown
-from rag.text.inert import inert
+from rag.text.inert import LINKS, inert
 from tests.harness.markup import VECTORS
 
 TAGS = {"p", "br", "strong", "em", "del", "a", "code", "pre", "blockquote", "hr", "ul", "ol", "li"}
@@ -137,3 +139,32 @@ def test_a_long_text_takes_no_time_that_grows_faster_than_it() -> None:
 
     small, large = seconds(500), seconds(5000)
     assert large < 40 * small, (small, large)
+
+
+def test_where_a_link_leads_is_decided_once_for_the_page_and_the_widget(node: str) -> None:
+    links = {
+        "https://site.example/a?b#c": "away",
+        "HTTP://site.example": "away",
+        "//site.example/a": "away",
+        "mailto:lan@site.example": "away",
+        "documents/1/pages/2": "here",
+        "https://here.example/": "here",
+        "javascript:run()": "",
+        "java\nscript:run()": "",
+        "data:text/html,x": "",
+        "http://[": "",
+    }
+    cases = [(href, "a page", leads) for href, leads in links.items()]
+    cases += [("https://site.example", words, "") for words in ("1", "[12]", "①", "【3】", "")]
+    code = f"""
+        const document = {{ baseURI: "https://here.example/app/" }};
+        const location = {{ origin: "https://here.example" }};
+        {LINKS.read_text()}
+        const cases = {json.dumps(cases)};
+        const seen = cases.map(([href, words]) => [href, words, leads(href, words)]);
+        console.log(JSON.stringify(seen));
+    """
+    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert [tuple(case) for case in json.loads(done.stdout)] == cases
+    for script in (look.script(), widget.script().decode()):
+        assert script.count("const leads = ") == 1 and script.count("mailto") == 1
