@@ -38,11 +38,12 @@ def content(
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)
+    query = None if findings.overview else unmasked(findings.query)
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [_source(source, findings, vi, cited=source.number in numbers) for source in first]
+    lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(_source(source, findings, vi, cited=False) for source in rest)
+        folded = "\n".join(_source(source, query, vi, cited=False) for source in rest)
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -59,16 +60,13 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
-<<<<<<< HEAD
-def _source(source: Source, findings: Findings, vi: bool, *, cited: bool) -> str:
-=======
 @lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
-def _source(source: Source, query: str, vi: bool, *, cited: bool) -> str:
->>>>>>> ad8eb0308e1051e02f4c7dafe7a2bec2aef8a2ab
+def _source(source: Source, query: str | None, vi: bool, *, cited: bool) -> str:
+    """One source; with no `query` it is a place that nobody ranked."""
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
-    spans = () if findings.overview else marks(unmasked(text), unmasked(findings.query))
-    score = "" if findings.overview else f" · {source.score:.2f}"
+    spans = () if query is None else marks(unmasked(text), query)
+    score = "" if query is None else f" · {source.score:.2f}"
     start, end = _excerpt(text, spans)
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))
