@@ -95,7 +95,8 @@ class Findings:
     """The result of one search: the ranked sources and whether they are enough to answer from.
 
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
-    another scale than a source's `score`.
+    another scale than a source's `score`. `missing` are the identifiers (E-1043, Điều 12) that the
+    query asks for, where no passage has any of them.
     """
 
     query: str
@@ -104,6 +105,7 @@ class Findings:
     threshold: float
     best_score: float
     sources: tuple[Source, ...]
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from rag.events import Searching, SourcesFound
 from rag.retrieval import retriever as ranking
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.retriever import CANDIDATES, Retriever
-from rag.store.library import collection_of
+from rag.store.schema import collection_of
 from rag.store.store import Store
 from rag.types import Document, Findings, Options, Turn, Vectors
 from tests.store.test_vectors import server  # noqa: F401
@@ -109,7 +109,7 @@ def test_the_nearest_of_a_collection_are_those_that_comparing_each_would_find(
 ) -> None:
     put(filled, embedder, "more/a.md", *[f"Engine {n} was painted." for n in range(80)])
     query = embedder.embed([QUESTION])[0]
-    vectors = filled.library.vectors(filled.library.chunk_ids("more"))
+    vectors = filled.library.vectors(filled.library.within("more").ids)
     best = sorted(vectors, key=lambda i: -float(vectors[i] @ query))[:10]
     candidates = Retriever(filled, embedder).candidates(QUESTION, "more")
     assert set(best) <= {chunk.id for chunk in candidates.chunks}
@@ -143,7 +143,7 @@ def test_a_chunk_that_the_vector_index_does_not_have_keeps_no_other_from_being_f
     text = "Letters are kept in the attic."
     document = Document("", "letters/new.md", "new", "1", 1, 1, 1)
     filled.library.replace(document, [(1, text)], embedder.embed([text]))  # Chroma is not told yet
-    filled.vectors.remove(filled.library.chunk_ids("letters")[:1])
+    filled.vectors.remove(filled.library.within("letters").ids[:1])
     assert found(search.search("attic", 5, "letters")) >= {"letters/new.md", "letters/old/b.md"}
     assert found(search.search("attic", 5)) >= {"letters/new.md"}
 
