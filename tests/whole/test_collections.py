@@ -124,7 +124,7 @@ def test_a_word_that_stands_in_one_collection_only_is_no_match_in_another(
     assert search.search("cellar", 5, "reports").verdict == "refuse"
 
 
-def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_within_one(
+def test_within_a_collection_words_weigh_what_they_do_in_it_and_vectors_what_they_do_everywhere(
     filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
@@ -132,7 +132,8 @@ def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_wi
     within = search.candidates("The valve in the cellar", "letters")
     (one,) = [i for i, c in enumerate(everywhere.chunks) if c.document == "letters/a.md"]
     (other,) = [i for i, c in enumerate(within.chunks) if c.document == "letters/a.md"]
-    assert within.keyword[other] == everywhere.keyword[one]
+    assert (everywhere.query.chunks, within.query.chunks) == (302, 2)
+    assert within.query.idf["valv"] < everywhere.query.idf["valv"]
     assert np.isclose(within.cosine[other], everywhere.cosine[one])
 
 
