@@ -105,7 +105,8 @@ class Findings:
     With an `overview` the sources are whole documents or places in them that nobody ranked.
 
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
-    another scale than a source's `score`.
+    another scale than a source's `score`. `missing` are the identifiers (E-1043, Điều 12) that the
+    query asks for, where no passage has any of them.
     """
 
     query: str
@@ -115,6 +116,7 @@ class Findings:
     best_score: float
     sources: tuple[Source, ...]
     overview: Overview | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

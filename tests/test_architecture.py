@@ -78,6 +78,7 @@ ONLY_IMPORTERS = {
     "prometheus_client": "rag/serving/metrics.py",
     "genai_prices": "rag/writing/pricing.py",
     "cachetools": "rag/writing/cache.py",
+    "Stemmer": "rag/text/language.py",
     "phonenumbers": "rag/text/redaction.py",
     "stdnum": "rag/text/redaction.py",
     "regex": "rag/text/redaction.py",

@@ -46,7 +46,7 @@ def supports(retriever: Retriever, sentence: str, sources: Sequence[Source]) -> 
     query, cosines = retriever.compare(sentence, sources)
 
     def judged(passage: str, cosine: float) -> Support:
-        return judge(sentence, passage, query.idf, cosine, query.language)
+        return judge(sentence, passage, query.weights, cosine, query.language)
 
     each = [judged(s.text, cosine) for s, cosine in zip(sources, cosines, strict=True)]
     if len(each) > 1 and not any(support.supported for support in each):

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..retrieval.candidates import Candidates
 from ..retrieval.profiles import Profile, Profiles
-from ..retrieval.retriever import Candidates
 from ..text.language import detect
 from ..types import Chunk, Language
 from .questions import Question, Questions

@@ -8,11 +8,13 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from ..text import markdown
+from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
 from ..types import Findings, Source
 
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
+CHANGES = 3  # facts shown in which a source differs from an earlier edition of it
 
 
 def title(findings: Findings, vi: bool) -> str:
@@ -39,11 +41,12 @@ def content(
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)
     query = None if findings.overview else unmasked(findings.query)
+    differing = {source.number: _differing(source, findings, vi) for source in findings.sources}
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [_source(source, query, vi, cited=source.number in numbers) for source in first]
+    lines += [_source(s, query, vi, differing[s.number], cited=s.number in numbers) for s in first]
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(_source(source, query, vi, cited=False) for source in rest)
+        folded = "\n".join(_source(s, query, vi, differing[s.number], cited=False) for s in rest)
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -60,8 +63,23 @@ def _line(text: str) -> str:
     return f"<bdi>{html.escape(markdown.line(text))}</bdi>"
 
 
+def _differing(source: Source, findings: Findings, vi: bool) -> str:
+    """The quiet line that says in what a source differs from the first that is nearly the same."""
+    if findings.overview:
+        return ""
+    for earlier in findings.sources:
+        if earlier.number >= source.number:
+            break
+        if differences := changes(earlier.text, source.text):
+            shown = [f"{_line(a)} → {_line(b)}" for a, b in differences[:CHANGES]]
+            more = ["…"] if len(differences) > CHANGES else []
+            said = "khác" if vi else "differs from"
+            return _quiet(f"{said} [{earlier.number}]: {', '.join(shown + more)}")
+    return ""
+
+
 @lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
-def _source(source: Source, query: str | None, vi: bool, *, cited: bool) -> str:
+def _source(source: Source, query: str | None, vi: bool, differing: str, *, cited: bool) -> str:
     """One source; with no `query` it is a place that nobody ranked."""
     place = f"{'trang' if vi else 'p.'} {source.page}"
     text = source.text
@@ -79,7 +97,7 @@ def _source(source: Source, query: str | None, vi: bool, *, cited: bool) -> str:
         f'<details class="headwater-source{state}"><summary>'
         f"<b>[{source.number}] {_line(source.title)}</b> "
         f"<span>{_line(source.document)} · {place}{score}</span>"
-        f'<div class="headwater-excerpt">{excerpt}</div></summary>'
+        f'{differing}<div class="headwater-excerpt">{excerpt}</div></summary>'
         f"<p>{passage}</p></details>"
     )
 

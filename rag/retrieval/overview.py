@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
-from ..store.library import Library, collection_of
+from ..store.library import Library
+from ..store.schema import collection_of
 from ..text.headings import headings
 from ..text.language import STOP_WORDS, detect, fold, words
 from ..text.sentences import split_sentences

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from ..text.language import words
+from ..text.editions import copies
 from ..types import Chunk
 
 LONGEST = 3  # chunks of one passage
-COPY = 0.9  # share of the words of two chunks that both have
 _SURELY = 20  # characters in common by which two chunks overlap, and not by chance
 
 
@@ -25,7 +24,7 @@ def gathered(ranked: Iterable[Chunk], count: int) -> list[list[Chunk]]:
             beside[0].extend([chunk, *(c for passage in beside[1:] for c in passage)])
             beside[0].sort(key=lambda c: c.id)
             passages = [p for p in passages if p not in beside[1:]]
-        elif any(_copy(chunk, other) for passage in passages for other in passage):
+        elif any(copies(chunk.text, other.text) for passage in passages for other in passage):
             continue
         elif len(passages) == count:
             break
@@ -47,18 +46,6 @@ def _beside(chunk: Chunk, passage: Sequence[Chunk]) -> bool:
     first, last = passage[0], passage[-1]
     same_page = (chunk.document_id, chunk.page) == (first.document_id, first.page)
     return same_page and chunk.id in (first.id - 1, last.id + 1)
-
-
-def _copy(chunk: Chunk, other: Chunk) -> bool:
-    if chunk.text == other.text:
-        return True
-    one, two = _vocabulary(chunk.text), _vocabulary(other.text)
-    return len(one & two) >= COPY * len(one | two)
-
-
-@lru_cache(maxsize=1024)  # the same chunks are found again and again
-def _vocabulary(text: str) -> frozenset[str]:
-    return frozenset(words(text))
 
 
 @lru_cache(maxsize=1024)

@@ -1,29 +1,30 @@
-"""Ranks passages for a question and judges whether they are enough to answer from.
+"""Finds the passages that may answer a question.
 
 Candidates are the 50 nearest vectors and the 50 best keyword matches, of the library or of one
-collection in it; each then gets its exact cosine and its exact BM25, and their weighted sum ranks
-them. Knows no prompt and no model.
+collection in it, and up to 50 that have an identifier of the question; each then gets its exact
+cosine and its exact BM25, whose weighted sum ranks them (rag.retrieval.candidates). Knows no prompt
+and no model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from typing import NamedTuple
 from unicodedata import normalize
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import LibraryEmpty, UnknownCollection
+from ..store.library import Within
 from ..store.store import Store
-from ..text.language import detect, has_diacritics, keywords, terms, words
-from ..types import Chunk, Column, Findings, Source, Vectors, Verdict
-from .bm25 import Query, Scores, idf, keyword_scores
+from ..text.identifiers import identifiers
+from ..text.language import detect, has_diacritics, stem, stems, subject, terms, words
+from ..types import Chunk, Column, Findings, Source, Vectors
+from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
+from .candidates import Candidates, combined, identified
 from .embedder import Embedder
 from .overview import overview
-from .passages import gathered, joined
 from .profiles import BUILT_IN, Profile, Profiles
 
 CANDIDATES = 50
@@ -32,46 +33,6 @@ CANDIDATES = 50
 # 2000 it found 94 %, among 10,000 81 %, in all of the 20,000 random vectors 74 %.
 COMPARED = 2000
 NAMED = 10  # collections that an error names
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """The chunks that were found for a query, in the order of the documents, and what each scores
-    by its cosine, by all terms and by the keywords alone: three arrays of shape (len(chunks),)."""
-
-    query: Query
-    chunks: tuple[Chunk, ...]
-    cosine: Scores
-    keyword: Scores
-    subject: Scores
-
-    def scores(self, profile: Profile) -> Scores:
-        """What ranks the chunks; shape (len(chunks),)."""
-        return _combined(profile, self.cosine, self.keyword)
-
-    def evidence(self, profile: Profile, best: NDArray[np.intp]) -> float:
-        """The most that any of the chunks `best` says for there being an answer."""
-        likeness = self.cosine if profile.by_meaning else self.keyword
-        return float(((self.subject + likeness) / 2)[best].max(initial=0.0))
-
-    def ranked(self, profile: Profile, top_k: int) -> Findings:
-        """The `top_k` best passages and the verdict, as `profile` weighs them."""
-        scores = self.scores(profile)
-        ranked = np.argsort(-scores, kind="stable")
-        evidence = self.evidence(profile, ranked[:top_k])
-        passages = gathered((self.chunks[i] for i in ranked), top_k)
-        scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
-        return Findings(
-            query=self.query.text,
-            language=self.query.language,
-            verdict=_verdict(profile, evidence) if self.chunks else "refuse",
-            threshold=profile.refuse_below,
-            best_score=evidence,
-            sources=tuple(
-                _source(number, passage, max(scored[c.id] for c in passage))
-                for number, passage in enumerate(passages, start=1)
-            ),
-        )
 
 
 class _Scored(NamedTuple):
@@ -103,8 +64,8 @@ class Retriever:
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
-        With a `collection` only its passages are sources. How rare a word is, and so the scores and
-        the verdict, stays that of the whole library.
+        With a `collection` only its passages are sources, and how rare a word is, and so the scores
+        and the verdict, is counted in it alone.
 
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
@@ -124,11 +85,16 @@ class Retriever:
                 "Thư viện đang trống: chưa có tài liệu nào để trả lời. Hãy đặt tài liệu vào thư "
                 "mục data rồi nạp vào (python -m ingest).",
             )
-        among = None if collection is None else self._chunks_of(collection)
+        within = None if collection is None else self._within(collection)
+        among = None if within is None else within.ids
         embedding = self._embedder.begin(question)  # its words are looked up meanwhile
-        query = self.prepare(question)
-        matching = library.keyword_search(query.rare_terms(), query.column, CANDIDATES, among)
-        found = self._scored(query, matching)
+        query = self.prepare(question, within)
+        matching = [
+            chunk
+            for wanted in (query.identifying_terms(), query.rare_terms())
+            for chunk in library.keyword_search(wanted, query.column, CANDIDATES, among)
+        ]
+        found = self._scored(query, list(dict.fromkeys(matching)))
         vector = embedding.result()
         known = {each.chunk.id for each in found}
         found += self._scored(query, [i for i in self._nearest(vector, among) if i not in known])
@@ -140,6 +106,7 @@ class Retriever:
             cosine=np.array([each.vector @ vector for each in found]),
             keyword=np.array([each.keyword for each in found]),
             subject=np.array([each.subject for each in found]),
+            identified=identified(query, [each.chunk.text for each in found]),
         )
 
     def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
@@ -162,19 +129,34 @@ class Retriever:
         query, vector = self.prepare(question), self._embedder.begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
-        return _combined(self._profile(query), cosine, keyword)
+        return combined(self._profile(query), cosine, keyword)
 
-    def prepare(self, question: str) -> Query:
-        """`question` with what its terms weigh in this index."""
+    def prepare(self, question: str, within: Within | None = None) -> Query:
+        """`question` with what its terms weigh in this index, or `within` one collection of it."""
         column: Column = "exact" if has_diacritics(question) else "folded"
-        wanted = list(dict.fromkeys(terms(words(question))))
-        statistics = self._index.library.keyword_statistics(wanted, column)
+        cut, about = words(question), set(subject(question))
+        wanted = list(dict.fromkeys(terms(stems(cut))))
+        known = frozenset(map(stem, about or cut))
+        statistics = self._index.library.keyword_statistics(wanted, column, within, counted=known)
+        forms: dict[str, set[str]] = {}
+        for word in cut:
+            forms.setdefault(stem(word), set()).add(word)
+        share = {term: COMMON if words.isdisjoint(about) else RARE for term, words in forms.items()}
+
+        def weight(term: str) -> float:
+            least = min(share[part] for part in term.split("_"))
+            return idf(statistics.chunks, statistics.chunks_with.get(term, 0), least)
+
         return Query(
             text=question,
             language=detect(question),
             column=column,
-            idf={t: idf(statistics.chunks, statistics.chunks_with.get(t, 0)) for t in wanted},
-            keywords=frozenset(keywords(question)),
+            idf={term: weight(term) for term in wanted},
+            keywords=known,
+            forms={term: frozenset(words) for term, words in forms.items()},
+            identifiers=identifiers(question),
+            about=bool(about),
+            chunks=statistics.chunks,
             average_terms=statistics.average_terms,
         )
 
@@ -188,11 +170,11 @@ class Retriever:
             for chunk, keyword, subject in zip(there, *scores, strict=True)
         ]
 
-    def _chunks_of(self, collection: str) -> list[int]:
-        ids = self._index.library.chunk_ids(collection)
-        if not ids and normalize("NFC", collection) not in (known := self.collections):
+    def _within(self, collection: str) -> Within:
+        within = self._index.library.within(collection)
+        if not within.ids and normalize("NFC", collection) not in (known := self.collections):
             raise _unknown(collection, known)
-        return ids
+        return within
 
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:
         """The ids of the vectors nearest to `vector`, of the chunks `among` if that is given."""
@@ -220,34 +202,3 @@ def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:
         f"Không có bộ sưu tập {collection}. Hãy chọn một trong: {names}"
         + (f" và {more} bộ khác." if more > 0 else "."),
     )
-
-
-def _combined(profile: Profile, cosine: Scores, keyword: Scores) -> Scores:
-    if profile.spread:
-        cosine, keyword = _spread(cosine), _spread(keyword)
-    return profile.cosine * cosine + (1 - profile.cosine) * keyword
-
-
-def _verdict(profile: Profile, evidence: float) -> Verdict:
-    if evidence < profile.refuse_below:
-        return "refuse"
-    return "weak" if evidence < profile.weak_below else "answer"
-
-
-def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
-    first = passage[0]
-    return Source(
-        number=number,
-        document=first.document,
-        title=first.title,
-        page=first.page,
-        score=min(max(float(score), 0.0), 1.0),
-        text=joined(passage),
-        document_id=first.document_id,
-        chunks=tuple(chunk.id for chunk in passage),
-    )
-
-
-def _spread(scores: Scores) -> Scores:
-    low, high = scores.min(initial=0.0), scores.max(initial=0.0)
-    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)

@@ -11,52 +11,20 @@ import secrets
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import StoreError
-from ..text.language import folded, terms, words
 from ..types import Chunk, Column, Document, Vectors
-from . import private
+from . import private, schema
+from .schema import collection_of, keyword_columns
 
 log = logging.getLogger(__name__)
-
-# `keyword` is given the terms as rag.text.language cuts them, joined by spaces, so that FTS5's own
-# cutting changes nothing; it keeps only its index, the text is in `chunk`. `backlog` lists what the
-# vector index has yet to be told; it is written in the same transaction as the chunks, so a process
-# that dies in between leaves a list and not a gap. `vector_index` is one row: the library's id,
-# which keeps two libraries on one Chroma server apart, and how many removals the vector index was
-# told of. Without `chunk_terms` the statistics would read every chunk's text and vector.
-_SCHEMA = """
-CREATE TABLE document (
-    id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
-    digest TEXT NOT NULL, pages INTEGER NOT NULL, pages_with_text INTEGER NOT NULL,
-    UNIQUE (folder, name)
-);
-CREATE TABLE chunk (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
-    page INTEGER NOT NULL, text TEXT NOT NULL, terms INTEGER NOT NULL, vector BLOB NOT NULL
-);
-CREATE INDEX chunk_document ON chunk(document_id);
-CREATE INDEX chunk_terms ON chunk(terms);
-CREATE VIRTUAL TABLE keyword USING fts5(
-    exact, folded, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
-);
-CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keyword, col);
-CREATE TABLE backlog (
-    chunk_id INTEGER PRIMARY KEY, change TEXT NOT NULL CHECK (change IN ('added', 'removed'))
-);
-CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
-PRAGMA user_version = 2;
-"""
-_VERSION = 2
 
 _DOCUMENT = (
     "SELECT folder, name, title, digest, pages, pages_with_text, "
@@ -71,11 +39,20 @@ _CHUNK = (
 
 @dataclass(frozen=True, slots=True)
 class KeywordStatistics:
-    """What BM25 needs to know: chunks in all, terms a chunk on average, chunks a term stands in."""
+    """What BM25 needs to know: chunks in all, terms a chunk on average, chunks a term stands in
+    (about how many, in a collection)."""
 
     chunks: int
     average_terms: float
-    chunks_with: dict[str, int]
+    chunks_with: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The chunks of one collection: their ids, ascending, and how many terms they have in all."""
+
+    ids: tuple[int, ...]
+    terms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +91,10 @@ class Library:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
-            self._db.executescript(f"BEGIN; {_SCHEMA} {row} COMMIT;")
-        elif version != _VERSION:
+            self._db.executescript(f"BEGIN; {schema.SCHEMA} {row} COMMIT;")
+        elif version == schema.UNSTEMMED:
+            self._stem()
+        elif version != schema.VERSION:
             raise StoreError(
                 "The library was written by another version of Headwater. Choose another "
                 "HEADWATER_STORE_DIR, or delete this one: it is rebuilt from your documents.",
@@ -123,6 +102,24 @@ class Library:
                 "hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
                 owner=str(self._path),
             )
+
+    def _stem(self) -> None:
+        """Makes the keyword index anew from the chunks' texts, as this version has it."""
+        log.warning("the library is of an earlier version: making its keyword index anew")
+        with self._transaction():
+            for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
+                self._db.execute(f"DROP {drop}")
+            for statement in schema.KEYWORD:
+                self._db.execute(statement)
+            for chunk_id, text in self._db.execute("SELECT id, text FROM chunk"):
+                self._index(chunk_id, keyword_columns(text))
+            self._db.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+    def _index(self, chunk_id: int, columns: dict[Column, list[str]]) -> None:
+        self._db.execute(
+            "INSERT INTO keyword (rowid, exact, folded) VALUES (?, ?, ?)",
+            (chunk_id, *map(" ".join, columns.values())),
+        )
 
     def close(self) -> None:
         with self._lock:
@@ -167,17 +164,14 @@ class Library:
                 astuple(document)[:-1],  # all but how many chunks
             ).fetchone()[0]
             for (page, text), vector in zip(passages, vectors, strict=True):
-                columns = _keyword_columns(text)
+                columns = keyword_columns(text)
                 length = len(columns["exact"])
                 (chunk_id,) = self._db.execute(
                     "INSERT INTO chunk (document_id, page, text, terms, vector) "
                     "VALUES (?, ?, ?, ?, ?) RETURNING id",
                     (document_id, page, text, length, vector.astype("<f4").tobytes()),
                 ).fetchone()
-                self._db.execute(
-                    "INSERT INTO keyword (rowid, exact, folded) VALUES (?, ?, ?)",
-                    (chunk_id, *map(" ".join, columns.values())),
-                )
+                self._index(chunk_id, columns)
                 self._db.execute("INSERT INTO backlog VALUES (?, 'added')", (chunk_id,))
 
     def remove(self, folder: str, name: str) -> None:
@@ -196,7 +190,7 @@ class Library:
             # A keyword table without content must be told what it is to forget.
             self._db.execute(
                 "INSERT INTO keyword (keyword, rowid, exact, folded) VALUES ('delete', ?, ?, ?)",
-                (chunk_id, *map(" ".join, _keyword_columns(text).values())),
+                (chunk_id, *map(" ".join, keyword_columns(text).values())),
             )
             self._db.execute(
                 "INSERT INTO backlog VALUES (?, 'removed') "
@@ -223,16 +217,18 @@ class Library:
         rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({_marks(ids)})", ids)
         return {row[0]: np.frombuffer(row[1], dtype="<f4") for row in rows}
 
-    def chunk_ids(self, collection: str | None = None) -> list[int]:
-        """The ids of all chunks, or of those in one collection; ascending."""
-        if collection is None:
-            return [row[0] for row in self._rows("SELECT id FROM chunk ORDER BY id")]
+    def chunk_ids(self) -> list[int]:
+        """The ids of all chunks, ascending."""
+        return [row[0] for row in self._rows("SELECT id FROM chunk ORDER BY id")]
+
+    def within(self, collection: str) -> Within:
+        """The chunks of one collection; none if there is no such collection."""
         rows = self._rows(
-            "SELECT id FROM chunk WHERE document_id IN "
+            "SELECT id, terms FROM chunk WHERE document_id IN "
             "(SELECT id FROM document WHERE collection(folder, name) = ?) ORDER BY id",
             (unicodedata.normalize("NFC", collection),),
         )
-        return [row[0] for row in rows]
+        return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
     # Keywords
 
@@ -256,13 +252,38 @@ class Library:
         )
         return [row[0] for row in rows]
 
-    def keyword_statistics(self, wanted: Sequence[str], column: Column) -> KeywordStatistics:
+    def keyword_statistics(
+        self,
+        wanted: Sequence[str],
+        column: Column,
+        within: Within | None = None,
+        counted: Collection[str] = (),
+    ) -> KeywordStatistics:
+        """Those of the whole library, or `within` one collection. There the words in `counted` are
+        counted, all others are taken to be as frequent as in the library, and a pair of words as
+        its rarer one: to count all of them would take as long as the search."""
         count, total = self._rows("SELECT count(*), coalesce(sum(terms), 0) FROM chunk")[0]
         rows = self._rows(
             f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({_marks(wanted)})",
             [column, *wanted],
         )
-        return KeywordStatistics(count, total / count if count else 0.0, dict(rows))
+        having: dict[str, float] = dict(rows)
+        if within is not None and count:
+            share, ids = len(within.ids) / count, frozenset(within.ids)
+            shares = {
+                word: len(ids.intersection(self._having(word, column))) / having[word]
+                for word in counted
+                if word in having
+            }
+            for term in having:
+                having[term] *= min(shares.get(word, share) for word in term.split("_"))
+            count, total = len(within.ids), within.terms
+        return KeywordStatistics(count, total / count if count else 0.0, having)
+
+    def _having(self, term: str, column: Column) -> Iterator[int]:
+        """The ids of the chunks that have `term`."""
+        sql = "SELECT rowid FROM keyword WHERE keyword MATCH ?"
+        return (row[0] for row in self._rows(sql, (f'{column} : "{term}"',)))
 
     # What the vector index has yet to be told
 
@@ -326,24 +347,6 @@ class Library:
             )
             log.error("%s", error)  # whoever asks is told less
             raise error from exc
-
-
-def collection_of(folder: str, name: str) -> str | None:
-    """The collection that a document is in, NFC: the first folder of its name; if it was read from
-    elsewhere, the last part of that folder. None for one that lies directly in the data folder."""
-    first = _last_part(folder) if folder else name.rpartition("/")[0].partition("/")[0]
-    return unicodedata.normalize("NFC", first) or None
-
-
-@lru_cache  # there are few folders, and this is asked of every document
-def _last_part(folder: str) -> str:
-    return PurePath(folder).name
-
-
-def _keyword_columns(text: str) -> dict[Column, list[str]]:
-    """The terms of `text` for each column, in the order of the table's columns."""
-    cut = words(text)
-    return {"exact": terms(cut), "folded": terms(folded(cut))}
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -6,16 +6,20 @@ Pure functions; knows nothing of documents, indexes or models.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+
+from Stemmer import Stemmer
 
 from ..types import Language
 
 Span = tuple[int, int]  # start and end in a text
 
 _WORD = re.compile(r"[^\W_]+")
+_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
 _DIACRITIC = re.compile("[\u0300-\u036f]+")
 
 # Function words and the words questions are made of. They carry no subject, and dropping them from
@@ -65,6 +69,25 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
+_english, _stemming = Stemmer("english", 0), threading.Lock()
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """An English word without its inflection, by Snowball's rules (Porter 2): "cancels" and
+    "cancelled" are "cancel". What may be a Vietnamese syllable stays as it is, like all that has a
+    diacritic or a digit."""
+    if not (word.isascii() and word.isalpha()) or _SYLLABLE.fullmatch(word):
+        return word
+    with _stemming:  # its stemmers are not for two threads at once
+        return str(_english.stemWord(word))
+
+
+def stems(cut: Sequence[str]) -> list[str]:
+    """The words, as `words` or `folded` gives them, without their inflections."""
+    return list(map(stem, cut))
+
+
 def terms(cut: Sequence[str]) -> list[str]:
     """What is indexed and matched: the words, and each two neighbours as one term, "a_b".
 
@@ -85,16 +108,22 @@ def has_diacritics(text: str) -> bool:
 
 
 def keywords(query: str) -> list[str]:
-    """The distinct words of `query` that carry its subject, in order; all of them if none does.
+    """The distinct words of `query` that carry its subject, in order; all of them if none does."""
+    return subject(query) or list(dict.fromkeys(words(query)))
+
+
+def subject(query: str) -> list[str]:
+    """The distinct words of `query` that carry its subject, in order.
 
     A query typed without diacritics may be Vietnamese, so it also loses the folded forms of the
-    Vietnamese stop words, unless it reads as English.
+    Vietnamese stop words, unless it reads as English. A stop word in capitals is none: AI, IT, WHO.
     """
     stop = _STOP
     if not has_diacritics(query):
         stop = _STOP_EN | _STOP_VI_FOLDED if detect(query) == "vi" else _STOP_EN
-    distinct = list(dict.fromkeys(words(query)))
-    return [w for w in distinct if w not in stop] or distinct
+    if not query.isupper():
+        stop = stop - {word.lower() for word in _CAPITALS.findall(query)}
+    return [w for w in dict.fromkeys(words(query)) if w not in stop]
 
 
 @lru_cache(maxsize=1024)

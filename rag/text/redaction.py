@@ -123,6 +123,7 @@ class Redactor:
             findings,
             query=self.text(findings.query),
             sources=tuple(self._source(source) for source in findings.sources),
+            missing=tuple(map(self.text, findings.missing)),
         )
 
     def stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from ..text import markdown
 from ..types import Language
 from .pieces import Brief, Declined, Ending, Piece
 
@@ -15,12 +16,20 @@ _SCORES: dict[Language, str] = {
     "en": "The nearest passages score {:.2f}; {:.2f} is needed.",
     "vi": "Đoạn gần nhất đạt {:.2f} điểm; cần {:.2f}.",
 }
+_MISSING: dict[Language, str] = {
+    "en": "No passage has {}.",
+    "vi": "Không đoạn nào có {}.",
+}
 
 
 async def refusal(brief: Brief) -> AsyncGenerator[Piece]:
-    """That nothing was found, and by how much the nearest passages missed."""
+    """That nothing was found, and what no passage has, or by how much the nearest missed."""
     yield Declined()
     if findings := brief.findings:
-        scores = _SCORES[brief.language].format(findings.best_score, findings.threshold)
-        yield f"{_REFUSAL[brief.language]} {scores}"
+        if findings.missing:
+            names = ", ".join(map(markdown.escape, findings.missing))
+            why = _MISSING[brief.language].format(names)
+        else:
+            why = _SCORES[brief.language].format(findings.best_score, findings.threshold)
+        yield f"{_REFUSAL[brief.language]} {why}"
     yield Ending("refused")

@@ -14,10 +14,11 @@ from rag.measuring.calibration import LEAST, Calibration, calibrate
 from rag.measuring.questions import Question, Questions
 from rag.measuring.search import Search
 from rag.retrieval.bm25 import Query
+from rag.retrieval.candidates import MANY, Candidates
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.models import PACKAGED
 from rag.retrieval.profiles import BUILT_IN, Profile, Profiles
-from rag.retrieval.retriever import Candidates, Retriever
+from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
 from rag.store.store import Store
 from rag.types import Chunk, Language
@@ -40,9 +41,9 @@ class ByHand(Retriever):
         documents = self._found[question]
         cosine, keyword, subject = np.array(list(documents.values()), dtype=float).T
         language: Language = "vi" if "ế" in question else "en"
-        query = Query(question, language, "exact", {}, frozenset(), 1.0)
+        query = Query(question, language, "exact", {}, frozenset(), {}, (), True, MANY, 1.0)
         chunks = tuple(Chunk(i, i, name, "", 1, name) for i, name in enumerate(documents, start=1))
-        return Candidates(query, chunks, cosine, keyword, subject)
+        return Candidates(query, chunks, cosine, keyword, subject, np.zeros(len(chunks)))
 
 
 def calibrated(*asked: tuple[Question, dict[str, Scored]]) -> Calibration:

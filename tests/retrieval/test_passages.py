@@ -42,6 +42,16 @@ def test_what_says_the_same_is_left_out() -> None:
     assert ids([chunk(1, text), chunk(7, copy), chunk(9)], 5) == [[1], [9]]
 
 
+def test_editions_that_differ_in_a_number_a_date_or_a_name_are_all_shown() -> None:
+    text = (
+        "The supplier Moreau delivers 120 pumps to the harbour on 3 May and the buyer pays within "
+        "a month of the delivery unless both agree on another term in writing before it is due."
+    )
+    editions = [text, text.replace("120", "150"), text.replace("May", "June")]
+    ranked = [chunk(2 * n + 1, edition) for n, edition in enumerate(editions)]
+    assert ids(ranked, 5) == [[1], [3], [5]]
+
+
 def test_only_as_many_as_asked_for_and_a_later_neighbour_of_one_is_not_lost() -> None:
     assert ids([chunk(1), chunk(5), chunk(2), chunk(9), chunk(6)], 2) == [[1, 2], [5]]
 

@@ -217,6 +217,130 @@ def test_a_rare_word_is_found_among_many_passages_that_are_alike(
 
 
 @pytest.mark.parametrize(
+    "question",
+    [
+        "When did the keeper of the lighthouse light the lantern?",
+        "Who keeps the lanterns of the harbour in storms?",
+    ],
+)
+def test_a_library_of_one_paragraph_answers_and_refuses(
+    store: Store, embedder: SentenceEmbedder, question: str
+) -> None:
+    put(
+        store,
+        embedder,
+        "a.md",
+        "The harbour of Sana has a lighthouse. Its keeper lights the lantern at dusk, and in a "
+        "storm he keeps it burning by day as well. The boats come home by it, and the ferry waits.",
+    )
+    search = Retriever(store, embedder)
+    assert search.search(question, 5).verdict == "answer"
+    assert search.search("Which planet has the most moons?", 5).verdict == "refuse"
+
+
+def test_vietnamese_in_a_library_of_one_paragraph_is_answered(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    text = (
+        "Bảo tàng mở cửa từ thứ ba đến chủ nhật, sáng từ tám giờ và chiều từ một giờ rưỡi. Vé vào "
+        "cửa cho người lớn là bốn mươi nghìn đồng; trẻ em dưới sáu tuổi được miễn phí."
+    )
+    put(store, embedder, "a.md", text)
+    search = Retriever(store, embedder)
+    assert search.search("Người lớn phải trả bao nhiêu tiền vé?", 5).verdict != "refuse"
+    assert search.search("Sao Hỏa cách Trái Đất bao xa?", 5).verdict == "refuse"
+
+
+def test_a_word_is_found_by_its_other_forms_and_its_own_comes_first(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    put(store, embedder, "a.md", "Ferries cancelled: wind.")
+    put(store, embedder, "b.md", "Ferries cancel: wind.")
+    search = Retriever(store, embedder)
+    for form, first in (("cancelled", "a.md"), ("cancel", "b.md")):
+        query = search.prepare(form)
+        scores, _ = keyword_scores(query, ["Ferries cancelled: wind.", "Ferries cancel: wind."])
+        assert scores.min() > 0.3
+        assert ["a.md", "b.md"][int(np.argmax(scores))] == first
+
+
+CODES = {
+    "e1042.md": "E-1042: the inverter is too hot. Let it cool for ten minutes.",
+    "e1043.md": "E-1043: the fan does not turn. Clean the filter.",
+    "luat.md": "Điều 12. Thời hạn\n1. Trong ba ngày.\n3. Trong năm ngày.",
+    "luat2.md": "Điều 13. Thời hạn\n1. Trong bốn ngày.\n3. Trong sáu ngày.",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What does error E-1043 mean, is the inverter too hot for ten minutes?", "e1043.md"),
+        ("e1043", "e1043.md"),
+        ("E-1043 là gì?", "e1043.md"),
+        ("Điều 12 khoản 3 nói gì?", "luat.md"),
+        ("dieu 12", "luat.md"),
+    ],
+)
+def test_the_passage_with_the_identifier_comes_first_and_answers(
+    store: Store, embedder: SentenceEmbedder, question: str, first: str
+) -> None:
+    for name, text in CODES.items():
+        put(store, embedder, name, text)
+    findings = Retriever(store, embedder).search(question, 5)
+    assert findings.sources[0].document == first
+    assert findings.verdict == "answer"
+    assert findings.best_score >= findings.threshold
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("What does error E-1044 mean, is the inverter too hot?", ("E-1044",)),
+        ("Điều 14 khoản 3 về thời hạn nói gì?", ("Điều 14",)),
+    ],
+)
+def test_an_identifier_that_no_passage_has_is_refused(
+    store: Store, embedder: SentenceEmbedder, question: str, missing: tuple[str, ...]
+) -> None:
+    for name, text in CODES.items():
+        put(store, embedder, name, text)
+    findings = Retriever(store, embedder).search(question, 5)
+    assert (findings.verdict, findings.missing) == ("refuse", missing)
+    assert findings.best_score < findings.threshold
+
+
+def test_an_identifier_is_found_among_many_passages_with_its_parts(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    alike = [f"Type kx, order {287 + n % 2} of pump kx, kx 287{n}." for n in range(3 * CANDIDATES)]
+    put(store, embedder, "a.md", *alike, "A seal, 3 bar: KX-287.")
+    found = Retriever(store, embedder).search("Which pump and order of type KX287?", 5)
+    assert "KX-287." in found.sources[0].text
+
+
+@pytest.mark.parametrize("question", ["the", "là", "What is it?", "của ai"])
+def test_a_question_of_stop_words_alone_is_refused(retriever: Retriever, question: str) -> None:
+    assert retriever.search(question, 5).verdict == "refuse"
+
+
+def test_a_collection_weighs_words_by_its_own_passages(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    for n in range(30):
+        put(store, embedder, f"ferries/{n}.md", f"Ferry number {n} leaves.")
+    store.remove("/documents", "ferries/0.md")
+    document = Document("", "tides/a.md", "A", "1", 1, 1, 1)
+    store.replace(document, [(1, "The ferry waits for the tide.")], embedder.embed(["tide"]))
+    search = Retriever(store, embedder)
+    whole = search.prepare("ferry tide")
+    within = search.prepare("ferry tide", store.library.within("tides"))
+    assert whole.idf["ferri"] < whole.idf["tide"]
+    assert within.idf["ferri"] == within.idf["tide"]
+    assert (whole.chunks, within.chunks) == (30, 1)
+
+
+@pytest.mark.parametrize(
     "question", ['"', "a" * 4000, "NOT NEAR(* OR", "nginx " * 600, "🌊", "\x00"]
 )
 def test_no_question_breaks_the_search(retriever: Retriever, question: str) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError
+from rag.store import schema
 from rag.store.library import Library
+from rag.text.language import folded, terms, words
 from rag.types import Chunk, Document, Vectors
 
 FOLDER = "/documents"
@@ -221,3 +223,80 @@ def test_the_statistics_read_no_chunk(library: Library, tmp_path: Path) -> None:
     (plan,) = reading.execute(f"EXPLAIN QUERY PLAN {asked[0]}").fetchall()
     reading.close()
     assert "COVERING INDEX" in plan[3]
+
+
+def test_a_library_without_stems_gets_them_and_embeds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    before = Library(path)
+    put(before, "a.md", "The ferries were cancelled", "Phà bị hủy")
+    vectors = before.vectors(before.chunk_ids())
+    before.close()
+    as_version_2(path)
+    after = Library(path)
+    assert found(after, "cancel") == ["The ferries were cancelled"]
+    assert found(after, "cancelled") == []
+    assert found(after, "phà") == ["Phà bị hủy"]
+    assert all(np.array_equal(after.vectors([i])[i], vector) for i, vector in vectors.items())
+    after.remove(FOLDER, "a.md")  # what it forgets is what it was told
+    assert after.keyword_statistics(["cancel", "phà"], "exact").chunks_with == {}
+    after.close()
+    again = Library(path)
+    assert again.count() == 0
+    again.close()
+
+
+def test_a_migration_that_fails_leaves_the_library_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "library.db"
+    before = Library(path)
+    put(before, "a.md", "The ferries were cancelled")
+    before.close()
+    as_version_2(path)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "_index", full)
+        with pytest.raises(StoreError, match="disk has room"):
+            Library(path)
+    with sqlite3.connect(path) as untouched:
+        assert untouched.execute("PRAGMA user_version").fetchone() == (2,)
+        match = "SELECT count(*) FROM keyword WHERE keyword MATCH 'cancelled'"
+        assert untouched.execute(match).fetchone() == (1,)
+    untouched.close()
+    Library(path).close()
+
+
+def as_version_2(path: Path) -> None:
+    """Makes the library in `path` one as it was written before its words were stemmed."""
+    db = sqlite3.connect(path)
+    texts = db.execute("SELECT id, text FROM chunk").fetchall()
+    for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
+        db.execute(f"DROP {drop}")
+    db.execute(schema.KEYWORD[0])
+    db.execute(schema.KEYWORD[1])
+    db.execute("CREATE INDEX chunk_document ON chunk(document_id)")
+    for chunk_id, text in texts:
+        cut = words(text)
+        columns = (" ".join(terms(cut)), " ".join(terms(folded(cut))))
+        db.execute(
+            "INSERT INTO keyword (rowid, exact, folded) VALUES (?, ?, ?)", (chunk_id, *columns)
+        )
+    db.execute("PRAGMA user_version = 2")
+    db.commit()
+    db.close()
+
+
+def test_a_collection_has_its_own_statistics(library: Library) -> None:
+    put(library, "tides/a.md", "spring tide", "neap tide", "the tide and the moon")
+    put(library, "ferries/b.md", "the ferry and its tide table")
+    library.replace(
+        Document("", "ferries/c.md", "T", "1", 1, 1, 1), [(1, "another ferry")], unit(1)
+    )
+    within = library.within("ferries")
+    statistics = library.keyword_statistics(["tide", "ferry", "the"], "exact", within, ["tide"])
+    assert statistics.chunks == 1
+    assert statistics.chunks_with["tide"] == 0
+    assert library.within("nowhere").ids == ()

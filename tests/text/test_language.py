@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.settings import PROJECT
-from rag.text.language import detect, fold, folded, has_diacritics, keywords, marks, terms, words
+from rag.text.language import (
+    detect,
+    fold,
+    folded,
+    has_diacritics,
+    keywords,
+    marks,
+    stem,
+    stems,
+    subject,
+    terms,
+    words,
+)
 
 QUESTIONS = json.loads(Path(PROJECT, "tests/measured/questions.json").read_text(encoding="utf-8"))
 
@@ -80,6 +92,29 @@ def test_an_english_question_keeps_words_that_are_stop_words_of_folded_vietnames
 
 def test_a_query_of_stop_words_alone_keeps_them() -> None:
     assert keywords("what is it") == ["what", "is", "it"]
+
+
+def test_a_stop_word_in_capitals_is_a_subject() -> None:
+    assert subject("AI là gì?") == ["ai"]
+    assert subject("What does IT do?") == ["it"]
+    assert subject("What is it?") == subject("WHAT IS IT?") == subject("ai") == []
+
+
+def test_english_words_lose_their_inflections() -> None:
+    assert stems(["cancels", "cancelled", "cancelling", "cities", "city"]) == [
+        *("cancel", "cancel", "cancel", "citi", "citi")
+    ]
+
+
+def test_vietnamese_codes_and_numbers_have_no_inflections() -> None:
+    kept = "nghieng thuong quyen bieu dien thay nghe các tiền e23s 60s 1990s café x".split()
+    assert stems(kept) == kept
+
+
+@given(st.text())
+def test_a_stem_is_one_word_of_the_same_letters(text: str) -> None:
+    for word in words(text):
+        assert stem(word) and words(stem(word)) == [stem(word)]
 
 
 def test_marks_are_the_places_of_the_keywords() -> None:

@@ -15,7 +15,7 @@ from rag.events import Searching, SourcesFound
 from rag.retrieval import retriever as ranking
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.retriever import CANDIDATES, Retriever
-from rag.store.library import collection_of
+from rag.store.schema import collection_of
 from rag.store.store import Store
 from rag.types import Document, Findings, Options, Turn, Vectors
 from tests.store.test_vectors import server  # noqa: F401
@@ -109,7 +109,7 @@ def test_the_nearest_of_a_collection_are_those_that_comparing_each_would_find(
 ) -> None:
     put(filled, embedder, "more/a.md", *[f"Engine {n} was painted." for n in range(80)])
     query = embedder.embed([QUESTION])[0]
-    vectors = filled.library.vectors(filled.library.chunk_ids("more"))
+    vectors = filled.library.vectors(filled.library.within("more").ids)
     best = sorted(vectors, key=lambda i: -float(vectors[i] @ query))[:10]
     candidates = Retriever(filled, embedder).candidates(QUESTION, "more")
     assert set(best) <= {chunk.id for chunk in candidates.chunks}
@@ -124,7 +124,7 @@ def test_a_word_that_stands_in_one_collection_only_is_no_match_in_another(
     assert search.search("cellar", 5, "reports").verdict == "refuse"
 
 
-def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_within_one(
+def test_within_a_collection_words_weigh_what_they_do_in_it_and_vectors_what_they_do_everywhere(
     filled: Store, embedder: Embedder
 ) -> None:
     search = Retriever(filled, embedder)
@@ -132,7 +132,8 @@ def test_without_a_collection_scores_are_those_of_the_library_and_so_they_are_wi
     within = search.candidates("The valve in the cellar", "letters")
     (one,) = [i for i, c in enumerate(everywhere.chunks) if c.document == "letters/a.md"]
     (other,) = [i for i, c in enumerate(within.chunks) if c.document == "letters/a.md"]
-    assert within.keyword[other] == everywhere.keyword[one]
+    assert (everywhere.query.chunks, within.query.chunks) == (302, 2)
+    assert within.query.idf["valv"] < everywhere.query.idf["valv"]
     assert np.isclose(within.cosine[other], everywhere.cosine[one])
 
 
@@ -143,7 +144,7 @@ def test_a_chunk_that_the_vector_index_does_not_have_keeps_no_other_from_being_f
     text = "Letters are kept in the attic."
     document = Document("", "letters/new.md", "new", "1", 1, 1, 1)
     filled.library.replace(document, [(1, text)], embedder.embed([text]))  # Chroma is not told yet
-    filled.vectors.remove(filled.library.chunk_ids("letters")[:1])
+    filled.vectors.remove(filled.library.within("letters").ids[:1])
     assert found(search.search("attic", 5, "letters")) >= {"letters/new.md", "letters/old/b.md"}
     assert found(search.search("attic", 5)) >= {"letters/new.md"}
 

@@ -1,0 +1,121 @@
+"""What was found for a question: ranks it, and judges whether it is enough to answer from. Pure;
+knows no index."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..text.identifiers import held
+from ..types import Chunk, Findings, Source, Verdict
+from .bm25 import Query, Scores
+from .passages import gathered, joined
+from .profiles import Profile
+
+# The best of many passages has much in common with a question by chance, the best of a few little:
+# so the evidence in a library of up to `MANY` chunks counts more, the most (1 / FEW) in one of a
+# single chunk. Of XQuAD's dev half's even articles; BM25's own background leaves so much.
+FEW, MANY = 0.7, 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The chunks that were found for a query, in the order of the documents, and what each scores
+    by its cosine, by all terms and by the keywords alone, and the share of the identifiers that it
+    has: four arrays of shape (len(chunks),)."""
+
+    query: Query
+    chunks: tuple[Chunk, ...]
+    cosine: Scores
+    keyword: Scores
+    subject: Scores
+    identified: Scores
+
+    def scores(self, profile: Profile) -> Scores:
+        """What ranks the chunks, those with an identifier of the question before all others; shape
+        (len(chunks),)."""
+        scores = combined(profile, self.cosine, self.keyword)
+        return (self.identified + scores) / 2 if self.identified.any() else scores
+
+    def evidence(self, profile: Profile, best: NDArray[np.intp]) -> float:
+        """The most that any of the chunks `best` says for there being an answer; in 0..1. A
+        question without a subject has none."""
+        if not self.query.about:
+            return 0.0
+        likeness = self.cosine if profile.by_meaning else self.keyword
+        most = float(((self.subject + likeness) / 2)[best].max(initial=0.0))
+        return min(most / _expected(self.query.chunks), 1.0)
+
+    def ranked(self, profile: Profile, top_k: int) -> Findings:
+        """The `top_k` best passages and the verdict, as `profile` weighs them."""
+        scores = self.scores(profile)
+        ranked = np.argsort(-scores, kind="stable")
+        evidence = self.evidence(profile, ranked[:top_k])
+        verdict = _verdict(profile, evidence) if self.chunks else "refuse"
+        missing: tuple[str, ...] = ()
+        if self.identified.any():
+            verdict, evidence = "answer", max(evidence, profile.weak_below)
+        elif asked := self.query.identifiers:
+            verdict, evidence = "refuse", 0.0
+            missing = tuple(each.written for each in asked if not each.part)
+        passages = gathered((self.chunks[i] for i in ranked), top_k)
+        scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
+        return Findings(
+            query=self.query.text,
+            language=self.query.language,
+            verdict=verdict,
+            threshold=profile.refuse_below,
+            best_score=evidence,
+            sources=tuple(
+                _source(number, passage, max(scored[c.id] for c in passage))
+                for number, passage in enumerate(passages, start=1)
+            ),
+            missing=missing,
+        )
+
+
+def identified(query: Query, texts: Sequence[str]) -> Scores:
+    """The share of the query's identifiers that each of `texts` has; shape (len(texts),)."""
+    if not query.identifiers:
+        return np.zeros(len(texts))
+    return np.array([held(query.identifiers, text) for text in texts])
+
+
+def _expected(chunks: int) -> float:
+    """The evidence in so many chunks beside that in many; in FEW..1."""
+    return min(FEW + (1 - FEW) * math.log(max(chunks, 1)) / math.log(MANY), 1.0)
+
+
+def combined(profile: Profile, cosine: Scores, keyword: Scores) -> Scores:
+    if profile.spread:
+        cosine, keyword = _spread(cosine), _spread(keyword)
+    return profile.cosine * cosine + (1 - profile.cosine) * keyword
+
+
+def _verdict(profile: Profile, evidence: float) -> Verdict:
+    if evidence < profile.refuse_below:
+        return "refuse"
+    return "weak" if evidence < profile.weak_below else "answer"
+
+
+def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
+    first = passage[0]
+    return Source(
+        number=number,
+        document=first.document,
+        title=first.title,
+        page=first.page,
+        score=min(max(float(score), 0.0), 1.0),
+        text=joined(passage),
+        document_id=first.document_id,
+        chunks=tuple(chunk.id for chunk in passage),
+    )
+
+
+def _spread(scores: Scores) -> Scores:
+    low, high = scores.min(initial=0.0), scores.max(initial=0.0)
+    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)

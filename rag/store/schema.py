@@ -1,0 +1,66 @@
+"""The tables of `library.db`, what its keyword index is given, and which collection a document is
+in. Pure; knows no SQLite."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from pathlib import PurePath
+
+from ..text.language import folded, stems, terms, words
+from ..types import Column
+
+VERSION = 3  # also another one if the stemmer's words become others
+# Version 2 had the words as they stand. What was read is not read again, only its words are.
+UNSTEMMED = 2
+
+# `keyword` is given the terms as rag.text.language cuts and stems them, joined by spaces, so that
+# FTS5's own cutting changes nothing (its `porter` is another algorithm, and would take a pair of
+# words for one); it keeps only its index, the text is in `chunk`. `backlog` lists what the vector
+# index has yet to be told; it is written in the same transaction as the chunks, so a process
+# that dies in between leaves a list and not a gap. `vector_index` is one row: the library's id,
+# which keeps two libraries on one Chroma server apart, and how many removals the vector index was
+# told of. Without `chunk_terms` the statistics would read every chunk's text and vector.
+KEYWORD = (
+    "CREATE VIRTUAL TABLE keyword USING fts5(exact, folded, content = '', "
+    "tokenize = \"unicode61 remove_diacritics 0 tokenchars '_'\")",
+    "CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keyword, col)",
+    "CREATE INDEX chunk_document ON chunk(document_id, terms)",
+)
+SCHEMA = f"""
+CREATE TABLE document (
+    id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
+    digest TEXT NOT NULL, pages INTEGER NOT NULL, pages_with_text INTEGER NOT NULL,
+    UNIQUE (folder, name)
+);
+CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+    page INTEGER NOT NULL, text TEXT NOT NULL, terms INTEGER NOT NULL, vector BLOB NOT NULL
+);
+CREATE INDEX chunk_terms ON chunk(terms);
+{"; ".join(KEYWORD)};
+CREATE TABLE backlog (
+    chunk_id INTEGER PRIMARY KEY, change TEXT NOT NULL CHECK (change IN ('added', 'removed'))
+);
+CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
+PRAGMA user_version = {VERSION};
+"""
+
+
+def keyword_columns(text: str) -> dict[Column, list[str]]:
+    """The terms of `text` for each column, in the order of the table's columns."""
+    cut = words(text)
+    return {"exact": terms(stems(cut)), "folded": terms(stems(folded(cut)))}
+
+
+def collection_of(folder: str, name: str) -> str | None:
+    """The collection that a document is in, NFC: the first folder of its name; if it was read from
+    elsewhere, the last part of that folder. None for one that lies directly in the data folder."""
+    first = _last_part(folder) if folder else name.rpartition("/")[0].partition("/")[0]
+    return unicodedata.normalize("NFC", first) or None
+
+
+@lru_cache  # there are few folders, and this is asked of every document
+def _last_part(folder: str) -> str:
+    return PurePath(folder).name
