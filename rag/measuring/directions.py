@@ -37,7 +37,7 @@ Rows = Mapping[str, Report]
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """The figures by what was asked of what.
+    """The figures by what was asked of what; `questions` counts the answerable ones.
 
     `directions`: questions in one language about the paragraphs of one; the unanswerable have their
     article taken away. `both`: about the paragraphs of both, where "own" is the right one in the
@@ -219,5 +219,4 @@ def _row(size: int, kind: Typed) -> str:
 
 
 def _report(outcomes: Sequence[Outcome]) -> Report:
-    asked = dict.fromkeys(o.question for o in outcomes if o.question)
-    return report([*asked], outcomes)
+    return report([o.question for o in outcomes if o.question and o.answerable], outcomes)
