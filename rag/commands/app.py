@@ -175,6 +175,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="PNG", help="Draw how many questions each threshold would refuse."),
     ] = None,
+    translated: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The same questions and paragraphs in the other language, both in SQuAD's format: "
+            "measure asking across languages, in a library of both, and in small ones.",
+        ),
+    ] = None,
 ) -> None:
     """Measure search and refusal on questions whose right document is known; or the check of
     citations on labelled sentences; or the search for a dialogue's second question."""
@@ -186,6 +194,8 @@ def evaluate(
     kind = questions.kind(file)
     if kind != "questions" and (calibrate or plot):
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
+    if translated and (kind != "questions" or calibrate or plot):
+        raise typer.BadParameter("--translated needs questions, and neither --calibrate nor --plot")
     if plot and not plot.parent.is_dir():  # before minutes of searching
         raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
     if plot and find_spec("matplotlib") is None:
@@ -202,6 +212,8 @@ def evaluate(
             progress,
         )
         match kind:
+            case "questions" if translated:
+                measured = measuring.translated(bench, file, translated)
             case "questions":
                 measured = measuring.questions(bench, file, calibrate, plot)
             case "support":

@@ -99,11 +99,14 @@ def calibrate(
 
 
 def _halves(questions: Questions) -> dict[Question, int]:
-    """0 for the questions that calibrate, 1 for those that measure. The questions about a document
-    stay together: often they are the same one in other words."""
+    """0 for the questions that calibrate, 1 for those that measure: as their file has it, else the
+    questions about a document stay together, for often they are the same one in other words."""
     places: dict[tuple[Language, bool], dict[str, int]] = defaultdict(dict)
     halves = {}
     for question in questions.asked:
+        if question.half is not None:
+            halves[question] = int(question.half == "held")
+            continue
         known = places[detect(question.text), question.document is None]
         place = known.setdefault(question.document or question.text, len(known))
         halves[question] = place % 2

@@ -19,15 +19,24 @@ from ..text.language import detect
 from ..types import Language
 
 Kind = Literal["questions", "support", "dialogues"]
+Half = Literal["dev", "held"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`document` is the name of the one that answers it; None means that none does."""
+    """`document` is the name of the one that answers it; None means that none does. `answer` are
+    words of the passage in it, where they are known.
+
+    `kind` is what makes it difficult, as its file has it. What is tuned may look at the "dev" half
+    of those that have one, and is judged by the other.
+    """
 
     text: str
     language: Language
     document: str | None
+    answer: str = ""
+    kind: str = ""
+    half: Half | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,9 @@ class _Entry(BaseModel):
     question: str
     language: Language
     document: str | None
+    answer: str = ""
+    kind: str = ""
+    half: Half | None = None
 
 
 class _Asked(BaseModel):
@@ -119,4 +131,8 @@ class _Squad(BaseModel):
 
 
 def _about_library(entries: Sequence[_Entry]) -> Questions:
-    return Questions(tuple(Question(e.question, e.language, e.document) for e in entries))
+    return Questions(
+        tuple(
+            Question(e.question, e.language, e.document, e.answer, e.kind, e.half) for e in entries
+        )
+    )

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from ..retrieval import profiles
 from ..retrieval.embedder import Embedder
@@ -17,7 +17,7 @@ from ..retrieval.profiles import Profiles
 from ..retrieval.retriever import Retriever
 from ..settings import Settings
 from ..store.store import Store
-from . import calibration, tables
+from . import calibration, cases, directions, tables
 from . import dialogues as dialogue_files
 from . import questions as question_files
 from . import search as evaluation
@@ -61,11 +61,19 @@ def questions(bench: Bench, file: Path, calibrate: bool, plot: Path | None) -> M
             measured = Measured(values, shown, kept)
         else:
             report = evaluation.measure(asked, searches, progress)
-            measured = Measured(report.as_json(), tables.report_table(report))
+            measured = _measured(report)
     if plot:
         half = ", the half of it that did not calibrate" if calibrate else ""
         _draw(report, used, model, f"{file.name}{half}", plot)
     return measured
+
+
+def translated(bench: Bench, file: Path, other: Path) -> Measured:
+    """Search across languages and in small libraries; the files hold the same in both languages."""
+    first, second = question_files.load(file), question_files.load(other)
+    used = profiles.load(bench.settings.store_dir)
+    found = directions.measure(first, second, bench.embedder(), used, bench.progress)
+    return Measured(found.as_json(), tables.directions_tables(found))
 
 
 def support(bench: Bench, file: Path) -> Measured:
@@ -83,6 +91,18 @@ def dialogues(bench: Bench, file: Path) -> Measured:
         retriever = Retriever(store, embedder, profiles.load(bench.settings.store_dir))
         report = dialogue_files.measure(loaded, retriever, bench.progress)
     return Measured(report.as_json(), tables.dialogues_table(report))
+
+
+def _measured(report: Report) -> Measured:
+    """The figures of `report`, those of each kind where the questions have one, and the worst."""
+    parts, worst = cases.parts(report), cases.worst(report)
+    values, shown = report.as_json(), [tables.report_table(report)]
+    if parts:
+        values |= {"kinds": cases.parts_as_json(parts), "worst": cases.worst_as_json(worst)}
+        shown.append(tables.parts_table(parts))
+    if worst:
+        shown.append(tables.worst_table(worst))
+    return Measured(values, Group(*shown))
 
 
 @contextmanager

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..errors import QuestionsError
 from ..retrieval.embedder import Embedder
 from ..retrieval.profiles import BUILT_IN, Profiles
 from ..retrieval.retriever import Retriever
 from ..store.store import Store
-from ..types import Document, Findings, Language, Vectors
+from ..types import Findings, Language, Source, Verdict
 from .questions import Question, Questions
+from .temporary import Prepared, temporary
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +41,21 @@ class Search:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a search gave. `rank` is that of the right document among the documents found, from 1;
-    None is not found. `evidence` is Findings.best_score."""
+    None is not found. `evidence` is Findings.best_score.
+
+    `passage` is the place of the first source of the right document that has the words of the
+    answer, where these are known; `first` the source that came first.
+    """
 
     language: Language
     answerable: bool
     rank: int | None
     refused: bool
     evidence: float
+    verdict: Verdict = "answer"
+    question: Question | None = None
+    passage: int | None = None
+    first: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Report:
 
     `r_at_1`, `r_at_5` and `ndcg_at_10` are over the answerable questions, relevance being binary:
     the right document or not, so that nDCG is 1 / log2(1 + rank). `refused` is over the
-    unanswerable, `wrongly_refused` over the answerable questions.
+    unanswerable, `wrongly_refused` over the answerable questions; `passage_at_5` over those whose
+    answer's words are known: whether one of the first five sources has them.
     """
 
     questions: int
@@ -68,6 +75,7 @@ class Report:
     refused: float | None
     wrongly_refused: float | None
     by_language: Mapping[Language, Report] = field(default_factory=dict)
+    passage_at_5: float | None = None
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False, compare=False)
 
     def as_json(self) -> dict[str, object]:
@@ -105,7 +113,7 @@ def searches(
     """
     if index.library.count():  # else the first search says so
         require({q.document for q in questions.asked if q.document is not None}, index)
-    retriever = Retriever(index, _Prepared(embedder, questions.asked), profiles)
+    retriever = Retriever(index, Prepared(embedder, [q.text for q in questions.asked]), profiles)
     for question in questions.asked:
         yield Search(question, question.document, retriever)
 
@@ -120,18 +128,18 @@ def searches_of_articles(
     """
     names = [name for article in questions.articles for name in article]
     texts = [text for article in questions.articles for text in article.values()]
-    vectors = dict(zip(names, embedder.embed(texts), strict=True))
-    prepared = _Prepared(embedder, questions.asked)
-    with _indexed(questions.articles, vectors, prepared, profiles) as retriever:
+    paragraphs = dict(zip(names, zip(texts, embedder.embed(texts), strict=True), strict=True))
+    prepared = Prepared(embedder, [q.text for q in questions.asked])
+    with temporary(paragraphs, prepared, profiles) as library:
+        library.hold(names)
         for question in questions.asked:
-            yield Search(question, question.document, retriever)
-    if len(questions.articles) > 1 and all(q.document is not None for q in questions.asked):
-        for article in questions.articles:
-            others = [other for other in questions.articles if other is not article]
-            with _indexed(others, vectors, prepared, profiles) as retriever:
+            yield Search(question, question.document, library.retriever)
+        if len(questions.articles) > 1 and all(q.document is not None for q in questions.asked):
+            for article in questions.articles:
+                library.hold([name for name in names if name not in article])
                 for question in questions.asked:
                     if question.document in article:
-                        yield Search(question, None, retriever)
+                        yield Search(question, None, library.retriever)
 
 
 def require(documents: Set[str], index: Store) -> None:
@@ -147,43 +155,6 @@ def require(documents: Set[str], index: Store) -> None:
         log.warning("the library lacks %d documents: %s", len(missing), ", ".join(missing))
 
 
-class _Prepared:
-    """An embedder that has embedded the questions beforehand: in batches that is several times as
-    fast, and each may be asked twice."""
-
-    def __init__(self, embedder: Embedder, asked: Sequence[Question]) -> None:
-        self.name, self.dimension = embedder.name, embedder.dimension
-        self.record, self.embed, self._begin = embedder.record, embedder.embed, embedder.begin
-        texts = list({q.text for q in asked})
-        self._known = dict(zip(texts, embedder.embed(texts), strict=True))
-
-    def begin(self, question: str) -> Future[Vectors]:
-        if question not in self._known:
-            return self._begin(question)
-        known: Future[Vectors] = Future()
-        known.set_result(self._known[question])
-        return known
-
-
-@contextmanager
-def _indexed(
-    articles: Sequence[Mapping[str, str]],
-    vectors: Mapping[str, Vectors],
-    embedder: Embedder,
-    profiles: Profiles,
-) -> Iterator[Retriever]:
-    """A temporary store that has these articles."""
-    with (
-        tempfile.TemporaryDirectory(prefix="headwater-eval-") as folder,
-        Store(Path(folder), embedder.name, embedder.dimension, None) as index,
-    ):
-        for name, text in (pair for article in articles for pair in article.items()):
-            document = Document(folder, name, name, "", pages=1, pages_with_text=1, chunks=1)
-            index.library.replace(document, [(1, text)], vectors[name].reshape(1, -1))
-        index.rebuild()
-        yield Retriever(index, embedder, profiles)
-
-
 def outcome(question: Question, right: str | None, findings: Findings) -> Outcome:
     documents = list(dict.fromkeys(source.document for source in findings.sources))
     return Outcome(
@@ -192,7 +163,22 @@ def outcome(question: Question, right: str | None, findings: Findings) -> Outcom
         rank=documents.index(right) + 1 if right in documents else None,
         refused=findings.verdict == "refuse",
         evidence=findings.best_score,
+        verdict=findings.verdict,
+        question=question,
+        passage=_passage(question.answer, right, findings) if question.answer else None,
+        first=findings.sources[0] if findings.sources else None,
     )
+
+
+def _passage(answer: str, right: str | None, findings: Findings) -> int | None:
+    """The number of the first source of the document `right` that has these words."""
+    words = _plain(answer)
+    of_right = (source for source in findings.sources if source.document == right)
+    return next((source.number for source in of_right if words in _plain(source.text)), None)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def report(asked: Sequence[Question], outcomes: Sequence[Outcome]) -> Report:
@@ -223,8 +209,13 @@ def _figures(
         refused=_mean([o.refused for o in outcomes if not o.answerable]),
         wrongly_refused=_mean([o.refused for o in answerable]),
         by_language=parts,
+        passage_at_5=_mean([(o.passage or math.inf) <= 5 for o in answerable if _known(o)]),
         outcomes=tuple(outcomes),
     )
+
+
+def _known(outcome: Outcome) -> bool:
+    return outcome.question is not None and bool(outcome.question.answer)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from .calibration import Calibration
+from .cases import Part, place
 from .dialogues import DialogueReport
-from .search import Report
+from .directions import Directions
+from .search import Outcome, Report
 from .support import SupportReport
 
 
@@ -22,6 +27,53 @@ def report_table(report: Report, table: Table | None = None, when: str = "") -> 
         shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
         table.add_row(f"{language} {when}".strip(), str(part.questions), *map(_share, shares))
     return table
+
+
+def parts_table(parts: Mapping[Part, Report]) -> Table:
+    """The figures of each kind of question and each half; "Passage@5" is about the very passage,
+    the others about its document."""
+    heads = ("Questions", "R@1", "R@5", "Passage@5", "Refused", "Wrongly refused")
+    table = Table("Kind", "Half", *heads, box=box.SIMPLE_HEAD)
+    for (kind, half), part in parts.items():
+        shares = (part.r_at_1, part.r_at_5, part.passage_at_5, part.refused, part.wrongly_refused)
+        table.add_row(kind or "—", half or "—", str(part.questions), *map(_share, shares))
+    return table
+
+
+def worst_table(cases: Sequence[Outcome]) -> Table:
+    """The cases, with what should have come first and what did."""
+    heads = ("Right document", "Rank", "Verdict", "Best score", "Came first")
+    table = Table("The worst", *heads, box=box.SIMPLE_HEAD)
+    for case in cases:
+        question, first, rank = case.question, case.first, place(case)
+        right = question.document if question and case.answerable else None
+        table.add_row(
+            Text(question.text if question else ""),
+            Text(right or "none"),
+            "—" if not case.answerable or rank == math.inf else str(int(rank)),
+            case.verdict,
+            f"{case.evidence:.3f}",
+            Text(f"{first.document}: {' '.join(first.text.split())[:60]}" if first else "nothing"),
+        )
+    return table
+
+
+def directions_tables(found: Directions) -> Group:
+    """Each direction, the library in both languages, and the libraries of a few paragraphs."""
+    heads = ("Questions", "R@1", "R@5", "nDCG@10", "Refused", "Wrongly refused")
+    titled = {
+        "Asked, of": found.directions,
+        "Of both": found.both,
+        "Paragraphs": found.sizes,
+    }
+    tables = []
+    for title, rows in titled.items():
+        table = Table(title, *heads, box=box.SIMPLE_HEAD)
+        for name, part in rows.items():
+            shares = (part.r_at_1, part.r_at_5, part.ndcg_at_10, part.refused, part.wrongly_refused)
+            table.add_row(name, str(part.questions), *map(_share, shares))
+        tables.append(table)
+    return Group(*tables)
 
 
 def calibration_tables(calibration: Calibration) -> Group:

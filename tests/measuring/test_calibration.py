@@ -164,10 +164,16 @@ def test_nothing_that_can_be_answered_calibrates_nothing() -> None:
     assert found.before == found.after
 
 
+def usual() -> Questions:
+    """The project's own questions, without those that were made to be difficult."""
+    about = questions.load(PROJECT / "tests" / "measured" / "questions.json")
+    return Questions(tuple(q for q in about.asked if not q.kind))
+
+
 @pytest.fixture(scope="module")
 def own(shelf: Store, embedder: Embedder) -> Calibration:
     """Calibrated with the project's own questions."""
-    asked = questions.load(PROJECT / "tests" / "measured" / "questions.json")
+    asked = usual()
     searches = evaluation.searches(asked, shelf, embedder)
     return calibrate(asked, searches, embedder.name, BUILT_IN, lambda done: None)
 
@@ -189,7 +195,7 @@ def test_the_projects_own_questions_can_be_calibrated_with(own: Calibration) -> 
 def test_what_was_measured_is_what_the_search_does_with_these_profiles(
     own: Calibration, shelf: Store, embedder: Embedder
 ) -> None:
-    asked = questions.load(PROJECT / "tests" / "measured" / "questions.json")
+    asked = usual()
     halves = calibration._halves(asked)
     measuring = Questions(tuple(q for q in asked.asked if halves[q] == 1))
     profiles = BUILT_IN.having(embedder.name, own.found)

@@ -7,18 +7,13 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from ingest import sync
-from rag.commands.app import app
-from rag.commands.shared import Parts
 from rag.errors import LibraryEmpty, QuestionsError
 from rag.measuring import questions
 from rag.measuring import search as evaluation
@@ -26,9 +21,10 @@ from rag.measuring.questions import Question, Questions
 from rag.measuring.search import Progress, Report
 from rag.retrieval import profiles
 from rag.retrieval.embedder import Embedder
-from rag.settings import PROJECT, load_settings
+from rag.settings import PROJECT
 from rag.store.store import Store
 from rag.types import Document
+from tests.measuring.conftest import Run
 
 BRIDGE = "The harbour bridge was opened in 1932 after eight years of building."
 CLOSED = "The harbour bridge is closed on the first Sunday of May."
@@ -267,26 +263,6 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 # The command, over every kind of file
-
-
-@pytest.fixture
-def library(tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a store that nobody holds, with some of the project's own documents."""
-    monkeypatch.setenv("HEADWATER_STORE_DIR", str(tmp_path / "library"))
-    with Store(tmp_path / "library", embedder.name, embedder.dimension, None) as index:
-        for name in ("rate-limits.html", "caching.md"):
-            folder, scope = sync.locate(PROJECT / "data" / name, PROJECT / "data")
-            list(sync.sync(folder, scope, index, embedder, lambda *_: None))
-    return tmp_path / "library"
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(embedder: Embedder) -> Run:
-    parts = Parts(lambda: load_settings(env_file=None), lambda *_: embedder)
-    return lambda *arguments: CliRunner().invoke(app, ["eval", *arguments], obj=parts)
 
 
 def about_rates(tmp_path: Path) -> Path:
