@@ -50,8 +50,10 @@ class Candidates:
 
     def evidence(self, profile: Profile, best: NDArray[np.intp]) -> float:
         """The most that any of the chunks `best` says for there being an answer."""
-        likeness = self.cosine if profile.by_meaning else self.keyword
-        return float(((self.subject + likeness) / 2)[best].max(initial=0.0))
+        if profile.by_score:
+            return min(float(self.scores(profile)[best].max(initial=0.0)), 1.0)
+        other = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
+        return float(((self.subject + other) / 2)[best].max(initial=0.0))
 
     def ranked(self, profile: Profile, top_k: int) -> Findings:
         """The `top_k` best passages and the verdict, as `profile` weighs them."""
@@ -109,7 +111,7 @@ class Retriever:
         collection, StoreError when the store fails.
         """
         found = self.candidates(question, collection)
-        return found.ranked(self._profile(found.query), top_k)
+        return found.ranked(self.profile(found.query), top_k)
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question`. Raises as `search` does."""
@@ -140,15 +142,15 @@ class Retriever:
         )
 
     def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
-        """`sentence` with what its terms weigh, and for each of `sources` the cosine of the nearest
-        of its chunks; 0 where none is in the index any more."""
+        """`sentence` with what its terms weigh, and for each of `sources` the likeness of the
+        nearest of its chunks; 0 where none is in the index any more."""
         embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
         vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
-        vector = embedding.result()
+        vector, profile = embedding.result(), self.profile(query)
+        likeness = {c: profile.likeness(float(other @ vector)) for c, other in vectors.items()}
         return query, [
-            float(max((vectors[c] @ vector for c in s.chunks if c in vectors), default=0.0))
-            for s in sources
+            max((likeness[c] for c in s.chunks if c in likeness), default=0.0) for s in sources
         ]
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
@@ -159,7 +161,7 @@ class Retriever:
         query, vector = self.prepare(question), self._embedder.begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
-        return _combined(self._profile(query), cosine, keyword)
+        return _combined(self.profile(query), cosine, keyword)
 
     def prepare(self, question: str) -> Query:
         """`question` with what its terms weigh in this index."""
@@ -199,7 +201,8 @@ class Retriever:
         cosine = {i: float(other @ vector) for i, other in vectors.items()}
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)
 
-    def _profile(self, query: Query) -> Profile:
+    def profile(self, query: Query) -> Profile:
+        """What was measured for the model and the language of `query`."""
         return self._profiles.of(self._embedder.name, query.language)
 
 
@@ -220,9 +223,10 @@ def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:
 
 
 def _combined(profile: Profile, cosine: Scores, keyword: Scores) -> Scores:
+    likeness = profile.likeness(cosine)
     if profile.spread:
-        cosine, keyword = _spread(cosine), _spread(keyword)
-    return profile.cosine * cosine + (1 - profile.cosine) * keyword
+        likeness, keyword = _spread(likeness), _spread(keyword)
+    return profile.cosine * likeness + (1 - profile.cosine) * keyword
 
 
 def _verdict(profile: Profile, evidence: float) -> Verdict:
