@@ -20,6 +20,7 @@ from rag.store.opening import Opening, Report
 from rag.store.store import Store
 from rag.types import Document, Notice
 
+from .carrying import carried
 from .sync import Receipt, locate, sync
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,8 @@ class Reading:
         try:
             data, follow = self._settings.data_dir, self._settings.follow_links
             folder, scope = locate(data, data, follow)
+            for _ in carried(self._settings.store_dir, index, embedder, progress):
+                pass
             receipts = list(sync(folder, scope, index, embedder, progress))
         except HeadwaterError as exc:
             log.error("%s", exc)
