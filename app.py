@@ -171,7 +171,11 @@ class Page:
         busy = reading.busy
         problems = [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]]
         content = sidebar.content(
-            reading.documents(), reading.progress if busy else None, problems, reading.error
+            reading.documents(),
+            reading.progress if busy else None,
+            problems,
+            reading.error,
+            reading.notice,
         )
         return content, gr.Timer(active=busy)
 

@@ -60,6 +60,7 @@ def ingest(
     if not verbose:  # what pypdf remarks about a damaged file, its receipt says
         logging.getLogger("pypdf").setLevel(logging.ERROR)
     from . import readers
+    from .carrying import carried
     from .sync import locate
 
     parts = parts_of(context)
@@ -71,6 +72,8 @@ def ingest(
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
         opened(parts, settings) as (index, embedder),
     ):
+        for _ in carried(settings.store_dir, index, embedder, bar.show):
+            pass  # their files are not asked for: what they are now, the receipts say
         for receipt in _receipts(forget or [], settings.data_dir, places, index, embedder, bar):
             receipts.append(receipt)
             if in_json:

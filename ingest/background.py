@@ -18,8 +18,9 @@ from rag.settings import Settings
 from rag.store.library import Library
 from rag.store.opening import Opening, Report
 from rag.store.store import Store
-from rag.types import Document
+from rag.types import Document, Notice
 
+from .carrying import carried
 from .sync import Receipt, locate, sync
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ class Reading:
     """The library of one process: `opening` is over when it may be asked.
 
     `failed` and `unsupported` hold the receipts of the files that could not be read last time,
-    `error` what kept the last reading from going through.
+    `error` what kept the last reading from going through, `notice` what readers have to know of
+    the model that searches.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Reading:
         self.failed: list[Receipt] = []
         self.unsupported: list[Receipt] = []
         self.error: HeadwaterError | None = None
+        self.notice: Notice | None = None
         self.opening: Opening[Retriever] = Opening(self._open)
 
     @property
@@ -117,7 +120,7 @@ class Reading:
         """The store and the embedding model, opened once; what failed may be tried again."""
         if self._index and self._embedder:
             return self._index, self._embedder
-        self._index, embedder = open_store(self._settings, self._model)
+        self._index, embedder, self.notice = open_store(self._settings, self._model)
         return self._index, embedder
 
     def _model(self, name: str, store: Path) -> Embedder:
@@ -140,6 +143,8 @@ class Reading:
         try:
             data, follow = self._settings.data_dir, self._settings.follow_links
             folder, scope = locate(data, data, follow)
+            for _ in carried(self._settings.store_dir, index, embedder, progress):
+                pass
             receipts = list(sync(folder, scope, index, embedder, progress))
         except HeadwaterError as exc:
             log.error("%s", exc)

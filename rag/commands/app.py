@@ -21,7 +21,18 @@ from ..errors import HeadwaterError
 from ..events import Event, Failed, Waiting, as_json, findings_as_json
 from ..types import Language, Options
 from . import terminal
-from .shared import AsJson, Parts, loading, opened, parts_of, prepare, retrieving, say, told
+from .shared import (
+    AsJson,
+    Parts,
+    embedding,
+    loading,
+    opened,
+    parts_of,
+    prepare,
+    retrieving,
+    say,
+    told,
+)
 
 if TYPE_CHECKING:
     from ..answer import Answerer
@@ -208,7 +219,7 @@ def evaluate(
         bench = measuring.Bench(
             settings,
             lambda: opened(parts, settings),
-            lambda: parts.embedder(settings.embedding_model, None),
+            lambda: embedding(parts, settings),
             progress,
         )
         match kind:

@@ -115,6 +115,14 @@ def prepare(verbose: bool) -> None:
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
 
 
+def embedding(parts: Parts, settings: Settings) -> Embedder:
+    """The model of the settings alone, without their store."""
+    from ..retrieval.models import choose
+
+    folder = settings.store_dir
+    return parts.embedder(choose(settings.embedding_model, folder).name, folder)
+
+
 @contextmanager
 def opened(parts: Parts, settings: Settings) -> Iterator[tuple[Store, Embedder]]:
     """The store and the embedding model of `settings`; the store is given back at the end."""
@@ -123,7 +131,7 @@ def opened(parts: Parts, settings: Settings) -> Iterator[tuple[Store, Embedder]]
         with loading():
             return parts.embedder(name, store)
 
-    index, embedder = open_store(settings, load)
+    index, embedder, _ = open_store(settings, load)  # the log has the notice
     with index:
         yield index, embedder
 

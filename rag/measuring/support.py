@@ -138,7 +138,8 @@ def measure(
         passage, query = labelled.passages[pair.passage], retriever.prepare(pair.sentence)
         cosine = float(vectors[pair.passage] @ embedder.begin(pair.sentence).result())
         start = time.perf_counter()
-        support = judge(pair.sentence, passage.text, query.idf, cosine, passage.language)
+        likeness = retriever.profile(query).likeness(cosine)
+        support = judge(pair.sentence, passage.text, query.idf, likeness, passage.language)
         seconds = time.perf_counter() - start
         judged.append(
             Judged(passage.half, passage.language, pair.kind, pair.supported, support, seconds)

@@ -87,7 +87,7 @@ def calibration_tables(calibration: Calibration) -> Group:
         for language, profile in found.items():
             profiles.add_row(
                 f"{language} {when}",
-                f"{profile.cosine:.1f}",
+                f"{profile.cosine:.2f}",
                 "yes" if profile.spread else "no",
                 "meaning" if profile.by_meaning else "keywords",
                 f"{profile.refuse_below:.3f}",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import HeadwaterError
 from ..events import Waiting
 from ..text import markdown
-from ..types import Document
+from ..types import Document, Notice
 
 
 def content(
@@ -17,10 +17,11 @@ def content(
     progress: Waiting | None,
     problems: Sequence[tuple[str, str]],
     error: HeadwaterError | None,
+    notice: Notice | None = None,
 ) -> str:
     """The list, `progress` above it while documents are read (None: they are not), below it the
     name and the reason of each file that could not be. `error` is what kept all of them from being
-    read, and stands first."""
+    read, and stands first; `notice` stands last."""
     lines = []
     if error:
         lines.append(_failed(html.escape(f"⚠️ {error.vi} · {error.en}")))
@@ -34,6 +35,8 @@ def content(
             "mục data rồi bấm nút dưới. · No documents yet. Put .md, .txt, .html or .pdf files "
             "into the data folder, then press the button below.</div>"
         )
+    if notice:
+        lines.append(f'<div class="headwater-quiet">{_line(f"{notice.vi} · {notice.en}")}</div>')
     return "\n".join(lines)
 
 

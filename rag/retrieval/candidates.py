@@ -46,8 +46,12 @@ class Candidates:
         question without a subject has none."""
         if not self.query.about:
             return 0.0
-        likeness = self.cosine if profile.by_meaning else self.keyword
-        most = float(((self.subject + likeness) / 2)[best].max(initial=0.0))
+        if profile.by_score:
+            scores = combined(profile, self.cosine, self.keyword)
+        else:
+            other = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
+            scores = (self.subject + other) / 2
+        most = float(scores[best].max(initial=0.0))
         return min(most / _expected(self.query.chunks), 1.0)
 
     def ranked(self, profile: Profile, top_k: int) -> Findings:
@@ -91,9 +95,12 @@ def _expected(chunks: int) -> float:
 
 
 def combined(profile: Profile, cosine: Scores, keyword: Scores) -> Scores:
+    """How well texts fit a question: their likeness and their keyword score, as `profile` weighs
+    them."""
+    likeness = profile.likeness(cosine)
     if profile.spread:
-        cosine, keyword = _spread(cosine), _spread(keyword)
-    return profile.cosine * cosine + (1 - profile.cosine) * keyword
+        likeness, keyword = _spread(likeness), _spread(keyword)
+    return profile.cosine * likeness + (1 - profile.cosine) * keyword
 
 
 def _verdict(profile: Profile, evidence: float) -> Verdict:

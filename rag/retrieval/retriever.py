@@ -73,7 +73,7 @@ class Retriever:
         if about := overview(self._index.library, question, collection):
             return about
         found = self.candidates(question, collection)
-        return found.ranked(self._profile(found.query), top_k)
+        return found.ranked(self.profile(found.query), top_k)
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question`. Raises as `search` does."""
@@ -110,15 +110,15 @@ class Retriever:
         )
 
     def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
-        """`sentence` with what its terms weigh, and for each of `sources` the cosine of the nearest
-        of its chunks; 0 where none is in the index any more."""
+        """`sentence` with what its terms weigh, and for each of `sources` the likeness of the
+        nearest of its chunks; 0 where none is in the index any more."""
         embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
         vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
-        vector = embedding.result()
+        vector, profile = embedding.result(), self.profile(query)
+        likeness = {c: profile.likeness(float(other @ vector)) for c, other in vectors.items()}
         return query, [
-            float(max((vectors[c] @ vector for c in s.chunks if c in vectors), default=0.0))
-            for s in sources
+            max((likeness[c] for c in s.chunks if c in likeness), default=0.0) for s in sources
         ]
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
@@ -129,7 +129,7 @@ class Retriever:
         query, vector = self.prepare(question), self._embedder.begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
-        return combined(self._profile(query), cosine, keyword)
+        return combined(self.profile(query), cosine, keyword)
 
     def prepare(self, question: str, within: Within | None = None) -> Query:
         """`question` with what its terms weigh in this index, or `within` one collection of it."""
@@ -184,7 +184,8 @@ class Retriever:
         cosine = {i: float(other @ vector) for i, other in vectors.items()}
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)
 
-    def _profile(self, query: Query) -> Profile:
+    def profile(self, query: Query) -> Profile:
+        """What was measured for the model and the language of `query`."""
         return self._profiles.of(self._embedder.name, query.language)
 
 

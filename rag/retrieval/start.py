@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..store.lock import hold
 
 if TYPE_CHECKING:
     from ..settings import Settings
     from ..store.store import Store
+    from ..types import Notice
     from .embedder import Embedder
 
 
-def open_store(settings: Settings, load: Callable[[str, Path], Embedder]) -> tuple[Store, Embedder]:
-    """The store, to be closed by the caller, and what `load` gives for the model's name and the
-    store's folder. A second process is refused before anything is loaded. Raises StoreError,
-    StoreLocked, EmbedderError."""
+class Opened(NamedTuple):
+    """The store, to be closed by the caller, its model, and what the reader has to know of that."""
+
+    store: Store
+    embedder: Embedder
+    notice: Notice | None
+
+
+def open_store(settings: Settings, load: Callable[[str, Path], Embedder]) -> Opened:
+    """The store with what `load` gives for the model's name and the store's folder. A second
+    process is refused before anything is loaded. Raises StoreError, StoreLocked, EmbedderError."""
     folder, url = settings.store_dir, settings.chroma_url
     held = hold(folder)
     try:
-        embedder = load(settings.embedding_model, folder)
+        from . import models
+
+        choice = models.choose(settings.embedding_model, folder)
+        embedder = load(choice.name, folder)
         from ..store.store import Store
 
         address = str(url) if url else None
-        return Store(folder, embedder.name, embedder.dimension, address, held), embedder
+        store = Store(folder, embedder.name, embedder.dimension, address, held)
+        return Opened(store, embedder, choice.notice)
     except BaseException:  # an interrupt too must give the lock back
         held.release()
         raise

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from ingest.readers import read
 from rag.retrieval.embedder import SentenceEmbedder
+from rag.retrieval.models import choose
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, load_settings
 from rag.store.store import Store
@@ -51,7 +52,8 @@ def main(sizes: Sequence[int]) -> None:
     table = Table("Chunks (ms)", *heads, box=box.SIMPLE_HEAD)
     texts = [page.text for path in documents() for page in read(path).pages]
     with tempfile.TemporaryDirectory() as place:
-        embedder = SentenceEmbedder(load_settings(env_file=None).embedding_model, Path(place))
+        name = choose(load_settings(env_file=None).embedding_model, Path(place)).name
+        embedder = SentenceEmbedder(name, Path(place))
         embedder.record()
         for size in sizes:
             start = time.perf_counter()

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from rag.errors import StoreError
 from rag.events import Waiting
 from rag.page.sidebar import content
-from rag.types import Document
+from rag.types import Document, Notice
 
 TIDES = Document("", "biển/thuỷ triều.md", "Thuỷ triều", "d", 3, 3, 7)
 HOSTILE = '<img src=x onerror="alert(1)">\n\u202egnp.exe'
@@ -65,3 +65,8 @@ def test_names_and_reasons_are_text_on_one_line() -> None:
     page = shown(html)
     assert not page.find_all("img") and "\u202e" not in html
     assert {tag.name for tag in page.find_all(True)} == {"b", "br", "div", "progress", "span"}
+
+
+def test_a_notice_stands_last_in_both_languages() -> None:
+    page = shown(content([TIDES], None, [], None, Notice("It is <small>.", "Nó nhỏ.")))
+    assert page.text.endswith("Nó nhỏ. · It is <small>.")

@@ -31,6 +31,7 @@ from rag.commands.shared import Parts, loading
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT, load_settings
 from rag.types import Content
+from tests import MODEL
 from tests.harness.upstream import Script, Upstream
 
 DOCUMENTS = {
@@ -71,7 +72,8 @@ class Place:
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"HEADWATER_DATA_DIR": str(self.data), "HEADWATER_STORE_DIR": str(self.store)}
+        places = {"HEADWATER_DATA_DIR": str(self.data), "HEADWATER_STORE_DIR": str(self.store)}
+        return MODEL | places
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """A real process with these settings and no others from outside."""
