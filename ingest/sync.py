@@ -40,7 +40,7 @@ MANY = 64  # chunks above which the progress also counts those of the file
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one file; `reason` says why where it was not read."""
+    """What became of one file; `reason` says why where it was not read, or what of it was not."""
 
     name: str
     outcome: Outcome
@@ -199,7 +199,8 @@ def _read(
     vectors = embedder.embed([text for _, text in passages], embedded)
     index.replace(document, passages, vectors)
     outcome: Outcome = "replaced" if known else "added"
-    return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks)
+    reason = " ".join(remark.en for remark in content.remarks)
+    return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)
 
 
 def digest(path: Path, file: BufferedReader) -> str:

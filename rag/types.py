@@ -28,11 +28,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be said about a document that was read."""
+
+    en: str
+    vi: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """What a reader got out of one file."""
+    """What a reader got out of one file, and what of it could not be read."""
 
     title: str
     pages: tuple[Page, ...]
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

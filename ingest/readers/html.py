@@ -11,11 +11,12 @@ from bs4.element import NavigableString, PageElement, PreformattedString
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import DocumentError
+from rag.text import tcvn3
 from rag.types import Content
 
-from .text import one_page
+from .text import one_page, utf8
 
-VERSION = "1"
+VERSION = "2"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
@@ -27,7 +28,8 @@ _LINE = re.compile(
 
 def read(data: bytes, name: str) -> Content:
     """The page's main part, if it has one that holds most of its text."""
-    soup = parsed(data, name)
+    soup = parsed(_decoded(data), name)
+    _reveal(soup)
     title = first(soup.find_all("title")) or first(soup.find_all("h1"))
     half = len(lines(soup)) / 2
     forms = soup.find_all("form")
@@ -51,6 +53,25 @@ def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
         en = f"{name} is HTML that cannot be read; open it in a browser and save it again."
         vi = f"{name} là HTML không đọc được; hãy mở bằng trình duyệt rồi lưu lại."
         raise DocumentError(en, vi) from exc
+
+
+def _decoded(data: bytes) -> bytes | str:
+    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese (TCVN3)."""
+    text = utf8(data)
+    if text is None and tcvn3.is_tcvn3(latin := data.decode("latin-1")):
+        return latin
+    return text if text and "\ufffd" in text else data
+
+
+def _reveal(soup: BeautifulSoup) -> None:
+    """Shows an element that is hidden and has more text than all that is shown: a script was to
+    show it."""
+    hidden = [t for t in soup.find_all(_is_hidden) if not any(map(_is_hidden, t.parents))]
+    shown = len(lines(soup)) if hidden else 0
+    for tag in hidden:
+        style, attribute = tag.attrs.pop("style", None), tag.attrs.pop("hidden", None)
+        if len(lines(tag)) <= shown:
+            tag.attrs |= {"style": style or "", **({} if attribute is None else {"hidden": ""})}
 
 
 def lines(root: Tag) -> str:
@@ -81,9 +102,12 @@ def _is_dropped(tag: Tag) -> bool:
         return False
     if tag.name == "header" and tag.parent and tag.parent.name == "body" and not tag.find("h1"):
         return True  # the site's banner
+    return _is_hidden(tag) or _DROPPED.fullmatch(tag.name) is not None
+
+
+def _is_hidden(tag: Tag) -> bool:
     style = str(tag.get("style", "")).replace(" ", "").lower()
-    hidden = tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
-    return hidden or _DROPPED.fullmatch(tag.name) is not None
+    return tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
 
 
 def _layout(tag: Tag) -> list[PageElement | str]:

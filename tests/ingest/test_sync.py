@@ -19,6 +19,7 @@ from rag.retrieval.embedder import Embedder
 from rag.store import originals
 from rag.store.store import Store
 from rag.types import Content
+from tests.ingest.test_readers import LINES, UNREADABLE, pdf
 
 LONG = "The station is checked every week, and what is found is written down. " * 40
 
@@ -78,6 +79,13 @@ def test_new_files_are_added_with_their_pages_and_chunks(desk: Desk) -> None:
     assert second.chunks > 2
     document, _ = desk.index.library.documents()
     assert (document.folder, document.name, document.title) == (*("", "a.md", "Title"),)
+
+
+def test_what_could_not_be_read_of_a_document_is_in_its_receipt(desk: Desk) -> None:
+    desk.write("a.pdf", pdf([LINES, UNREADABLE]))
+    (receipt,) = desk.receipts()
+    assert (receipt.outcome, receipt.pages, receipt.pages_with_text) == ("added", 2, 1)
+    assert "page 2 is not words" in receipt.reason
 
 
 def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
