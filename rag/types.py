@@ -20,11 +20,23 @@ Redacted = Literal["email", "phone", "card", "key"]
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a page's text, from `start` to `end`, that is one thing: code, or a table, whose
+    first lines up to `head` say what the columns are (`start` if none do)."""
+
+    start: int
+    end: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a document; numbers start at 1. Text formats have a single page."""
+    """One page of a document; numbers start at 1. Text formats have a single page. `blocks` are
+    those that the format tells of, in order."""
 
     number: int
     text: str
+    blocks: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from charset_normalizer import from_bytes
 
 from rag.errors import DocumentError
 from rag.text import tcvn3
-from rag.types import Content, Page
+from rag.types import Block, Content, Page
 
 VERSION = "2"
 
@@ -29,12 +29,16 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _RIGHT_A_WRONG = 10  # letters that are right UTF-8 for each that is not
+# Around a block in a text that is not cleaned yet, and behind a table's head: no characters, which
+# nobody writes.
+START, END, HEAD = "\ufdd0", "\ufdd1", "\ufdd2"
+MARKS = re.compile(f"[{START}{END}{HEAD}]")
 LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
 def read(data: bytes, name: str) -> Content:
     """The file as it is; a first line that stands alone is its title."""
-    text = decoded(data)
+    text = MARKS.sub("", decoded(data))
     first, _, rest = clean(text).partition("\n")
     is_title = len(first) <= 80 and re.match(r"\n|[=~*_-]{3,}(\n|$)", rest)
     return one_page(first if is_title else "", text, name)
@@ -86,6 +90,10 @@ def _wide(data: bytes) -> str:
 
 def clean(text: str) -> str:
     """NFKC without control or invisible characters, and at most two blank lines together."""
+    return _cleaned(MARKS.sub("", text))
+
+
+def _cleaned(text: str) -> str:
     text = _INVISIBLE.sub("", LINE_END.sub("\n", text))
     text = "\n".join(line.rstrip() for line in unicodedata.normalize("NFKC", text).split("\n"))
     return re.sub(r"\n{4,}", "\n\n\n", text).strip()
@@ -98,16 +106,34 @@ def title_of(title: str, name: str) -> str:
 
 
 def one_page(title: str, text: str, name: str) -> Content:
-    """A document of a single page. Raises DocumentError if there is no text on it."""
+    """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
+    is no text on it."""
     if len(_BINARY.findall(text)) * 50 > len(text):
         en = f"{name} holds binary data, not text; check that its suffix is right."
         vi = f"{name} chứa dữ liệu nhị phân, không phải văn bản; hãy kiểm tra phần mở rộng của tệp."
         raise DocumentError(en, vi)
     if tcvn3.is_tcvn3(text):
         title, text = tcvn3.unicode_of(title), tcvn3.unicode_of(text)
-    text = clean(text)
+    text, blocks = _blocks(_cleaned(text))
     if not text:
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise DocumentError(en, vi)
-    return Content(title_of(title, name), (Page(1, text),))
+    return Content(title_of(title, name), (Page(1, text, blocks),))
+
+
+def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:
+    """A text without its marks, and the blocks that they told of."""
+    pieces = re.split(f"({MARKS.pattern})", marked)
+    text, blocks = "", list[Block]()
+    start = head = 0
+    for piece in pieces:
+        if piece == START:
+            start = head = len(text)
+        elif piece == HEAD:
+            head = len(text)
+        elif piece == END and len(text) > start:
+            blocks.append(Block(start, len(text), head))
+        elif piece != END:
+            text += piece
+    return text, tuple(blocks)

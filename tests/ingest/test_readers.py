@@ -400,6 +400,34 @@ def test_text_formats_have_one_page_and_a_pdf_has_its_own(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(("name", "source"), [("a.md", MARKDOWN), ("a.html", HTML)])
+def test_code_and_tables_are_told(name: str, source: str, tmp_path: Path) -> None:
+    (page,) = read_bytes(tmp_path, name, source.encode()).pages
+    shown = [(page.text[b.start : b.end], page.text[b.start : b.head]) for b in page.blocks]
+    assert [text.split("\n")[0] for text, _ in shown] == (
+        ["# not a heading", "Món | Giá"] if name == "a.md" else ["Món | Giá", "if x:"]
+    )
+    assert [head for _, head in shown if head] == ["Món | Giá"]
+    assert all(text == text.strip() for text, _ in shown)
+
+
+def test_marks_in_a_document_tell_nothing(tmp_path: Path) -> None:
+    marks = "\ufdd0a\ufdd2b\ufdd1c\ufdd1"
+    for name in ("a.txt", "a.md", "a.html"):
+        start = "<meta charset=utf-8>" if name == "a.html" else ""
+        (page,) = read_bytes(tmp_path, name, f"{start}one {marks} two".encode()).pages
+        assert (page.text, page.blocks) == ("one abc two", ())
+
+
+def test_a_table_without_a_head_and_one_that_lays_out_the_page_have_none(tmp_path: Path) -> None:
+    rows = b"<tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr>"
+    (page,) = read_bytes(tmp_path, "a.html", b"<table>" + rows + b"</table>").pages
+    assert [(b.start, b.end, b.head) for b in page.blocks] == [(0, len("1 | 2\n3 | 4"), 0)]
+    layout = b"<table><tr><td>Left</td><td><table>" + rows + b"</table></td></tr></table>"
+    (page,) = read_bytes(tmp_path, "b.html", layout).pages
+    assert [page.text[b.start : b.end] for b in page.blocks] == ["1 | 2\n3 | 4"]
+
+
 def test_pages_without_words_are_named_beside_those_with(tmp_path: Path) -> None:
     content = read_bytes(tmp_path, "a.pdf", pdf([LINES, UNREADABLE, PICTURE, []]))
     assert [bool(page.text) for page in content.pages] == [True, False, False, False]
