@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from rag.types import Block
 
 CHUNK_SIZE = 1000
 """Characters in the longest chunk."""
@@ -12,8 +15,10 @@ CHUNK_SIZE = 1000
 CHUNK_OVERLAP = 200
 """Characters that a chunk may share with the one before it."""
 
-VERSION = f"recursive-1:{CHUNK_SIZE}:{CHUNK_OVERLAP}"
-"""Part of the store's fingerprint: raise the 1 when `split` cuts differently."""
+VERSION = f"recursive-2:{CHUNK_SIZE}:{CHUNK_OVERLAP}"
+"""Part of the store's fingerprint: raise the 2 when `split` cuts differently."""
+
+_LONGEST_HEAD = 0.25  # share of a chunk above which a table's head is not repeated
 
 # Coarsest first: paragraphs, lines, sentences, words. What a mark like "." closes with belongs
 # to its sentence; NFKC has turned most "…" into "...", and "。" takes no space after it.
@@ -27,18 +32,58 @@ _BOUNDARIES = (
 Span = tuple[int, int]
 
 
-def split(text: str, size: int = CHUNK_SIZE, overlap: int = CHUNK_OVERLAP) -> list[str]:
-    """Return chunks of at most `size` characters, in order, each a literal substring of `text`.
+def split(
+    text: str, size: int = CHUNK_SIZE, overlap: int = CHUNK_OVERLAP, blocks: Sequence[Block] = ()
+) -> list[str]:
+    """Return chunks of at most `size` characters, in order, each a literal substring of `text`; but
+    one that starts inside a table has the table's head above it.
 
     Text is cut at paragraphs; what is longer than `size` at lines, then sentences, then words,
     and a word longer than `size` anywhere. Neighbouring pieces are merged while they fit. A chunk
     starts with as many whole pieces of the one before as fit in `overlap` characters, so a short
-    heading at a chunk's end is repeated above its text. Raises ValueError on impossible sizes.
+    heading at a chunk's end is repeated above its text. A block is not cut while it fits. Raises
+    ValueError on impossible sizes.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"need 0 <= overlap < size, not overlap={overlap}, size={size}")
-    pieces = _pieces(text, (0, len(text)), 0, size, overlap or size)
-    return [text[start:end] for start, end in _merged(pieces, size, overlap)]
+    heads = _Heads(text, size, blocks)
+    pieces = _around(text, blocks, heads, size, overlap)
+    return [heads.above(start) + text[start:end] for start, end in _merged(pieces, heads, overlap)]
+
+
+class _Heads:
+    """What stands above a chunk that starts inside a table, and how much room it leaves."""
+
+    def __init__(self, text: str, size: int, blocks: Sequence[Block]) -> None:
+        self._text, self._size = text, size
+        self._tables = [b for b in blocks if 0 < b.head - b.start <= size * _LONGEST_HEAD]
+        self._starts = [table.start for table in self._tables]
+
+    def above(self, start: int) -> str:
+        at = bisect_right(self._starts, start) - 1
+        if at < 0 or not self._tables[at].head < start < self._tables[at].end:
+            return ""
+        table = self._tables[at]
+        return self._text[table.start : table.head] + "\n"
+
+    def room(self, start: int) -> int:
+        return self._size - len(self.above(start))
+
+
+def _around(
+    text: str, blocks: Sequence[Block], heads: _Heads, size: int, overlap: int
+) -> Iterator[Span]:
+    """The pieces of the text: each block that fits whole, and those of what is between them."""
+    at = 0
+    for block in blocks:
+        yield from _pieces(text, (at, block.start), 0, size, overlap or size)
+        if block.end - block.start <= size:
+            yield from _pieces(text, (block.start, block.end), 0, size, size)
+        else:
+            room = heads.room(block.end - 1)
+            yield from _pieces(text, (block.start, block.end), 0, room, min(overlap or room, room))
+        at = block.end
+    yield from _pieces(text, (at, len(text)), 0, size, overlap or size)
 
 
 def _pieces(text: str, span: Span, level: int, size: int, step: int) -> Iterator[Span]:
@@ -59,13 +104,15 @@ def _pieces(text: str, span: Span, level: int, size: int, step: int) -> Iterator
         yield from _pieces(text, (start, end), level + 1, size, step)
 
 
-def _merged(pieces: Iterator[Span], size: int, overlap: int) -> Iterator[Span]:
+def _merged(pieces: Iterator[Span], heads: _Heads, overlap: int) -> Iterator[Span]:
     window: deque[Span] = deque()
     for start, end in pieces:
-        if window and end - window[0][0] > size:
+        if window and end - window[0][0] > heads.room(window[0][0]):
             last = window[-1][1]
             yield window[0][0], last
-            while window and (last - window[0][0] > overlap or end - window[0][0] > size):
+            while window and (
+                last - window[0][0] > overlap or end - window[0][0] > heads.room(window[0][0])
+            ):
                 window.popleft()
         window.append((start, end))
     if window:

@@ -23,6 +23,7 @@ from rag.errors import (
     UnsupportedFormat,
 )
 from rag.retrieval.embedder import Embedder
+from rag.retrieval.passages import meant
 from rag.store.originals import linked_outside, opened, resolved
 from rag.store.store import Store
 from rag.types import Document
@@ -35,12 +36,13 @@ Outcome = Literal["added", "replaced", "unchanged", "removed", "unsupported", "f
 Progress = Callable[[int, int, str], None]
 
 DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
+EMBEDDED = "titled-1"  # raise the 1 when `meant` gives another text
 MANY = 64  # chunks above which the progress also counts those of the file
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one file; `reason` says why where it was not read."""
+    """What became of one file; `reason` says why where it was not read, or what of it was not."""
 
     name: str
     outcome: Outcome
@@ -182,7 +184,11 @@ def _read(
             return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
         file.seek(0)
         content = readers.read(path, file)
-    passages = [(page.number, text) for page in content.pages for text in chunking.split(page.text)]
+    passages = [
+        (page.number, text)
+        for page in content.pages
+        for text in chunking.split(page.text, blocks=page.blocks)
+    ]
     document = Document(
         folder=folder.name,
         name=name,
@@ -196,17 +202,18 @@ def _read(
     def embedded(count: int) -> None:
         tell(f"{name} · {count}/{len(passages)}" if len(passages) > MANY else name)
 
-    vectors = embedder.embed([text for _, text in passages], embedded)
+    vectors = embedder.embed([meant(content.title, text) for _, text in passages], embedded)
     index.replace(document, passages, vectors)
     outcome: Outcome = "replaced" if known else "added"
-    return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks)
+    reason = " ".join(remark.en for remark in content.remarks)
+    return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)
 
 
 def digest(path: Path, file: BufferedReader) -> str:
-    """SHA-256 of the bytes of `file`, the one at `path` opened, and of how they are read and cut:
-    what would now be read or cut in another way is read again."""
+    """SHA-256 of the bytes of `file`, the one at `path` opened, and of how they are read, cut
+    and embedded: what would now be in another way is read again."""
     digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"{readers.version(path)} {chunking.VERSION}".encode())
+    digest.update(f"{readers.version(path)} {chunking.VERSION} {EMBEDDED}".encode())
     return digest.hexdigest()
 
 

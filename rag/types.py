@@ -28,19 +28,40 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a page's text, from `start` to `end`, that is one thing: code, or a table, whose
+    first lines up to `head` say what the columns are (`start` if none do)."""
+
+    start: int
+    end: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a document; numbers start at 1. Text formats have a single page."""
+    """One page of a document; numbers start at 1. Text formats have a single page. `blocks` are
+    those that the format tells of, in order."""
 
     number: int
     text: str
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be said about a document that was read."""
+
+    en: str
+    vi: str
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a reader got out of one file."""
+    """What a reader got out of one file, and what of it could not be read."""
 
     title: str
     pages: tuple[Page, ...]
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,15 @@ from bs4.element import NavigableString, PageElement, PreformattedString
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import DocumentError
+from rag.text import tcvn3
 from rag.types import Content
 
-from .text import one_page
+from .text import END, HEAD, MARKS, START, one_page, utf8
 
-VERSION = "1"
+VERSION = "2"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
+_GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
 _LINE = re.compile(
     "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
@@ -27,7 +29,8 @@ _LINE = re.compile(
 
 def read(data: bytes, name: str) -> Content:
     """The page's main part, if it has one that holds most of its text."""
-    soup = parsed(data, name)
+    soup = parsed(_decoded(data), name)
+    _reveal(soup)
     title = first(soup.find_all("title")) or first(soup.find_all("h1"))
     half = len(lines(soup)) / 2
     forms = soup.find_all("form")
@@ -53,6 +56,25 @@ def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
         raise DocumentError(en, vi) from exc
 
 
+def _decoded(data: bytes) -> bytes | str:
+    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese (TCVN3)."""
+    text = utf8(data)
+    if text is None and tcvn3.is_tcvn3(latin := data.decode("latin-1")):
+        return latin
+    return text if text and "\ufffd" in text else data
+
+
+def _reveal(soup: BeautifulSoup) -> None:
+    """Shows an element that is hidden and has more text than all that is shown: a script was to
+    show it."""
+    hidden = [t for t in soup.find_all(_is_hidden) if not any(map(_is_hidden, t.parents))]
+    shown = len(lines(soup)) if hidden else 0
+    for tag in hidden:
+        style, attribute = tag.attrs.pop("style", None), tag.attrs.pop("hidden", None)
+        if len(lines(tag)) <= shown:
+            tag.attrs |= {"style": style or "", **({} if attribute is None else {"hidden": ""})}
+
+
 def lines(root: Tag) -> str:
     """Lay a tree out as lines of text; iterative, because a document chooses its own depth."""
     out: list[str] = []
@@ -64,10 +86,16 @@ def lines(root: Tag) -> str:
         elif not isinstance(node, NavigableString):
             out.append(str(node))
         elif not isinstance(node, PreformattedString):  # not a comment or a declaration
-            out.append(re.sub("[ \t\r\n\f]+", " ", node))
-    text = re.sub(" +", " ", "".join(out))
-    text = re.sub(" ?[\n\v][ \n\v]*", lambda gap: "\n\n" if gap[0].count("\n") > 1 else "\n", text)
-    return re.sub(r"^(-|\d+\.)\n+", r"\1 ", text, flags=re.M)
+            out.append(re.sub("[ \t\r\n\f]+", " ", MARKS.sub("", node)))
+    text = _GAP.sub(_break, re.sub(" +", " ", "".join(out)))
+    return re.sub(rf"^({START}?(?:-|\d+\.))\n+", r"\1 ", text, flags=re.M)
+
+
+def _break(gap: re.Match[str]) -> str:
+    """One or two line ends, and the marks in it: a block ends before them and starts behind."""
+    ends = [mark for mark in gap[0] if mark in (END, HEAD)]
+    starts = [mark for mark in gap[0] if mark == START]
+    return "".join([*ends, "\n\n" if gap[0].count("\n") > 1 else "\n", *starts])
 
 
 def first(tags: Iterable[Tag]) -> str:
@@ -81,9 +109,12 @@ def _is_dropped(tag: Tag) -> bool:
         return False
     if tag.name == "header" and tag.parent and tag.parent.name == "body" and not tag.find("h1"):
         return True  # the site's banner
+    return _is_hidden(tag) or _DROPPED.fullmatch(tag.name) is not None
+
+
+def _is_hidden(tag: Tag) -> bool:
     style = str(tag.get("style", "")).replace(" ", "").lower()
-    hidden = tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
-    return hidden or _DROPPED.fullmatch(tag.name) is not None
+    return tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
 
 
 def _layout(tag: Tag) -> list[PageElement | str]:
@@ -94,9 +125,11 @@ def _layout(tag: Tag) -> list[PageElement | str]:
     edge = "\n\n" if _PARAGRAPH.fullmatch(tag.name) else "\v" if _LINE.fullmatch(tag.name) else ""
     cells = tag.find_all(["td", "th"], recursive=False) if tag.name == "tr" else []
     if len(cells) > 1 and not tag.find(["table", "tr"]):
-        return [edge, " | ".join(" ".join(lines(cell).split()) for cell in cells), edge]
+        row = " | ".join(" ".join(MARKS.sub("", lines(cell)).split()) for cell in cells)
+        return [edge, row, HEAD if _is_head(tag, cells) else "", edge]
     if tag.name == "pre":  # NFKC turns the no-break spaces back, after others were collapsed
-        return [edge, tag.get_text().replace(" ", "\xa0"), edge]
+        code = re.sub(r"\A\s*\n", "", MARKS.sub("", tag.get_text())).rstrip()
+        return [edge, START, code.replace(" ", "\xa0"), END, edge]
     if tag.name == "br":
         return ["\n"]
     if tag.name == "img":
@@ -108,5 +141,15 @@ def _layout(tag: Tag) -> list[PageElement | str]:
             number += 1
             children.append(f"\v{number}. ")
         children.append(child)
+    if tag.name == "table" and not tag.find(["table", "pre"]):
+        return [edge, START, *children, END, edge]
     bullet = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
     return [edge, bullet, *children, edge]
+
+
+def _is_head(row: Tag, cells: Iterable[Tag]) -> bool:
+    """Whether a table's row is its first, and says what the columns are."""
+    is_first = row.find_previous_sibling("tr") is None
+    if row.parent and row.parent.name != "table":
+        is_first = is_first and row.parent.find_previous_sibling(["thead", "tbody", "tr"]) is None
+    return is_first and all(cell.name == "th" for cell in cells)

@@ -2,48 +2,98 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from rag.errors import DocumentError
-from rag.types import Content, Page
+from rag.text import tcvn3
+from rag.types import Block, Content, Page
 
-VERSION = "1"
+VERSION = "2"
 
 _INVISIBLE = re.compile(  # with direction overrides and "tag" characters, which hide text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff"
     "\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
 _BINARY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+# UTF-32's before UTF-16's, which one of them starts with.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_RIGHT_A_WRONG = 10  # letters that are right UTF-8 for each that is not
+# Around a block in a text that is not cleaned yet, and behind a table's head: no characters, which
+# nobody writes.
+START, END, HEAD = "\ufdd0", "\ufdd1", "\ufdd2"
+MARKS = re.compile(f"[{START}{END}{HEAD}]")
 LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
 def read(data: bytes, name: str) -> Content:
     """The file as it is; a first line that stands alone is its title."""
-    text = decoded(data)
+    text = MARKS.sub("", decoded(data))
     first, _, rest = clean(text).partition("\n")
     is_title = len(first) <= 80 and re.match(r"\n|[=~*_-]{3,}(\n|$)", rest)
     return one_page(first if is_title else "", text, name)
 
 
 def decoded(data: bytes) -> str:
-    """Decode by byte order mark, else as UTF-8, else by charset-normalizer's best guess."""
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    """Decode by byte order mark, else as UTF-8, else by charset-normalizer's best guess; old
+    Vietnamese (TCVN3) is converted."""
+    if encoding := _wide(data):
+        return data.decode(encoding, "replace")
+    text = utf8(data)
+    if text is not None:
+        return tcvn3.converted(text)
+    latin = data.decode("latin-1")
+    if tcvn3.is_tcvn3(latin):
+        return tcvn3.unicode_of(latin)
+    guesses = list(from_bytes(data))
+    # Short texts tie; then the Vietnamese and the English code page are the likely ones.
+    ties = [guess for guess in guesses if guess.chaos == guesses[0].chaos]
+    ties.sort(key=lambda guess: guess.encoding not in ("cp1258", "cp1252"))
+    return str(ties[0]) if ties else "\ufffd"
+
+
+def utf8(data: bytes) -> str | None:
+    """`data` as UTF-8; None if it is not. A file with one wrong byte among many letters of two
+    bytes or more is still UTF-8: other codes have hardly any that look so."""
     try:
-        return data.decode("utf-16" if utf16 else "utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        guesses = list(from_bytes(data))
-        # Short texts tie; then the Vietnamese and the English code page are the likely ones.
-        ties = [guess for guess in guesses if guess.chaos == guesses[0].chaos]
-        ties.sort(key=lambda guess: guess.encoding not in ("cp1258", "cp1252"))
-        return str(ties[0]) if ties else "\ufffd"
+        text = data.decode("utf-8-sig", "replace")
+    wrong = text.count("\ufffd")
+    right = sum(not letter.isascii() for letter in text) - wrong
+    return text if wrong * _RIGHT_A_WRONG <= right else None
+
+
+def _wide(data: bytes) -> str:
+    """The name of the UTF-32 or UTF-16 that `data` is in; "" if it is in neither. Without its mark
+    UTF-32 is known by what no other has: it can be decoded."""
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return encoding
+    if len(data) % 4 == 0 and b"\0\0" in data[:8]:
+        for encoding in ("utf-32-le", "utf-32-be"):
+            with suppress(UnicodeDecodeError):
+                if "\0" not in data.decode(encoding):
+                    return encoding
+    return ""
 
 
 def clean(text: str) -> str:
     """NFKC without control or invisible characters, and at most two blank lines together."""
+    return _cleaned(MARKS.sub("", text))
+
+
+def _cleaned(text: str) -> str:
     text = _INVISIBLE.sub("", LINE_END.sub("\n", text))
     text = "\n".join(line.rstrip() for line in unicodedata.normalize("NFKC", text).split("\n"))
     return re.sub(r"\n{4,}", "\n\n\n", text).strip()
@@ -56,14 +106,34 @@ def title_of(title: str, name: str) -> str:
 
 
 def one_page(title: str, text: str, name: str) -> Content:
-    """A document of a single page. Raises DocumentError if there is no text on it."""
+    """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
+    is no text on it."""
     if len(_BINARY.findall(text)) * 50 > len(text):
         en = f"{name} holds binary data, not text; check that its suffix is right."
         vi = f"{name} chứa dữ liệu nhị phân, không phải văn bản; hãy kiểm tra phần mở rộng của tệp."
         raise DocumentError(en, vi)
-    text = clean(text)
+    if tcvn3.is_tcvn3(text):
+        title, text = tcvn3.unicode_of(title), tcvn3.unicode_of(text)
+    text, blocks = _blocks(_cleaned(text))
     if not text:
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise DocumentError(en, vi)
-    return Content(title_of(title, name), (Page(1, text),))
+    return Content(title_of(title, name), (Page(1, text, blocks),))
+
+
+def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:
+    """A text without its marks, and the blocks that they told of."""
+    pieces = re.split(f"({MARKS.pattern})", marked)
+    text, blocks = "", list[Block]()
+    start = head = 0
+    for piece in pieces:
+        if piece == START:
+            start = head = len(text)
+        elif piece == HEAD:
+            head = len(text)
+        elif piece == END and len(text) > start:
+            blocks.append(Block(start, len(text), head))
+        elif piece != END:
+            text += piece
+    return text, tuple(blocks)

@@ -1,13 +1,11 @@
-"""Where a passage stands on a page of a PDF, and the page drawn. The only importer of pypdfium2.
+"""Where a passage stands on a page of a PDF, and the page drawn.
 
-Knows neither the library nor HTML. The passage came from another reader of PDFs, which may order
-columns in another way and joins hyphenated words, so the two texts are compared by their letters.
+Knows neither the library nor HTML. The passage may come from another reader of PDFs, which orders
+columns in another way, and was cleaned, so the two texts are compared by their letters.
 """
 
 from __future__ import annotations
 
-import ctypes
-import threading
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import pypdfium2
-import pypdfium2.raw as pdfium
-
+from .. import pdfium
 from ..errors import DocumentError
+from ..text.tcvn3 import unicode_of
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfPage, PdfTextPage
 
 SIMILAR = 0.9
 """Below it a passage counts as not found: a wrong highlight is worse than none."""
@@ -29,10 +29,6 @@ _SHORTEST = 12  # letters that two texts must have in common at a stretch to be 
 _REPEATED = 50  # places of one stretch on a page above which it says nothing about the place
 _SCALE = 2.0  # pixels a point: sharp on most screens, about 200 KB an A4 page
 _LONGEST_SIDE = 3000  # pixels: a page may claim to be 14400 points wide
-_FINE = 100  # units a point that pdfium rounds places to
-
-# PDFium is not thread-safe, not even with several documents.
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +96,13 @@ def find(pdf: Path | BinaryIO, number: int, passage: str) -> Highlight:
 
     Raises DocumentError if the page cannot be opened.
     """
-    with opened(pdf, number) as page:
+    with _opened(pdf, number) as page:
         width, height = page.get_size()
         text = page.get_textpage()
-        count = text.count_chars()
-        shown = "".join(chr(pdfium.FPDFText_GetUnicode(text.raw, at)) for at in range(count))
+        shown = pdfium.characters(text)
         spans, similarity = match(passage, shown)
+        if similarity < SIMILAR:  # perhaps it was read as what its font draws
+            spans, similarity = match(passage, unicode_of(shown))
         if similarity < SIMILAR:
             return Highlight(width, height, (), similarity)
         indices = [at for start, end in spans for at in range(start, end)]
@@ -116,7 +113,7 @@ def find(pdf: Path | BinaryIO, number: int, passage: str) -> Highlight:
 
 def draw(pdf: Path | BinaryIO, number: int) -> bytes:
     """Page `number`, from 1, as a PNG. Raises DocumentError if it cannot be drawn."""
-    with opened(pdf, number) as page:
+    with _opened(pdf, number) as page:
         scale = min(_SCALE, _LONGEST_SIDE / max(page.get_size()))
         bitmap = page.render(scale=scale)
         image = bitmap.to_pil().copy()
@@ -225,26 +222,12 @@ def _filled(tiles: Sequence[_Tile]) -> list[tuple[int, int]]:
     return spans
 
 
-def _placed(
-    page: pypdfium2.PdfPage, text: pypdfium2.PdfTextPage, index: int
-) -> tuple[_Rectangle, _Rectangle]:
+def _placed(page: PdfPage, text: PdfTextPage, index: int) -> tuple[_Rectangle, _Rectangle]:
     """Where a character's ink is, and the room that its font gives every character: equal in
     height along a line, be it a comma or a quotation mark."""
-    ink = _turned(page, text.get_charbox(index))
-    return ink, _turned(page, text.get_charbox(index, loose=True))
-
-
-def _turned(page: pypdfium2.PdfPage, box: tuple[float, float, float, float]) -> _Rectangle:
-    """A place in the page's own coordinates on the page as it is drawn: turned and cropped."""
-    left, bottom, right, top = box
-    width, height = (round(side * _FINE) for side in page.get_size())
-    x, y = ctypes.c_int(), ctypes.c_int()
-    corners: list[tuple[float, float]] = []
-    for corner in ((left, top), (right, bottom)):
-        pdfium.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, *corner, x, y)
-        corners.append((x.value / _FINE, y.value / _FINE))
-    (x1, y1), (x2, y2) = corners
-    return _Rectangle(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    ink = pdfium.drawn(page, text.get_charbox(index))
+    room = pdfium.drawn(page, text.get_charbox(index, loose=True))
+    return _Rectangle(*ink), _Rectangle(*room)
 
 
 def _lines(characters: Iterable[tuple[_Rectangle, _Rectangle]]) -> Iterator[_Rectangle]:
@@ -266,22 +249,12 @@ def _lines(characters: Iterable[tuple[_Rectangle, _Rectangle]]) -> Iterator[_Rec
 
 
 @contextmanager
-def opened(pdf: Path | BinaryIO, number: int) -> Iterator[pypdfium2.PdfPage]:
-    """Page `number` of a PDF; until it is closed no other thread is inside PDFium."""
-    name = Path(pdf.name).name
-    with _lock:
-        try:
-            document = pypdfium2.PdfDocument(pdf)
-        except (pypdfium2.PdfiumError, OSError) as exc:
-            raise _undrawable(name) from exc
-        try:
-            if not 1 <= number <= len(document):
-                raise _undrawable(name)
-            yield document[number - 1]
-        except pypdfium2.PdfiumError as exc:
-            raise _undrawable(name) from exc
-        finally:
-            document.close()
+def _opened(pdf: Path | BinaryIO, number: int) -> Iterator[PdfPage]:
+    try:
+        with pdfium.opened(pdf, number) as page:
+            yield page
+    except (pdfium.PdfiumError, OSError, IndexError) as exc:
+        raise _undrawable(Path(pdf.name).name) from exc
 
 
 def _undrawable(name: str) -> DocumentError:

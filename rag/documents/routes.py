@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..errors import DocumentError, HeadwaterError, LinkedOutside
-from ..retrieval.passages import joined
+from ..retrieval.passages import below_head, joined
 from ..store.library import Library
 from ..store.originals import opened
 from ..types import Chunk, Content, Document
@@ -245,14 +245,19 @@ def _span(places: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
 
 def _places(text: str, passages: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
     """Where each of a page's chunks stands in its text, by chunk id: one after another, so that a
-    passage whose text is there twice has its own place."""
+    passage whose text is there twice has its own place. A table's head that is repeated above a
+    chunk's rows is no part of it."""
     places: dict[int, tuple[int, int]] = {}
     at = -1
     for chunk in passages:
-        at = text.find(chunk.text, at + 1)
+        shown, start = chunk.text, at + 1
+        at = text.find(shown, start)
+        if at < 0:
+            shown = below_head(shown, text)
+            at = text.find(shown, start)
         if at < 0:
             break
-        places[chunk.id] = (at, at + len(chunk.text))
+        places[chunk.id] = (at, at + len(shown))
     return places
 
 

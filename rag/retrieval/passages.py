@@ -11,6 +11,8 @@ from ..text.editions import copies
 from ..types import Chunk
 
 LONGEST = 3  # chunks of one passage
+CELLS = " | "  # between the cells of a table's row
+_HEAD_LINES = 3  # of a table's head: it may have a caption
 _SURELY = 20  # characters in common by which two chunks overlap, and not by chance
 
 
@@ -34,12 +36,36 @@ def gathered(ranked: Iterable[Chunk], count: int) -> list[list[Chunk]]:
 
 
 def joined(chunks: Sequence[Chunk]) -> str:
-    """The text of chunks that stand one after another, what two neighbours share taken once."""
+    """The text of chunks that stand one after another, what two neighbours share taken once, and a
+    table's head that is repeated above the second one's rows left out there."""
     pieces = [chunk.text for chunk in chunks[:1]]
     for before, chunk in pairwise(chunks):
-        shared = _overlap(before.text, chunk.text)
-        pieces.append(chunk.text[shared:] if shared else f"\n\n{chunk.text}")
+        text, gap = chunk.text, "\n\n"
+        shared = _overlap(before.text, text)
+        if not shared and (rows := below_head(text, before.text)) != text:
+            text, gap = rows, "\n"
+            shared = _overlap(before.text, text)
+        pieces.append(text[shared:] if shared else gap + text)
     return "".join(pieces)
+
+
+def below_head(chunk: str, text: str) -> str:
+    """The rows of a chunk that has a table's head above them, which is in `text` too; the chunk if
+    there is none."""
+    end = 0
+    for _ in range(_HEAD_LINES):
+        start, end = end, chunk.find("\n", end) + 1
+        if not end:
+            break
+        if CELLS in chunk[start:end] and f"\n{chunk[:end]}" in f"\n{text}\n":
+            return chunk[end:]
+    return chunk
+
+
+def meant(title: str, text: str) -> str:
+    """What a chunk's vector is made of: its text under its document's title, without which a page
+    of a long report could be anybody's."""
+    return text if text.startswith(title) else f"{title}\n{text}"
 
 
 def _beside(chunk: Chunk, passage: Sequence[Chunk]) -> bool:

@@ -17,10 +17,11 @@ from pypdf.generic import RectangleObject
 
 from ingest.chunking import split
 from ingest.readers import read
-from rag.documents.highlight import SIMILAR, Box, draw, find, match, opened
+from rag.documents.highlight import SIMILAR, Box, draw, find, match
 from rag.errors import DocumentError
+from rag.pdfium import opened
 from rag.settings import PROJECT
-from tests.ingest.test_readers import PDFS, needs_samples, pdf
+from tests.ingest.test_readers import PDFS, TCVN3, needs_samples, pdf
 
 WIDTH, HEIGHT = 612, 792  # points, of the pages that `pdf` writes
 LINES = ["The first line stands at the top of it.", "The second line is under the first."]
@@ -238,6 +239,23 @@ def test_many_threads_get_what_one_gets() -> None:
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda task: find(*task), tasks))
     assert together == alone * 20
+
+
+def test_pages_are_read_while_others_are_drawn() -> None:
+    path = PROJECT / "data" / "vi-quyen-rieng-tu.pdf"
+    alone = read(path)
+    with ThreadPoolExecutor(4) as threads:
+        drawings = [threads.submit(draw, path, number) for number in range(1, 9)]
+        contents = list(threads.map(read, [path] * 8))
+    assert contents == [alone] * 8
+    assert all(drawing.result() for drawing in drawings)
+
+
+def test_a_passage_in_a_vietnamese_font_of_old_is_found(tmp_path: Path) -> None:
+    path = written(tmp_path, pdf([LINES[:1], [TCVN3[:36], TCVN3[36:]]]))
+    (passage,) = split(read(path).pages[1].text)
+    assert passage.startswith("Bảo hành")
+    assert len(find(path, 2, passage).boxes) == 2
 
 
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:

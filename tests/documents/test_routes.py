@@ -131,6 +131,22 @@ def test_a_passage_of_a_text_is_marked_in_its_whole_document(
         assert " ".join(LONG.split()) in " ".join(page.text.split())
 
 
+def test_the_rows_of_a_table_that_was_cut_are_marked_without_its_repeated_head(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    rows = [f"| KX-{n} | {n * 7} USD without tax |" for n in range(100, 190)]
+    shelve("prices.md", "\n".join(["# Prices", "", "| Code | Price |", "|---|---|", *rows]))
+    first, *others = chunks_of(store.library, "prices.md")
+    assert len(others) > 2
+    for chunk in others:
+        assert chunk.text.startswith("Code | Price\nKX-")
+        page = Parsed(client.get(f"/documents/1/pages/1?chunk={chunk.id}").text)
+        assert "Code | Price\n" + "".join(page.marks) == chunk.text
+        assert page.text.count("Code | Price") == 1
+    both = client.get(f"/documents/1/pages/1?chunk={first.id}&chunk={others[0].id}").text
+    assert "".join(Parsed(both).marks).count("Code | Price") == 1
+
+
 def test_without_a_passage_the_page_is_shown_unmarked(
     client: TestClient, shelve: Shelve, store: Store
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.chunking import CHUNK_OVERLAP, CHUNK_SIZE, VERSION, split
+from rag.types import Block
 
 PARAGRAPH = (
     "Nhân viên chính thức được nghỉ phép 12 ngày mỗi năm. Người làm đủ năm năm được cộng thêm "
@@ -136,6 +137,55 @@ def test_a_heading_at_the_end_of_a_chunk_is_repeated_above_its_text() -> None:
 def test_impossible_sizes_are_refused(size: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap < size"):
         split("text", size, overlap)
+
+
+TABLE = "Code | Price\n" + "\n".join(f"KX-{n} | {n * 7} USD" for n in range(100, 160))
+CODE = "def read(x):\n    y = x\n\n    # then\n\n    return y"
+
+
+def blocks_of(text: str, block: str, head: int = 0) -> list[Block]:
+    start = text.index(block)
+    return [Block(start, start + len(block), start + head)]
+
+
+def test_a_tables_head_stands_above_each_part_of_it() -> None:
+    text = f"Prices of pumps.\n\n{TABLE}\n\nAll without tax."
+    head = TABLE.partition("\n")[0]
+    chunks = split(text, 200, 40, blocks_of(text, TABLE, len(head)))
+    assert len(chunks) > 4
+    assert all(len(chunk) <= 200 for chunk in chunks)
+    assert all(chunk.count(head) == 1 for chunk in chunks[1:])
+    rows = {row for chunk in chunks for row in chunk.split("\n")}
+    assert set(text.replace("\n\n", "\n").split("\n")) == rows - {""}
+    # As whole lines: no row is cut to make room for the head.
+    assert all(chunk.split("\n")[1].startswith("KX-") for chunk in chunks[1:])
+
+
+def test_a_long_head_is_not_repeated_and_a_table_without_one_has_none() -> None:
+    head = TABLE.partition("\n")[0]
+    for chunks in (
+        split(TABLE, 40, 0, blocks_of(TABLE, TABLE, len(head))),
+        split(TABLE, 200, 0, blocks_of(TABLE, TABLE)),
+    ):
+        assert sum(head in chunk for chunk in chunks) == 1
+
+
+@pytest.mark.parametrize("before", [10, 30, 50, 70, 90])
+def test_code_is_not_cut_while_it_fits(before: int) -> None:
+    text = f"{'word ' * (before // 5)}\n\n{CODE}\n\nAnd so on, " + "word " * 9
+    assert any(CODE in chunk for chunk in split(text, 80, 20, blocks_of(text, CODE)))
+    assert all(len(chunk) <= 30 for chunk in split(text, 30, 9, blocks_of(text, CODE)))
+
+
+@given(TEXTS, SIZES, st.data())
+def test_with_blocks_nothing_is_lost(
+    text: str, sizes: tuple[int, int], data: st.DataObject
+) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), min_size=3, max_size=3)))
+    block = Block(cuts[0], cuts[2], cuts[1])
+    chunks = split(text, *sizes, [block] if block.start < block.end else [])
+    assert all(0 < len(chunk) <= sizes[0] for chunk in chunks)
+    assert set("".join("".join(chunks).split())) == set("".join(text.split()))
 
 
 def test_the_version_says_the_sizes() -> None:

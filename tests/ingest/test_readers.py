@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,12 @@ PDFS = PROJECT.parent / "shared" / "pdfs"
 needs_samples = pytest.mark.skipif(not PDFS.is_dir(), reason="no ../shared/pdfs (py-pdf samples)")
 
 LEAVE = "Quy định nghỉ phép: mỗi nhân viên được nghỉ 12 ngày một năm, tính từ tháng đầu tiên."
+
+
+CUT = (LEAVE * 6).encode().replace("ỉ".encode(), b"\xe1\xbb", 1)
+# In TCVN3, as a program shows it that does not know the code.
+TCVN3 = "B¶o hµnh m¸y b¬m trong thêi h¹n hai m\xad¬i bèn th¸ng kÓ tõ ngµy giao hµng."
+WARRANTY = "Bảo hành máy bơm trong thời hạn hai mươi bốn tháng kể từ ngày giao hàng."
 
 
 def cp1258(text: str) -> bytes:
@@ -38,14 +45,18 @@ ENCODING = b"""/Encoding << /Type /Encoding /BaseEncoding /WinAnsiEncoding
 /Differences [128 /ecircumflexacute /ocircumflexdotbelow] >>"""
 
 
-def pdf(pages: list[list[str]], info: bytes = b"") -> bytes:
-    """A PDF by hand: Latin-1 lines for each page (\\x80 is "ế", \\x81 "ộ"), and its information."""
+def pdf(
+    pages: Sequence[list[str] | bytes],
+    info: bytes = b"",
+    font: bytes = b"/BaseFont /Helvetica " + ENCODING,
+) -> bytes:
+    """A PDF by hand: for each page its Latin-1 lines (\\x80 is "ế", \\x81 "ộ") or what draws it,
+    and its information."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< " + info + b" >>"]
-    objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica " + ENCODING + b" >>")
+    objects.append(b"<< /Type /Font /Subtype /Type1 " + font + b" >>")
     kids = []
-    for lines in pages:
-        shown = b"".join(b"(" + line.encode("latin-1") + b") Tj T* " for line in lines)
-        stream = b"BT /F1 12 Tf 14 TL 72 720 Td " + shown + b"ET"
+    for content in pages:
+        stream = content if isinstance(content, bytes) else lines_drawn(content)
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
         fonts = b"/Resources << /Font << /F1 4 0 R >> >>"
         page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R %s >>"
@@ -61,6 +72,11 @@ def pdf(pages: list[list[str]], info: bytes = b"") -> bytes:
     return out + table + trailer + b"\nstartxref\n%d\n%%%%EOF" % len(out)
 
 
+def lines_drawn(lines: list[str]) -> bytes:
+    shown = b"".join(b"(" + line.encode("latin-1") + b") Tj T* " for line in lines)
+    return b"BT /F1 12 Tf 14 TL 72 720 Td " + shown + b"ET"
+
+
 def encrypted(data: bytes, user_password: str) -> bytes:
     writer = PdfWriter(clone_from=io.BytesIO(data))
     writer.encrypt(user_password, "owner", algorithm="AES-256")
@@ -70,6 +86,21 @@ def encrypted(data: bytes, user_password: str) -> bytes:
 
 
 LINES = ["A first line of text, which is long enough", "and a second one under it."]
+
+COURIER = b"/BaseFont /Courier " + ENCODING
+WIDE_SPACE = b"/BaseFont /Helvetica /FirstChar 32 /LastChar 126 /Widths [2500 %s] %s" % (
+    b"556 " * 94,
+    ENCODING,
+)
+GLUED = [b"(%s)" % word for word in b"Orange Demo Incorporated pays for it".split()]
+APART = [b"(%c)" % letter for letter in b"Nine men were fined for it"]
+PICTURE = b"q 200 0 0 200 72 400 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q"
+# A font whose codes are one below the letters it draws, under names that say nothing.
+NAMELESS = b"/BaseFont /Helvetica /Encoding << /Type /Encoding /Differences [1 %s] >>" % b" ".join(
+    b"/G%02X" % code for code in range(32, 127)
+)
+UNREADABLE = ["".join(f"\\{ord(letter) - 31:03o}" for letter in line) for line in LINES]
+
 
 HTML = """<!DOCTYPE html><html><head><title> Nội quy
 công ty </title><style>p {color: red}</style><script>track()</script></head><body>
@@ -224,6 +255,23 @@ VECTORS = [
         "t",
         (LEAVE,),
     ),
+    Vector(
+        "html with one wrong byte",
+        "x.html",
+        b"<meta charset=utf-8><p>" + (LEAVE * 5).encode() + b"<p>45\xb0C",
+        "x",
+        (LEAVE * 5,),
+    ),
+    Vector(
+        "html whose main part is hidden until a script has run",
+        "x.html",
+        b"<h1>A page</h1><p>By N.</p><div style='visibility: hidden; opacity: 0'><p>What the page "
+        b"has to say is here, in full.<p style='display:none'>TRAP</div><p hidden>HIDDEN",
+        "A page",
+        ("A page\n\nBy N.\n\nWhat the page has to say is here, in full.",),
+        ("TRAP", "HIDDEN"),
+    ),
+    Vector("html in old Vietnamese", "x.html", f"<p>{TCVN3}".encode(), "x", (WARRANTY,)),
     Vector("html without a tag", "x.html", b"notes.html", "x", ("notes.html",)),
     Vector("text with a title", "x.txt", b"A title\n\nText.", "A title", ("A title\n\nText.",)),
     Vector("text with an underlined title", "x.txt", b"A title\n=======\nText.", "A title"),
@@ -233,6 +281,11 @@ VECTORS = [
     Vector("utf-8 with a mark", "x.txt", LEAVE.encode("utf-8-sig"), "x", (LEAVE,), ("\ufeff",)),
     Vector("utf-16", "x.txt", LEAVE.encode("utf-16"), "x", (LEAVE,)),
     Vector("utf-16 big-endian", "x.txt", b"\xfe\xff" + LEAVE.encode("utf-16-be"), "x", (LEAVE,)),
+    Vector("utf-32", "x.txt", LEAVE.encode("utf-32"), "x", (LEAVE,)),
+    Vector("utf-32 big-endian", "x.txt", LEAVE.encode("utf-32-be"), "x", (LEAVE,)),
+    Vector("utf-8 with a letter cut", "x.txt", CUT, "x", (LEAVE[:40], LEAVE), ("Ã", "áº")),
+    Vector("old Vietnamese", "x.txt", TCVN3.encode("latin-1"), "x", (WARRANTY,)),
+    Vector("old Vietnamese in utf-8", "x.md", TCVN3.encode(), "x", (WARRANTY,)),
     Vector("Vietnamese cp1258", "x.txt", cp1258(LEAVE), "x", (LEAVE,)),
     Vector("Vietnamese cp1258 markdown", "x.md", cp1258("# Nghỉ\n\n" + LEAVE), "Nghỉ", (LEAVE,)),
     Vector("cp1252", "x.txt", "The café’s price is £5.".encode("cp1252"), "x", ("café’s", "£5")),
@@ -266,6 +319,36 @@ VECTORS = [
         "x",
         ("kinh tế-\nxã hội",),
     ),
+    Vector(
+        "pdf whose spaces are wide in its font and gaps on its page",
+        "x.pdf",
+        pdf([b"BT /F1 12 Tf 72 720 Td [" + b" -300 ".join(GLUED) + b"] TJ ET"], font=WIDE_SPACE),
+        "x",
+        ("Orange Demo Incorporated pays for it",),
+    ),
+    Vector(
+        "pdf with letters set apart",
+        "x.pdf",
+        pdf([b"BT /F1 12 Tf 72 720 Td [" + b" -250 ".join(APART) + b"] TJ ET"]),
+        "x",
+        ("Nine men were fined for it",),
+    ),
+    Vector(
+        "pdf with code",
+        "x.pdf",
+        pdf([["for x in y:", "    if x  > 0:", "        return 1", "    return 2"]], font=COURIER),
+        "x",
+        ("for x in y:\n    if x  > 0:\n        return 1\n    return 2",),
+    ),
+    Vector(
+        "pdf whose cross references are lost",
+        "x.pdf",
+        pdf([LINES]).partition(b"xref")[0] + b"trailer << /Root 1 0 R >>",
+        "x",
+        ("\n".join(LINES),),
+    ),
+    Vector("pdf with few words on its page", "x.pdf", pdf([["Sale ends"]]), "x", ("Sale ends",)),
+    Vector("pdf in a Vietnamese font of old", "x.pdf", pdf([[TCVN3]]), "x", (WARRANTY,), ("¶",)),
     Vector("pdf with an owner's password only", "x.pdf", encrypted(pdf([LINES]), ""), "x"),
     *(
         Vector(f"pdf titled {title!r}", "my_file.pdf", pdf([LINES], b"/Title " + title), "my file")
@@ -317,6 +400,42 @@ def test_text_formats_have_one_page_and_a_pdf_has_its_own(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(("name", "source"), [("a.md", MARKDOWN), ("a.html", HTML)])
+def test_code_and_tables_are_told(name: str, source: str, tmp_path: Path) -> None:
+    (page,) = read_bytes(tmp_path, name, source.encode()).pages
+    shown = [(page.text[b.start : b.end], page.text[b.start : b.head]) for b in page.blocks]
+    assert [text.split("\n")[0] for text, _ in shown] == (
+        ["# not a heading", "Món | Giá"] if name == "a.md" else ["Món | Giá", "if x:"]
+    )
+    assert [head for _, head in shown if head] == ["Món | Giá"]
+    assert all(text == text.strip() for text, _ in shown)
+
+
+def test_marks_in_a_document_tell_nothing(tmp_path: Path) -> None:
+    marks = "\ufdd0a\ufdd2b\ufdd1c\ufdd1"
+    for name in ("a.txt", "a.md", "a.html"):
+        start = "<meta charset=utf-8>" if name == "a.html" else ""
+        (page,) = read_bytes(tmp_path, name, f"{start}one {marks} two".encode()).pages
+        assert (page.text, page.blocks) == ("one abc two", ())
+
+
+def test_a_table_without_a_head_and_one_that_lays_out_the_page_have_none(tmp_path: Path) -> None:
+    rows = b"<tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr>"
+    (page,) = read_bytes(tmp_path, "a.html", b"<table>" + rows + b"</table>").pages
+    assert [(b.start, b.end, b.head) for b in page.blocks] == [(0, len("1 | 2\n3 | 4"), 0)]
+    layout = b"<table><tr><td>Left</td><td><table>" + rows + b"</table></td></tr></table>"
+    (page,) = read_bytes(tmp_path, "b.html", layout).pages
+    assert [page.text[b.start : b.end] for b in page.blocks] == ["1 | 2\n3 | 4"]
+
+
+def test_pages_without_words_are_named_beside_those_with(tmp_path: Path) -> None:
+    content = read_bytes(tmp_path, "a.pdf", pdf([LINES, UNREADABLE, PICTURE, []]))
+    assert [bool(page.text) for page in content.pages] == [True, False, False, False]
+    unreadable, scanned = content.remarks
+    assert "page 2 is not words" in unreadable.en and "trang 2 " in unreadable.vi
+    assert "Page 3 is a picture" in scanned.en and "Trang 3 " in scanned.vi
+
+
 def test_a_suffix_in_capitals_is_the_same_suffix(tmp_path: Path) -> None:
     assert read_bytes(tmp_path, "A.TXT", b"text").pages[0].text == "text"
 
@@ -344,6 +463,9 @@ REFUSED = [
     ("text.pdf", b"This is not a PDF at all.", "is damaged"),
     ("cut.pdf", pdf([LINES])[:200], "is damaged"),
     ("scan.pdf", pdf([[], ["page 2"], []]), "looks scanned"),
+    ("picture.pdf", pdf([PICTURE]), "looks scanned"),
+    ("nameless.pdf", pdf([UNREADABLE, UNREADABLE], font=NAMELESS), "is not words"),
+    ("private.pdf", pdf([UNREADABLE]), "is not words"),
     ("no_pages.pdf", pdf([]), "looks scanned"),
     ("secret.pdf", encrypted(pdf([LINES]), "secret"), "a password is needed"),
 ]

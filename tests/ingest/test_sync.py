@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingest import chunking, readers
+from ingest import sync as sync_module
 from ingest.readers import markdown
 from ingest.sync import Receipt, forget, locate, sync
 from rag.errors import DocumentError, StoreError
@@ -19,6 +20,7 @@ from rag.retrieval.embedder import Embedder
 from rag.store import originals
 from rag.store.store import Store
 from rag.types import Content
+from tests.ingest.test_readers import LINES, UNREADABLE, pdf
 
 LONG = "The station is checked every week, and what is found is written down. " * 40
 
@@ -78,6 +80,27 @@ def test_new_files_are_added_with_their_pages_and_chunks(desk: Desk) -> None:
     assert second.chunks > 2
     document, _ = desk.index.library.documents()
     assert (document.folder, document.name, document.title) == (*("", "a.md", "Title"),)
+
+
+def test_what_could_not_be_read_of_a_document_is_in_its_receipt(desk: Desk) -> None:
+    desk.write("a.pdf", pdf([LINES, UNREADABLE]))
+    (receipt,) = desk.receipts()
+    assert (receipt.outcome, receipt.pages, receipt.pages_with_text) == ("added", 2, 1)
+    assert "page 2 is not words" in receipt.reason
+
+
+def test_a_chunk_is_embedded_under_its_title_and_stored_without(
+    desk: Desk, embedder: Embedder
+) -> None:
+    desk.write("a.md", f"# Pumps\n\n{LONG}")
+    desk.read()
+    library = desk.index.library
+    last = library.chunk_ids()[-1]
+    text = library.chunks([last])[last].text
+    assert "Pumps" not in text
+    with_title, without = embedder.embed([f"Pumps\n{text}", text])
+    stored = library.vectors([last])[last]
+    assert float(stored @ with_title) > 0.9999 > float(stored @ without)
 
 
 def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
@@ -454,11 +477,13 @@ def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
     assert f"a.md · {receipt.chunks}/{receipt.chunks}" in told
 
 
-@pytest.mark.parametrize("module", [markdown, chunking])
-def test_what_is_read_or_cut_in_another_way_is_read_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, module: Any
+@pytest.mark.parametrize(
+    ("module", "name"), [(markdown, "VERSION"), (chunking, "VERSION"), (sync_module, "EMBEDDED")]
+)
+def test_what_is_read_cut_or_embedded_in_another_way_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
     desk.write("a.md", "One.")
     desk.read()
-    monkeypatch.setattr(module, "VERSION", "next")
+    monkeypatch.setattr(module, name, "next")
     assert desk.read() == {"a.md": "replaced"}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import chunking
-from rag.retrieval.passages import LONGEST, gathered, joined
-from rag.types import Chunk
+from rag.retrieval.passages import LONGEST, below_head, gathered, joined, meant
+from rag.types import Block, Chunk
 
 WORDS = "tide ferry noon harbour rope lantern gull island storm captain anchor deck".split()
 
@@ -60,3 +60,28 @@ def test_only_as_many_as_asked_for_and_a_later_neighbour_of_one_is_not_lost() ->
 def test_chunks_of_a_page_joined_again_are_its_text(text: str) -> None:
     pieces = [chunk(n, piece) for n, piece in enumerate(chunking.split(text), start=1)]
     assert joined(pieces).split() == text.split()
+
+
+@given(st.integers(2, 120), st.sampled_from(["", "Prices\n"]))
+def test_a_tables_head_stands_once_in_its_parts_joined_again(rows: int, caption: str) -> None:
+    head = f"{caption}Code | Price"
+    table = head + "".join(f"\nKX-{n} | {n * 7} USD for one" for n in range(100, 100 + rows))
+    text = f"What pumps cost.\n\n{table}\n\nAll without tax."
+    start = text.index(table)
+    block = Block(start, start + len(table), start + len(head))
+    chunks = chunking.split(text, 400, 80, [block])
+    pieces = [chunk(n, piece) for n, piece in enumerate(chunks, start=1)]
+    assert joined(pieces) == text
+
+
+def test_a_head_is_left_out_only_where_it_stands_already() -> None:
+    rows = "KX-1 | 7\nKX-2 | 9"
+    assert below_head(f"Code | Price\n{rows}", "Code | Price\nKX-0 | 5") == rows
+    for text in ("", "Code | Prices\nKX-0 | 5", "no table at all"):
+        assert below_head(f"Code | Price\n{rows}", text) == f"Code | Price\n{rows}"
+    assert below_head("A line\nand more", "A line\nelse") == "A line\nand more"
+
+
+def test_a_title_stands_above_a_chunk_that_does_not_start_with_it() -> None:
+    assert meant("Prices", "KX-1 costs 7.") == "Prices\nKX-1 costs 7."
+    assert meant("Prices", "Prices\n\nKX-1 costs 7.") == "Prices\n\nKX-1 costs 7."
