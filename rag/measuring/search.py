@@ -154,6 +154,7 @@ class _Prepared:
     def __init__(self, embedder: Embedder, asked: Sequence[Question]) -> None:
         self.name, self.dimension = embedder.name, embedder.dimension
         self.record, self.embed, self._begin = embedder.record, embedder.embed, embedder.begin
+        self.has_word = embedder.has_word
         texts = list({q.text for q in asked})
         self._known = dict(zip(texts, embedder.embed(texts), strict=True))
 

@@ -7,7 +7,8 @@ them. Knows no prompt and no model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import NamedTuple
@@ -18,18 +19,21 @@ from numpy.typing import NDArray
 
 from ..errors import LibraryEmpty, UnknownCollection
 from ..store.store import Store
-from ..text.language import detect, has_diacritics, keywords, terms, words
-from ..types import Chunk, Column, Findings, Source, Vectors, Verdict
+from ..text.courtesy import without_courtesy
+from ..text.language import column, detect, folded, keywords, terms, words
+from ..types import Chunk, Findings, Source, Vectors, Verdict
 from .bm25 import Query, Scores, idf, keyword_scores
 from .embedder import Embedder
 from .passages import gathered, joined
 from .profiles import BUILT_IN, Profile, Profiles
+from .spelling import corrected
 
 CANDIDATES = 50
 # Chunks of a collection up to which every vector is compared, which misses none and takes 10 ms
 # for so many. Chroma takes 5 to 14 ms whatever the number, and misses some: of the 50 nearest among
 # 2000 it found 94 %, among 10,000 81 %, in all of the 20,000 random vectors 74 %.
 COMPARED = 2000
+SENTENCE = 3  # words in capitals that are a sentence; fewer may be a name or a code
 NAMED = 10  # collections that an error names
 
 
@@ -102,17 +106,25 @@ class Retriever:
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
+        Its courtesies are not searched for; a question that would be refused is tried once more as
+        it may have been meant, with the library's words for those that are in no document
+        (rag.retrieval.spelling). The findings' `query` is what was searched in the end.
+
         With a `collection` only its passages are sources. How rare a word is, and so the scores and
         the verdict, stays that of the whole library.
 
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
         """
-        found = self.candidates(question, collection)
-        return found.ranked(self._profile(found.query), top_k)
+        findings = self._ranked(self.candidates(question, collection), top_k)
+        if findings.verdict == "refuse" and (meant := self._corrected(findings.query)):
+            other = self._ranked(self.candidates(meant, collection), top_k)
+            return findings if other.verdict == "refuse" else other
+        return findings
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
-        """What is ranked for `question`. Raises as `search` does."""
+        """What is ranked for `question` without its courtesies. Raises as `search` does."""
+        question = without_courtesy(question)
         library = self._index.library
         if not library.count():
             raise LibraryEmpty(
@@ -122,7 +134,7 @@ class Retriever:
                 "mục data rồi nạp vào (python -m ingest).",
             )
         among = None if collection is None else self._chunks_of(collection)
-        embedding = self._embedder.begin(question)  # its words are looked up meanwhile
+        embedding = self._begin(question)  # its words are looked up meanwhile
         query = self.prepare(question)
         matching = library.keyword_search(query.rare_terms(), query.column, CANDIDATES, among)
         found = self._scored(query, matching)
@@ -156,24 +168,45 @@ class Retriever:
 
         The texts need not be in the index.
         """
-        query, vector = self.prepare(question), self._embedder.begin(question).result()
+        query, vector = self.prepare(question), self._begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
         return _combined(self._profile(query), cosine, keyword)
 
     def prepare(self, question: str) -> Query:
         """`question` with what its terms weigh in this index."""
-        column: Column = "exact" if has_diacritics(question) else "folded"
-        wanted = list(dict.fromkeys(terms(words(question))))
-        statistics = self._index.library.keyword_statistics(wanted, column)
+        form = column(question)
+
+        def as_indexed(cut: Sequence[str]) -> Sequence[str]:
+            return folded(cut) if form == "folded" else cut
+
+        wanted = list(dict.fromkeys(terms(as_indexed(words(question)))))
+        statistics = self._index.library.keyword_statistics(wanted, form)
         return Query(
             text=question,
             language=detect(question),
-            column=column,
+            column=form,
             idf={t: idf(statistics.chunks, statistics.chunks_with.get(t, 0)) for t in wanted},
-            keywords=frozenset(keywords(question)),
+            keywords=frozenset(as_indexed(keywords(question))),
             average_terms=statistics.average_terms,
         )
+
+    def _ranked(self, found: Candidates, top_k: int) -> Findings:
+        return found.ranked(self._profile(found.query), top_k)
+
+    def _corrected(self, question: str) -> str | None:
+        """`question` with its misspelt words put right, if it has any."""
+        library, form = self._index.library, column(question)
+
+        def chunks_with(words: Sequence[str]) -> Mapping[str, int]:
+            return library.keyword_statistics(words, form).chunks_with
+
+        return corrected(question, form, chunks_with, self._embedder.has_word)
+
+    def _begin(self, question: str) -> Future[Vectors]:
+        """The vector of `question`. Most models read words in capitals as names, or as noise."""
+        shouted = question.isupper() and len(words(question)) >= SENTENCE
+        return self._embedder.begin(question.lower() if shouted else question)
 
     def _scored(self, query: Query, ids: Sequence[int]) -> list[_Scored]:
         """The chunks with these ids and what is known of each; ids that are gone are left out."""
