@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .text.language import detect, has_diacritics, keywords, words
+from .text.courtesy import without_courtesy
+from .text.language import detect, has_diacritics, keywords, subject, words
 from .types import Findings, Language, Turn
 
 # Older turns are seldom meant, and an answer's beginning says what it is about.
@@ -106,7 +107,7 @@ def previous(turns: Sequence[Turn]) -> str:
     """The last question that does not lean, after the follow-ups that were asked since."""
     asked: list[str] = []
     for turn in reversed(turns[-MAX_TURNS:]):
-        question = turn.question[:MAX_TURN_CHARACTERS]
+        question = without_courtesy(turn.question[:MAX_TURN_CHARACTERS])
         asked.append(question)
         if not leans(question, detect(question)):
             break
@@ -136,12 +137,13 @@ def accepted(reply: str, question: str) -> str | None:
 def _is_vague(question: str, language: Language) -> bool:
     """Whether `question` has a pronoun, or next to nothing, where its subject should be."""
     wording, text = _wording(question, language), _plain(question)
-    own = len(_subject(text))
-    named = wording.naming.search(text) or _NAME.search(question) or own == len(text.split())
+    own = len(subject(text))
+    written = not question.isupper() and _NAME.search(question)
+    named = wording.naming.search(text) or written or own == len(text.split())
     if not own or (own <= wording.short_up_to and not named):
         return True
     # A pronoun in a later clause stands for what the first one names.
-    clause = next(filter(_subject, _CLAUSE.split(_OPENING.sub("", question))), "")
+    clause = next(filter(subject, _CLAUSE.split(_OPENING.sub("", question))), "")
     return own <= wording.pointing_up_to and bool(wording.pointing.search(_plain(clause)))
 
 
@@ -154,8 +156,3 @@ def _wording(question: str, language: Language) -> _Wording:
 def _plain(question: str) -> str:
     """The words of `question` in lower case without the thanks before it."""
     return " ".join(words(_OPENING.sub("", question)))
-
-
-def _subject(text: str) -> list[str]:
-    """The keywords of `text`, none if it has none: for want of any `keywords` gives all words."""
-    return [word for word in keywords(f"{text} 0") if word != "0"]

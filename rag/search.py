@@ -1,4 +1,4 @@
-"""Finds the sources of a question; those of a follow-up, by what it stands for.
+"""Finds the sources of a question without its courtesies; of a follow-up, by what it stands for.
 
 Knows no door, and nobody who writes but for the words of a follow-up.
 """
@@ -19,6 +19,7 @@ from .retrieval.retriever import Retriever
 from .serving import request_id
 from .serving.visitors import Visitors
 from .store.opening import Opening
+from .text.courtesy import without_courtesy
 from .text.redaction import Redactor
 from .types import Findings, Language, Options, Source, Turn
 from .writing.pieces import NOTHING, Author, Brief
@@ -78,6 +79,10 @@ class Searcher:
             )
         return self._redactor.findings(findings)
 
+    def shown(self, query: str) -> str:
+        """`query` as the findings show it."""
+        return self._redactor.text(query)
+
     async def aclose(self) -> None:
         """Closes the connections to where the limits count."""
         await self._visitors.aclose()
@@ -116,22 +121,24 @@ class Search:
         if not self._options.documents:
             yield WithoutDocuments()
             return
-        start, query = time.perf_counter(), self._question
-        yield Searching(query)
-        findings = await self._searcher.find(query, self._options)
-        if not findings.overview and followup.needed(query, self._turns, findings):
+        start, question = time.perf_counter(), without_courtesy(self._question)
+        yield Searching(question)
+        query, findings = question, await self._searcher.find(question, self._options)
+        if not findings.overview and followup.needed(question, self._turns, findings):
             query, self.rewriting = await self._author.rewritten(
-                query, self._turns, self._language, self._options
+                question, self._turns, self._language, self._options
             )
-        if rewritten := query != self._question:
+        if query != question:
             yield Searching(query)
             alone, findings = findings.verdict, await self._searcher.find(query, self._options)
             if alone == "refuse" and findings.verdict == "answer":
                 # What matches may be the words of the question before.
                 findings = replace(findings, verdict="weak")
+        if findings.query != self._searcher.shown(query):
+            yield Searching(findings.query)  # its misspelt words put right
         self.seconds = time.perf_counter() - start
         self._findings = findings
-        yield SourcesFound(findings, rewritten)
+        yield SourcesFound(findings, findings.query != self._searcher.shown(self._question))
 
     def brief(self) -> Brief:
         """What is to be answered, from what was found."""

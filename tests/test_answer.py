@@ -632,3 +632,24 @@ async def test_a_server_that_does_not_count_is_estimated_and_a_listed_model_has_
         finished = end(await events(answerer, EN))
     assert finished.usage and finished.usage.estimated and finished.usage.output_tokens == 6
     assert finished.price is None, "a server on this machine has no price list"
+
+
+async def test_a_polite_question_is_searched_without_its_courtesies_and_sent_as_it_was_asked(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    asked = "Cho mình hỏi X-Accel-Buffering dùng để làm gì vậy ạ?"
+    upstream.script = Script(words("Nó tắt bộ đệm [1]."))
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, asked)
+    assert seen[0] == Searching("X-Accel-Buffering dùng để làm gì")
+    assert any(isinstance(event, SourcesFound) and event.rewritten for event in seen)
+    assert upstream.calls[-1].body["messages"][-1]["content"].endswith(f"Question: {asked}")
+
+
+async def test_a_misspelt_question_says_what_was_searched_in_its_place(quoting: Answerer) -> None:
+    seen = await events(quoting, "What is expnential backof?")
+    searched = [event.query for event in seen if isinstance(event, Searching)]
+    assert searched == ["What is expnential backof?", "What is exponential backoff?"]
+    assert sources(seen).query == searched[-1]
+    assert any(isinstance(event, SourcesFound) and event.rewritten for event in seen)
+    assert "backoff" in text(seen)

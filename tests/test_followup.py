@@ -271,3 +271,13 @@ def test_a_change_of_subject_is_searched_as_it_is(retriever: Retriever) -> None:
     report = dialogues.measure(changes, retriever, ignore)
     assert (report.rewritten, report.r_at_5) == (0, 1)
     assert report.dialogues >= 8
+
+
+def test_a_question_in_capitals_leans_as_one_in_small_letters_does() -> None:
+    for question in ("When does it close?", "WHEN DOES IT CLOSE?"):
+        assert followup.leans(question, "en")
+
+
+def test_the_courtesies_of_an_earlier_question_are_not_searched_for() -> None:
+    turns = [Turn("Could you please tell me what nginx buffers?", "All.")]
+    assert followup.previous(turns) == "what nginx buffers?"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..retrieval.retriever import Retriever
-from ..text.language import detect, fold, has_diacritics, keywords, words
+from ..text.language import fold, has_diacritics, keywords, of_passage, words
 from ..text.sentences import split_sentences
 from ..types import Language, Reason, Source
 from .quantities import quantities, without_dates
@@ -67,13 +67,13 @@ def judge(
         passage = fold(passage)
     claim, source = _read(sentence, claims=True), _passage(passage)
     rarest = max(idf.values(), default=1.0)
-    weights = {_stem(word): idf.get(word, rarest) for word in keywords(sentence)}
+    weights = {_stem(w): idf.get(w, idf.get(fold(w), rarest)) for w in keywords(sentence)}
     share = _share(weights, source.whole)
     if tuple(words(sentence)) in source.quotes:
         return Support(True, "supported", share, cosine)
     fault: Reason | None = None if _has_numbers(claim, source.whole) else "number"
     if fault is None:
-        if detect(passage) != language or not any(len(word) > 1 for word in weights):
+        if of_passage(passage) != language or not any(len(word) > 1 for word in weights):
             return Support(True, "unchecked", share, cosine)
         fault = _fault(claim, source, weights)
     if fault is None and language == "vi":

@@ -159,6 +159,8 @@ def search(
     if in_json:
         terminal.print_json(findings_as_json(findings))
     else:
+        if findings.query != query:
+            say(f"Searched for: {findings.query}")
         Console().print(terminal.findings_table(findings), terminal.verdict_line(findings))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from ..text.language import detect
+from ..text.language import of_passage
 from ..text.markdown import line
 from .highlight import Highlight
 
@@ -69,7 +69,7 @@ def show(view: View) -> str:
         f"<header><h1>{escape(line(view.title))}</h1>"
         f"<p><bdi>{escape(line(view.name))}</bdi> · trang {view.number}/{view.pages} · "
         f"page {view.number} of {view.pages}</p>{_navigation(view)}</header>"
-        f'<main lang="{detect(view.text)}">{_notice(view.notice)}{_drawing(view)}{text}</main>',
+        f'<main lang="{of_passage(view.text)}">{_notice(view.notice)}{_drawing(view)}{text}</main>',
     )
 
 

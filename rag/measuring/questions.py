@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from ..errors import QuestionsError
-from ..text.language import detect
+from ..text.language import of_passage
 from ..types import Language
 
 Kind = Literal["questions", "support", "dialogues"]
@@ -115,7 +115,7 @@ class _Squad(BaseModel):
     data: list[_Article]
 
     def questions(self) -> Questions:
-        detected = [detect(p.context) for article in self.data for p in article.paragraphs]
+        detected = [of_passage(p.context) for article in self.data for p in article.paragraphs]
         language: Language = "vi" if detected.count("vi") * 2 > len(detected) else "en"
         asked, articles = [], []
         for number, article in enumerate(self.data, start=1):

@@ -24,6 +24,7 @@ class Prepared:
     def __init__(self, embedder: Embedder, questions: Sequence[str]) -> None:
         self.name, self.dimension = embedder.name, embedder.dimension
         self.record, self.embed, self._begin = embedder.record, embedder.embed, embedder.begin
+        self.has_word = embedder.has_word
         texts = list(dict.fromkeys(questions))
         self._known = dict(zip(texts, embedder.embed(texts), strict=True))
 

@@ -20,6 +20,7 @@ from .models import PACKAGED
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
     from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,10 @@ class Embedder(Protocol):
         """A future of the question's vector, shape (dimension,). It is shared with others who ask
         the same: not to be cancelled."""
 
+    def has_word(self, word: str) -> bool:
+        """Whether the model knows `word` as a whole, as it does common words, and no misspelt one:
+        those it takes apart."""
+
 
 class SentenceEmbedder:
     """A sentence-transformers model on the CPU, or the recording that was made of it.
@@ -66,6 +71,7 @@ class SentenceEmbedder:
         import torch
 
         self._model: SentenceTransformer | None = None
+        self._tokenizer: Tokenizer | None = None
         self._vectors = self._recorded() or self._loaded()
         self._no_gradients = torch.inference_mode
         self._set_threads, self._threads = torch.set_num_threads, torch.get_num_threads()
@@ -82,9 +88,10 @@ class SentenceEmbedder:
 
             # Questions are embedded meanwhile.
             if record(self._model, self._features, file):
-                vectors = Recording(file).vectors
+                recording = Recording(file)
                 with self._lock:
-                    self._vectors, self._model = vectors, None
+                    self._vectors, self._model = recording.vectors, None
+                    self._tokenizer = recording.tokenizer
 
     def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Vectors:
         """Unit vectors, shape (len(texts), dimension), float32, in the order given.
@@ -113,6 +120,15 @@ class SentenceEmbedder:
             self._question.cache_clear()
             asked = self._question(question)
         return asked
+
+    def has_word(self, word: str) -> bool:
+        """Whether the model knows `word` as a whole, as it does common words, and no misspelt one:
+        those it takes apart."""
+        with self._lock:  # a tokenizer is for one thread at a time
+            if self._tokenizer is None:
+                return False
+            pieces = self._tokenizer.encode(word, add_special_tokens=False)
+        return sum(pieces.attention_mask) == 1
 
     def _queued(self, question: str) -> Future[Vectors]:
         asked: Future[Vectors] = Future()
@@ -164,13 +180,16 @@ class SentenceEmbedder:
         from .recording import Recording
 
         try:
-            return Recording(file).vectors
+            recording = Recording(file)
+            self._tokenizer = recording.tokenizer
+            return recording.vectors
         except (OSError, RuntimeError, ValueError) as exc:
             log.warning("%s cannot be used and is made anew: %s", file, exc)
             return None
 
     def _loaded(self) -> Callable[[Sequence[str]], Tensor]:
         model = self._model = models.load(self.name, self._store)
+        self._tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
 
         def vectors(texts: Sequence[str]) -> Tensor:
             raw: Tensor = model(self._features(texts))["sentence_embedding"]

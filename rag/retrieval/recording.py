@@ -48,13 +48,13 @@ class Recording:
         beside: dict[str, Any] = {_TOKENIZER: "", _INPUTS: "", _PROMPT: ""}
         self._operations = operations(file, beside)
         self._inputs: list[str] = json.loads(beside[_INPUTS])
-        self._tokenizer = Tokenizer.from_str(beside[_TOKENIZER].decode())
+        self.tokenizer = Tokenizer.from_str(beside[_TOKENIZER].decode())
         self._prompt: str = beside[_PROMPT].decode()
         pack(self._operations)
 
     def vectors(self, texts: Sequence[str]) -> Tensor:
         """Shape (len(texts), dimension), in the model's own precision and not of unit length."""
-        encodings = self._tokenizer.encode_batch([self._prompt + text for text in texts])
+        encodings = self.tokenizer.encode_batch([self._prompt + text for text in texts])
         inputs = (
             torch.tensor([getattr(encoding, _OF_ENCODING[name]) for encoding in encodings])
             for name in self._inputs

@@ -8,7 +8,8 @@ and no model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from heapq import nlargest
 from typing import NamedTuple
 from unicodedata import normalize
@@ -18,20 +19,23 @@ import numpy as np
 from ..errors import LibraryEmpty, UnknownCollection
 from ..store.library import Within
 from ..store.store import Store
+from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
-from ..text.language import detect, has_diacritics, stem, stems, subject, terms, words
-from ..types import Chunk, Column, Findings, Source, Vectors
+from ..text.language import column, detect, folded, stem, stems, subject, terms, words
+from ..types import Chunk, Findings, Source, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
 from .candidates import Candidates, combined, identified
 from .embedder import Embedder
 from .overview import overview
 from .profiles import BUILT_IN, Profile, Profiles
+from .spelling import corrected
 
 CANDIDATES = 50
 # Chunks of a collection up to which every vector is compared, which misses none and takes 10 ms
 # for so many. Chroma takes 5 to 14 ms whatever the number, and misses some: of the 50 nearest among
 # 2000 it found 94 %, among 10,000 81 %, in all of the 20,000 random vectors 74 %.
 COMPARED = 2000
+SENTENCE = 3  # words in capitals that are a sentence; fewer may be a name or a code
 NAMED = 10  # collections that an error names
 
 
@@ -64,19 +68,27 @@ class Retriever:
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
+        Its courtesies are not searched for; a question that would be refused is tried once more as
+        it may have been meant, with the library's words for those that are in no document
+        (rag.retrieval.spelling). The findings' `query` is what was searched in the end.
+
         With a `collection` only its passages are sources, and how rare a word is, and so the scores
         and the verdict, is counted in it alone.
 
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
         """
-        if about := overview(self._index.library, question, collection):
+        if about := overview(self._index.library, without_courtesy(question), collection):
             return about
-        found = self.candidates(question, collection)
-        return found.ranked(self.profile(found.query), top_k)
+        findings = self._ranked(self.candidates(question, collection), top_k)
+        if findings.verdict == "refuse" and (meant := self._corrected(findings.query)):
+            other = self._ranked(self.candidates(meant, collection), top_k)
+            return findings if other.verdict == "refuse" else other
+        return findings
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
-        """What is ranked for `question`. Raises as `search` does."""
+        """What is ranked for `question` without its courtesies. Raises as `search` does."""
+        question = without_courtesy(question)
         library = self._index.library
         if not library.count():
             raise LibraryEmpty(
@@ -87,7 +99,7 @@ class Retriever:
             )
         within = None if collection is None else self._within(collection)
         among = None if within is None else within.ids
-        embedding = self._embedder.begin(question)  # its words are looked up meanwhile
+        embedding = self._begin(question)  # its words are looked up meanwhile
         query = self.prepare(question, within)
         matching = [
             chunk
@@ -126,18 +138,22 @@ class Retriever:
 
         The texts need not be in the index.
         """
-        query, vector = self.prepare(question), self._embedder.begin(question).result()
+        query, vector = self.prepare(question), self._begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
         keyword, _ = keyword_scores(query, texts)
         return combined(self.profile(query), cosine, keyword)
 
     def prepare(self, question: str, within: Within | None = None) -> Query:
         """`question` with what its terms weigh in this index, or `within` one collection of it."""
-        column: Column = "exact" if has_diacritics(question) else "folded"
-        cut, about = words(question), set(subject(question))
+        form = column(question)
+
+        def as_indexed(cut: Sequence[str]) -> Sequence[str]:
+            return folded(cut) if form == "folded" else cut
+
+        cut, about = as_indexed(words(question)), set(as_indexed(subject(question)))
         wanted = list(dict.fromkeys(terms(stems(cut))))
         known = frozenset(map(stem, about or cut))
-        statistics = self._index.library.keyword_statistics(wanted, column, within, counted=known)
+        statistics = self._index.library.keyword_statistics(wanted, form, within, counted=known)
         forms: dict[str, set[str]] = {}
         for word in cut:
             forms.setdefault(stem(word), set()).add(word)
@@ -150,7 +166,7 @@ class Retriever:
         return Query(
             text=question,
             language=detect(question),
-            column=column,
+            column=form,
             idf={term: weight(term) for term in wanted},
             keywords=known,
             forms={term: frozenset(words) for term, words in forms.items()},
@@ -159,6 +175,25 @@ class Retriever:
             chunks=statistics.chunks,
             average_terms=statistics.average_terms,
         )
+
+    def _ranked(self, found: Candidates, top_k: int) -> Findings:
+        return found.ranked(self.profile(found.query), top_k)
+
+    def _corrected(self, question: str) -> str | None:
+        """`question` with its misspelt words put right, if it has any."""
+        library, form = self._index.library, column(question)
+
+        def chunks_with(words: Sequence[str]) -> Mapping[str, float]:
+            indexed = {word: stem(word) for word in words}
+            found = library.keyword_statistics(list(set(indexed.values())), form).chunks_with
+            return {word: found[term] for word, term in indexed.items() if term in found}
+
+        return corrected(question, form, chunks_with, self._embedder.has_word)
+
+    def _begin(self, question: str) -> Future[Vectors]:
+        """The vector of `question`. Most models read words in capitals as names, or as noise."""
+        shouted = question.isupper() and len(words(question)) >= SENTENCE
+        return self._embedder.begin(question.lower() if shouted else question)
 
     def _scored(self, query: Query, ids: Sequence[int]) -> list[_Scored]:
         """The chunks with these ids and what is known of each; ids that are gone are left out."""

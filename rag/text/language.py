@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 from Stemmer import Stemmer
 
-from ..types import Language
+from ..types import Column, Language
 
 Span = tuple[int, int]  # start and end in a text
 
@@ -60,8 +61,21 @@ def fold(text: str) -> str:
 
 
 _STOP_VI_FOLDED = frozenset(map(fold, _STOP_VI))
-_STOP = _STOP_EN | _STOP_VI
 STOP_WORDS = _STOP_EN | _STOP_VI_FOLDED  # of both languages, without diacritics
+# Words that questions are made of too, though a search needs them.
+_TELLING_VI = _STOP_VI | frozenset(
+    """
+    ạ bạn bằng cách chú chưa dùng giải giúp hả hỏi hơn hướng kiểu mình muốn nghĩa nhé nhỉ sánh ta
+    thay thích tôi vậy với xem
+    """.split()
+)
+_TELLING_VI_FOLDED = frozenset(map(fold, _TELLING_VI)) - {"a"}
+# What a word tells of its text's language that is no function word of it: a Vietnamese one by its
+# marks, another by its shape. Chosen on the tuning half of tests/measured/mixed.json.
+MARKED, FOREIGN = 0.5, 0.25
+_VIETNAMESE = re.compile("[\u1ea0-\u1ef9ăđơư]")  # letters of no other language, misspelt or not
+_QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|«[^»]*»|`[^`]*`")
+_SENTENCE_END = re.compile(r"(?<=[.!?…;:])\s+|\n+")
 
 
 def words(text: str) -> list[str]:
@@ -115,45 +129,78 @@ def keywords(query: str) -> list[str]:
 def subject(query: str) -> list[str]:
     """The distinct words of `query` that carry its subject, in order.
 
-    A query typed without diacritics may be Vietnamese, so it also loses the folded forms of the
-    Vietnamese stop words, unless it reads as English. A stop word in capitals is none: AI, IT, WHO.
+    An English question keeps the Vietnamese stop words that a name in it may have. A Vietnamese one
+    typed without diacritics loses their folded forms. A stop word in capitals is none: AI, IT, WHO.
     """
-    stop = _STOP
-    if not has_diacritics(query):
-        stop = _STOP_EN | _STOP_VI_FOLDED if detect(query) == "vi" else _STOP_EN
+    stop = _STOP_EN
+    if detect(query) == "vi":
+        stop |= _STOP_VI if has_diacritics(query) else _STOP_VI_FOLDED
     if not query.isupper():
         stop = stop - {word.lower() for word in _CAPITALS.findall(query)}
     return [w for w in dict.fromkeys(words(query)) if w not in stop]
+
+
+def column(query: str) -> Column:
+    """The form of a document's words that `query` is compared with. English writes names with their
+    marks or without; in Vietnamese other marks are another word, for whoever types them."""
+    return "exact" if has_diacritics(query) and detect(query) == "vi" else "folded"
 
 
 @lru_cache(maxsize=1024)
 def detect(text: str) -> Language:
     """The language of a question, Vietnamese typed without diacritics included.
 
-    Vietnamese letters decide; without any, function words do; without these, the shape of the
-    words.
+    The function words of each language decide, and the other words by how surely they are of one:
+    a Vietnamese letter, if not in a name; a shape that no Vietnamese syllable has. Where there is
+    nothing of these, the shape of all words does. What is quoted is not asked.
     """
-    if any("\u1ea0" <= c <= "\u1ef9" or c in "ăĂđĐơƠưƯ" for c in text):
-        return "vi"
-    plain = words(text)
-    if not plain:
+    written = _WORD.findall(unicodedata.normalize("NFKC", _QUOTED.sub(" ", text)))
+    written = written or _WORD.findall(unicodedata.normalize("NFKC", text))
+    if not written:
         return "en"
-    en = sum(w in _STOP_EN for w in plain)
-    vi = sum(fold(w) in _STOP_VI_FOLDED for w in plain)
+    en = vi = shaped = 0.0
+    capitals = text.isupper()
+    for place, word in enumerate(written):
+        lower, plain = word.lower(), fold(word)
+        marked = plain != lower
+        fits = is_syllable(word) or _VIETNAMESE.search(lower) is not None
+        shaped += fits
+        if lower in _STOP_EN:
+            en += 1
+        elif not fits and word.isalpha():
+            en += FOREIGN
+        if word[0].isupper() and not capitals and (place or word[1:].isupper()):
+            continue  # a name, "Minh", "AI" or "Đà Nẵng", is no sign of either
+        if lower in (_TELLING_VI if marked else _TELLING_VI_FOLDED):
+            vi += 1
+        elif fits and marked:
+            vi += MARKED
     if en != vi:
         return "vi" if vi > en else "en"
-    shaped = sum(bool(_SYLLABLE.fullmatch(fold(w))) for w in plain)
-    return "vi" if len(plain) > 1 and shaped >= 0.8 * len(plain) else "en"
+    return "vi" if len(written) > 1 and shaped >= 0.8 * len(written) else "en"
+
+
+def is_syllable(word: str) -> bool:
+    """Whether `word` has the shape of a Vietnamese one, with its marks or without, as all words of
+    that language have."""
+    return _SYLLABLE.fullmatch(fold(word)) is not None
+
+
+@lru_cache(maxsize=1024)
+def of_passage(text: str) -> Language:
+    """The language of most words of a passage, each sentence being of one."""
+    votes = Counter[Language]()
+    for sentence in _SENTENCE_END.split(text):
+        votes[detect(sentence)] += len(sentence.split())
+    return "vi" if votes["vi"] > votes["en"] else "en"
 
 
 @lru_cache(maxsize=1024)  # the sources are drawn again with each citation
 def marks(text: str, query: str) -> tuple[Span, ...]:
     """The (start, end) offsets of the words of `text` that are keywords of `query`, in order."""
-    wanted = set(keywords(query))
-    if not has_diacritics(query):
-        found = (m for m in _WORD.finditer(text) if fold(m.group()) in wanted)
-    else:
-        found = (m for m in _WORD.finditer(text) if m.group().lower() in wanted)
+    form = fold if column(query) == "folded" else str.lower
+    wanted = set(map(form, keywords(query)))
+    found = (m for m in _WORD.finditer(text) if form(m.group()) in wanted)
     spans: list[Span] = []
     for match in found:
         start, end = match.span()

@@ -29,7 +29,7 @@ class Turned:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self.dimension = embedder.dimension
+        self.dimension, self.has_word = embedder.dimension, embedder.has_word
         self.fails_at = ""
 
     def record(self) -> None:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from rag.settings import PROJECT
 from rag.text.language import (
+    column,
     detect,
     fold,
     folded,
     has_diacritics,
     keywords,
     marks,
+    of_passage,
     stem,
     stems,
     subject,
@@ -26,6 +28,7 @@ from rag.text.language import (
 
 ENTRIES = json.loads(Path(PROJECT, "tests/measured/questions.json").read_text(encoding="utf-8"))
 QUESTIONS = [q for q in ENTRIES if "kind" not in q]  # the others were made to be difficult
+MIXED = json.loads(Path(PROJECT, "tests/measured/mixed.json").read_text(encoding="utf-8"))
 
 
 def test_folding_takes_off_every_vietnamese_mark_and_the_bar_of_the_d() -> None:
@@ -63,6 +66,19 @@ def test_the_language_of_every_example_question_is_recognised() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(("half", "at_most"), [("tuning", 0), ("held_out", 0)])
+def test_the_language_of_sentences_that_mix_both_is_recognised(half: str, at_most: int) -> None:
+    sentences = [s for s in MIXED if s["half"] == half]
+    wrong = [s["text"] for s in sentences if detect(s["text"]) != s["language"]]
+    print(f"{half}: {len(wrong)} wrong of {len(sentences)}: {wrong}")
+    assert len(wrong) <= at_most
+
+
+def test_capitals_do_not_change_the_language() -> None:
+    texts = [q["question"] for q in QUESTIONS]
+    assert [detect(text.upper()) for text in texts] == [q["language"] for q in QUESTIONS]
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [
@@ -71,7 +87,13 @@ def test_the_language_of_every_example_question_is_recognised() -> None:
         ("nginx", "en"),
         ("cafe latte", "en"),
         ("lam the nao de tat bo dem", "vi"),
-        ("What does “bộ đệm” mean?", "vi"),  # a Vietnamese word decides
+        ("What does “bộ đệm” mean?", "en"),  # what is quoted is not asked
+        ("Where is Đà Nẵng office located?", "en"),  # nor is a name
+        ("API key để ở đâu?", "vi"),
+        ("Cho mình hỏi về rate limiting", "vi"),
+        ("phó chủ tcịh", "vi"),  # misspelt
+        ("AI office", "en"),
+        ("“bộ đệm”", "vi"),
     ],
 )
 def test_short_and_mixed_questions_have_a_language(text: str, language: str) -> None:
@@ -89,6 +111,26 @@ def test_the_words_questions_are_made_of_are_no_keywords() -> None:
 def test_an_english_question_keeps_words_that_are_stop_words_of_folded_vietnamese() -> None:
     assert "sau" in keywords("where is the sau file")
     assert "sau" not in keywords("sau khi tat bo dem")
+
+
+def test_an_english_question_about_a_vietnamese_name_loses_english_stop_words_only() -> None:
+    assert keywords("Where is the Sao Mai office in Đà Nẵng?") == [
+        *("sao", "mai", "office", "đà", "nẵng")
+    ]
+
+
+def test_a_name_in_an_english_question_is_found_and_marked_with_or_without_its_marks() -> None:
+    question, text = "Where is the Đà Nẵng office?", "The Da Nang office is in Đà Nẵng."
+    assert column(question) == "folded"
+    assert column("Văn phòng Đà Nẵng ở đâu?") == "exact"
+    assert [text[a:b] for a, b in marks(text, question)] == ["Da", "Nang", "office", "Đà", "Nẵng"]
+
+
+def test_a_passage_has_the_language_of_most_of_its_words() -> None:
+    quoting = "The notice in the hall says: Giờ mở cửa là gì? It is old, and nobody reads it now."
+    assert of_passage(quoting) == "en"
+    assert of_passage("Bộ đệm là gì? Đó là chỗ chứa tạm. See also: buffers.") == "vi"
+    assert of_passage("") == "en"
 
 
 def test_a_query_of_stop_words_alone_keeps_them() -> None:
