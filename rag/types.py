@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Language = Literal["en", "vi"]
+Form = Literal["en", "vi", "plain"]  # of a question; plain is Vietnamese typed without diacritics
 Column = Literal["exact", "folded"]  # of the keyword index: with diacritics, or without
 Vectors: TypeAlias = "NDArray[np.float32]"
 Verdict = Literal["answer", "weak", "refuse"]
@@ -90,6 +91,7 @@ class Chunk:
     title: str
     page: int
     text: str
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Source:
 
     `score` is in 0..1 and comparable within one search only. `chunks` are the ids of those it is
     made of, in the order of the page. Without a `document_id` its page cannot be opened.
+    `language` is that of the text, None where nobody asked.
     """
 
     number: int
@@ -108,6 +111,7 @@ class Source:
     text: str
     document_id: int = 0
     chunks: tuple[int, ...] = ()
+    language: Language | None = None
 
     @property
     def address(self) -> str | None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..retrieval.candidates import Candidates
 from ..retrieval.profiles import Profile, Profiles
 from ..text.language import detect
-from ..types import Chunk, Language
+from ..types import Chunk, Form, Language
 from .questions import Question, Questions
 from .search import DEPTH, Progress, Report, Search, outcome, report
 
@@ -32,15 +32,15 @@ REFUSED, WEAK = 0.03, 0.10
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`used` are the profiles until now, `found` the calibrated ones; `left_out` the languages that
-    have fewer than `least` answerable questions, and how many they have. `before` and `after` are
-    measured on the half of the questions that did not calibrate."""
+    """`used` are the profiles until now, by the form of the questions, `found` the calibrated ones;
+    `left_out` the forms that have fewer than `least` answerable questions, and how many they have.
+    `before` and `after` are measured on the half of the questions that did not calibrate."""
 
     before: Report
     after: Report
-    used: Mapping[Language, Profile]
-    found: Mapping[Language, Profile]
-    left_out: Mapping[Language, int]
+    used: Mapping[Form, Profile]
+    found: Mapping[Form, Profile]
+    left_out: Mapping[Form, int]
     least: int = LEAST
 
     def as_json(self) -> dict[str, object]:
@@ -48,7 +48,7 @@ class Calibration:
         return {
             "before": self.before.as_json(),
             "after": self.after.as_json(),
-            "profiles": {language: asdict(profile) for language, profile in self.found.items()},
+            "profiles": {form: asdict(profile) for form, profile in self.found.items()},
             "left_out": dict(self.left_out),
         }
 
@@ -60,9 +60,9 @@ class _Searched:
     found: Candidates
 
     @property
-    def language(self) -> Language:
-        """That by which the search picks its profile; the question's label may be another."""
-        return self.found.query.language
+    def form(self) -> Form:
+        """That by which the search picks its profile."""
+        return self.found.query.form
 
 
 def calibrate(
@@ -76,16 +76,15 @@ def calibrate(
     are those in use for `model`. Raises what the searches raise."""
     halves = _halves(questions)
     searched = _searched(asked, progress)
-    answerable = Counter(s.language for s in searched if s.right is not None)
-    languages = sorted({s.language for s in searched})
-    used = {language: profiles.of(model, language) for language in languages}
+    answerable = Counter(s.form for s in searched if s.right is not None)
+    forms = sorted({s.form for s in searched})
+    used = {form: profiles.of(model, form) for form in forms}
     found = {
-        language: _fitted(
-            [s for s in searched if s.language == language and halves[s.question] == 0],
-            used[language],
+        form: _fitted(
+            [s for s in searched if s.form == form and halves[s.question] == 0], used[form]
         )
-        for language in languages
-        if answerable[language] >= LEAST
+        for form in forms
+        if answerable[form] >= LEAST
     }
     measured = [q for q in questions.asked if halves[q] == 1]
     measuring = [s for s in searched if halves[s.question] == 1]
@@ -94,7 +93,7 @@ def calibrate(
         after=_measured(measured, measuring, used | found),
         used=used,
         found=found,
-        left_out={lang: answerable[lang] for lang in languages if lang not in found},
+        left_out={form: answerable[form] for form in forms if form not in found},
     )
 
 
@@ -128,10 +127,10 @@ def _searched(asked: Generator[Search], progress: Progress) -> list[_Searched]:
 def _measured(
     questions: Sequence[Question],
     searched: Sequence[_Searched],
-    profiles: Mapping[Language, Profile],
+    profiles: Mapping[Form, Profile],
 ) -> Report:
     outcomes = [
-        outcome(s.question, s.right, s.found.ranked(profiles[s.language], DEPTH)) for s in searched
+        outcome(s.question, s.right, s.found.ranked(profiles[s.form], DEPTH)) for s in searched
     ]
     return report(questions, outcomes)
 

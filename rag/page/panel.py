@@ -11,8 +11,9 @@ from ..text import markdown
 from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
-from ..types import Findings, Source
+from ..types import Findings, Language, Source
 
+_SPOKEN = {"en": ("in English", "tiếng Anh"), "vi": ("in Vietnamese", "tiếng Việt")}
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
 CHANGES = 3  # facts shown in which a source differs from an earlier edition of it
 
@@ -41,12 +42,16 @@ def content(
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)
     query = None if findings.overview else unmasked(findings.query)
-    differing = {source.number: _differing(source, findings, vi) for source in findings.sources}
+
+    def drawn(source: Source, *, cited: bool) -> str:
+        differing = _differing(source, findings, vi)
+        return _source(source, query, findings.language, vi, differing, cited=cited)
+
     first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [_source(s, query, vi, differing[s.number], cited=s.number in numbers) for s in first]
+    lines += [drawn(source, cited=source.number in numbers) for source in first]
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(_source(s, query, vi, differing[s.number], cited=False) for s in rest)
+        folded = "\n".join(drawn(source, cited=False) for source in rest)
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -79,9 +84,13 @@ def _differing(source: Source, findings: Findings, vi: bool) -> str:
 
 
 @lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
-def _source(source: Source, query: str | None, vi: bool, differing: str, *, cited: bool) -> str:
-    """One source; with no `query` it is a place that nobody ranked."""
+def _source(
+    source: Source, query: str | None, asked: Language, vi: bool, differing: str, *, cited: bool
+) -> str:
+    """One source; with no `query` it is a place that nobody ranked. Its language is said where it
+    is not that in which the question was `asked`."""
     place = f"{'trang' if vi else 'p.'} {source.page}"
+    spoken = f" · {_SPOKEN[source.language][vi]}" if source.language not in (None, asked) else ""
     text = source.text
     spans = () if query is None else marks(unmasked(text), query)
     score = "" if query is None else f" · {source.score:.2f}"
@@ -96,7 +105,7 @@ def _source(source: Source, query: str | None, vi: bool, differing: str, *, cite
     return (
         f'<details class="headwater-source{state}"><summary>'
         f"<b>[{source.number}] {_line(source.title)}</b> "
-        f"<span>{_line(source.document)} · {place}{score}</span>"
+        f"<span>{_line(source.document)} · {place}{spoken}{score}</span>"
         f'{differing}<div class="headwater-excerpt">{excerpt}</div></summary>'
         f"<p>{passage}</p></details>"
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..text.identifiers import Identifier
 from ..text.language import folded, stems, words
-from ..types import Column, Language
+from ..types import Column, Form, Language
 
 # BM25 as Lucene computes it, with its defaults.
 K1, B = 1.2, 0.75
@@ -49,6 +49,11 @@ class Query:
     def weights(self) -> Mapping[str, float]:
         """The idf of the words, as they stand in the question."""
         return {word: self.idf[term] for term, forms in self.forms.items() for word in forms}
+
+    @property
+    def form(self) -> Form:
+        """How it is written, by which its profile is chosen."""
+        return "plain" if self.language == "vi" and self.column == "folded" else self.language
 
     def count(self, text: str) -> tuple[Mapping[str, float], int]:
         """How often each of this query's terms stands in `text`, a little less where only another

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,10 @@ from .profiles import Profile
 # so the evidence in a library of up to `MANY` chunks counts more, the most (1 / FEW) in one of a
 # single chunk. Of XQuAD's dev half's even articles; BM25's own background leaves so much.
 FEW, MANY = 0.7, 100
+PLACES = 5  # of so many sources one is kept for another language
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """The chunks that were found for a query, in the order of the documents, and what each scores
     by its cosine, by all terms and by the keywords alone, and the share of the identifiers that it
@@ -38,21 +40,36 @@ class Candidates:
     def scores(self, profile: Profile) -> Scores:
         """What ranks the chunks, those with an identifier of the question before all others; shape
         (len(chunks),)."""
-        scores = combined(profile, self.cosine, self.keyword)
+        scores = self._weighed(profile)
         return (self.identified + scores) / 2 if self.identified.any() else scores
 
     def evidence(self, profile: Profile, best: NDArray[np.intp]) -> float:
-        """The most that any of the chunks `best` says for there being an answer; in 0..1. A
-        question without a subject has none."""
+        """The most that any of the chunks `best`, or any in another language, says for there being
+        an answer; in 0..1. A question without a subject has none."""
         if not self.query.about:
             return 0.0
         if profile.by_score:
             scores = combined(profile, self.cosine, self.keyword)
         else:
-            other = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
-            scores = (self.subject + other) / 2
-        most = float(scores[best].max(initial=0.0))
+            likeness = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
+            scores = (self.subject + likeness) / 2
+        most = float(scores[best][~self._foreign[best]].max(initial=0.0))
+        if profile.other:
+            most = max(most, profile.other_counts * float(scores[self._foreign].max(initial=0.0)))
         return min(most / _expected(self.query.chunks), 1.0)
+
+    @cached_property
+    def _foreign(self) -> NDArray[np.bool_]:
+        """Which chunks are in another language than the question; shape (len(chunks),)."""
+        return np.array([c.language != self.query.language for c in self.chunks], dtype=bool)
+
+    def _weighed(self, profile: Profile) -> Scores:
+        scores = combined(profile, self.cosine, self.keyword)
+        if not profile.other or not self._foreign.any():
+            return scores
+        own = float(scores[~self._foreign].max(initial=0.0)) / _expected(self.query.chunks)
+        enough = own >= profile.refuse_below
+        return scores + self._foreign * (profile.other if enough else profile.other_alone)
 
     def ranked(self, profile: Profile, top_k: int) -> Findings:
         """The `top_k` best passages and the verdict, as `profile` weighs them."""
@@ -67,6 +84,8 @@ class Candidates:
             verdict, evidence = "refuse", 0.0
             missing = tuple(each.written for each in asked if not each.part)
         passages = gathered((self.chunks[i] for i in ranked), top_k)
+        if profile.other and len(passages) >= PLACES:
+            passages = self._with_another_language(passages, ranked)
         scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
         return Findings(
             query=self.query.text,
@@ -80,6 +99,18 @@ class Candidates:
             ),
             missing=missing,
         )
+
+    def _with_another_language(
+        self, passages: list[list[Chunk]], ranked: NDArray[np.intp]
+    ) -> list[list[Chunk]]:
+        """`passages` with the best one in another language in the fifth place, if the first five
+        have none: it may be the only one that answers."""
+        language = self.query.language
+        if any(chunk.language != language for passage in passages[:PLACES] for chunk in passage):
+            return passages
+        best = gathered((c for i in ranked if (c := self.chunks[i]).language != language), 1)
+        others = [passage for passage in passages if passage not in best]
+        return (others[: PLACES - 1] + best + others[PLACES - 1 :])[: len(passages)]
 
 
 def identified(query: Query, texts: Sequence[str]) -> Scores:
@@ -120,6 +151,7 @@ def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
         text=joined(passage),
         document_id=first.document_id,
         chunks=tuple(chunk.id for chunk in passage),
+        language=first.language,
     )
 
 

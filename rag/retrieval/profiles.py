@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import StoreError
 from ..store import private
-from ..types import Language
+from ..types import Form
 from .models import MULTILINGUAL, PACKAGED
 
 FILE = "profiles.json"
@@ -36,6 +36,11 @@ class Profile:
     have nothing in common, to one. The evidence for an answer is that score itself
     (`by_score`); else the mean of the keyword score with stop words dropped and of the likeness,
     where the model knows the language (`by_meaning`), else of the whole keyword score.
+
+    A model that reads several languages likes the question's own better: a passage in another gets
+    `other` more, or `other_alone` where none in the question's own would be enough, and those
+    nearest are looked for apart; none are where `other` is 0. As evidence its score counts
+    `other_counts` times.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -47,6 +52,9 @@ class Profile:
     spread: bool = False
     floor: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     by_score: bool = False
+    other: Share = 0.0
+    other_alone: Share = 0.0
+    other_counts: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 1.0
 
     def likeness(self, cosine: Number) -> Number:
         """How much two texts of this cosine have in common; below 0 for less than nothing. All that
@@ -55,38 +63,47 @@ class Profile:
         return (cosine - self.floor) / (1 - self.floor)
 
 
+def _multilingual(cosine: float, refuse_below: float, weak_below: float, *other: float) -> Profile:
+    return Profile(cosine, True, refuse_below, weak_below, False, 0.75, True, *other)
+
+
 # Measured on XQuAD (dev half): the thresholds keep 97 % or more of the answerable questions, in
 # libraries of 1 to 120 paragraphs, "weak" is about the next 7 %. The model does not know
 # Vietnamese: there the keywords decide.
-_MEASURED: Mapping[tuple[str, Language], Profile] = {
+_MEASURED: Mapping[tuple[str, Form], Profile] = {
     (PACKAGED, "en"): Profile(0.3, by_meaning=True, refuse_below=0.257, weak_below=0.33),
     (PACKAGED, "vi"): Profile(0.1, by_meaning=False, refuse_below=0.21, weak_below=0.25),
-    # .6 of the plain cosine and .4 of the keyword score, on this scale. Provisional: they refuse
-    # 97 % (en), 81 % (vi) and 85 % (vi without diacritics), wrongly 3, 1.5 and 4.4 %.
-    (MULTILINGUAL, "en"): Profile(0.27, True, 0.124, 0.159, floor=0.75, by_score=True),
-    (MULTILINGUAL, "vi"): Profile(0.27, True, 0.157, 0.201, floor=0.75, by_score=True),
+    # Of the even articles of XQuAD (dev half); the odd ones judge. Plain Vietnamese, which the
+    # model hardly reads, is carried by the keywords. Across the languages 80 % of the answerable
+    # questions are kept: no evidence was found that tells more of them from others.
+    (MULTILINGUAL, "en"): _multilingual(0.35, 0.144, 0.2, 0.03, 0.09, 2.6),
+    (MULTILINGUAL, "vi"): _multilingual(0.35, 0.208, 0.266, 0.05, 0.11, 3.6),
+    (MULTILINGUAL, "plain"): _multilingual(0.27, 0.165, 0.208, 0.03, 0.05, 1.65),
 }
 # With a model that nobody measured nothing is refused: its evidence may be in another language.
 _UNMEASURED = Profile(0.5, by_meaning=False, refuse_below=0.0, weak_below=0.25, spread=True)
 
-Measured = Mapping[str, Mapping[Language, Profile]]
+Measured = Mapping[str, Mapping[Form, Profile]]
 _FORMAT: TypeAdapter[Measured] = TypeAdapter(Measured)
 
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """The profiles of one store: `measured` by its reader, by model and language, and the built-in
-    ones for all others."""
+    """The profiles of one store: `measured` by its reader, by model and form of the question, and
+    the built-in ones for all others. Without one for plain Vietnamese it has Vietnamese's."""
 
     measured: Measured = field(default_factory=dict)
 
-    def of(self, model: str, language: Language) -> Profile:
+    def of(self, model: str, form: Form) -> Profile:
         """The reader's own, else the built-in one, else one that refuses nothing."""
-        built_in = _MEASURED.get((model, language), _UNMEASURED)
-        return self.measured.get(model, {}).get(language, built_in)
+        own = self.measured.get(model, {})
+        forms: list[Form] = ["plain", "vi"] if form == "plain" else [form]
+        known = [own[each] for each in forms if each in own]
+        known += [_MEASURED[model, each] for each in forms if (model, each) in _MEASURED]
+        return known[0] if known else _UNMEASURED
 
-    def having(self, model: str, found: Mapping[Language, Profile]) -> Profiles:
-        """These with others for `model`; its languages that `found` lacks stay as they are."""
+    def having(self, model: str, found: Mapping[Form, Profile]) -> Profiles:
+        """These with others for `model`; its forms that `found` lacks stay as they are."""
         return Profiles({**self.measured, model: {**self.measured.get(model, {}), **found}})
 
 

@@ -17,12 +17,12 @@ from unicodedata import normalize
 import numpy as np
 
 from ..errors import LibraryEmpty, UnknownCollection
-from ..store.library import Within
+from ..store.schema import Within
 from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
 from ..text.language import column, detect, folded, stem, stems, subject, terms, words
-from ..types import Chunk, Findings, Source, Vectors
+from ..types import Chunk, Findings, Language, Source, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
 from .candidates import Candidates, combined, identified
 from .embedder import Embedder
@@ -53,6 +53,7 @@ class Retriever:
         self._index = index
         self._embedder = embedder
         self._profiles = profiles
+        self._in_other_language: tuple[tuple[str, str], Sequence[int]] = (("", ""), ())
 
     @property
     def edition(self) -> str:
@@ -109,7 +110,11 @@ class Retriever:
         found = self._scored(query, list(dict.fromkeys(matching)))
         vector = embedding.result()
         known = {each.chunk.id for each in found}
-        found += self._scored(query, [i for i in self._nearest(vector, among) if i not in known])
+        near = self._nearest(vector, among)
+        if self.profile(query).other and (foreign := self._foreign(query.language, among)):
+            near += self._nearest(vector, foreign)
+        near = [i for i in dict.fromkeys(near) if i not in known]
+        found += self._scored(query, near)
         # In the order of the documents, so that equal scores do not rank by when they were read.
         found.sort(key=lambda each: (each.chunk.document, each.chunk.page, each.chunk.id))
         return Candidates(
@@ -205,6 +210,15 @@ class Retriever:
             for chunk, keyword, subject in zip(there, *scores, strict=True)
         ]
 
+    def _foreign(self, language: Language, among: Sequence[int] | None) -> Sequence[int]:
+        """The chunks in the other language, of those in `among` if that is given."""
+        key = (self.edition, language)
+        if self._in_other_language[0] != key:
+            other: Language = "en" if language == "vi" else "vi"
+            self._in_other_language = key, self._index.library.in_language(other)
+        ids = self._in_other_language[1]
+        return ids if among is None else sorted(set(ids).intersection(among))
+
     def _within(self, collection: str) -> Within:
         within = self._index.library.within(collection)
         if not within.ids and normalize("NFC", collection) not in (known := self.collections):
@@ -220,8 +234,8 @@ class Retriever:
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)
 
     def profile(self, query: Query) -> Profile:
-        """What was measured for the model and the language of `query`."""
-        return self._profiles.of(self._embedder.name, query.language)
+        """What was measured for the model and for questions of the form of `query`."""
+        return self._profiles.of(self._embedder.name, query.form)
 
 
 def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoreError
-from ..types import Chunk, Column, Document, Vectors
+from ..text.language import of_passage
+from ..types import Chunk, Column, Document, Language, Vectors
 from . import private, schema
-from .schema import collection_of, keyword_columns
+from .schema import KeywordStatistics, Within, collection_of, keyword_columns
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +33,9 @@ _DOCUMENT = (
 )
 
 _CHUNK = (
-    "SELECT chunk.id, document_id, name, title, page, text FROM chunk "
+    "SELECT chunk.id, document_id, name, title, page, text, language FROM chunk "
     "JOIN document ON document.id = document_id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class KeywordStatistics:
-    """What BM25 needs to know: chunks in all, terms a chunk on average, chunks a term stands in
-    (about how many, in a collection)."""
-
-    chunks: int
-    average_terms: float
-    chunks_with: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """The chunks of one collection: their ids, ascending, and how many terms they have in all."""
-
-    ids: tuple[int, ...]
-    terms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +90,17 @@ class Library:
         """Makes the keyword index anew from the chunks' texts, as this version has it."""
         log.warning("the library is of an earlier version: making its keyword index anew")
         with self._transaction():
+            self._db.execute("ALTER TABLE chunk ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
             for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
                 self._db.execute(f"DROP {drop}")
             for statement in schema.KEYWORD:
                 self._db.execute(statement)
+            vietnamese: list[tuple[int]] = []
             for chunk_id, text in self._db.execute("SELECT id, text FROM chunk"):
                 self._index(chunk_id, keyword_columns(text))
+                if of_passage(text) == "vi":
+                    vietnamese.append((chunk_id,))
+            self._db.executemany("UPDATE chunk SET language = 'vi' WHERE id = ?", vietnamese)
             self._db.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     def _index(self, chunk_id: int, columns: dict[Column, list[str]]) -> None:
@@ -165,11 +153,11 @@ class Library:
             ).fetchone()[0]
             for (page, text), vector in zip(passages, vectors, strict=True):
                 columns = keyword_columns(text)
-                length = len(columns["exact"])
+                length, blob = len(columns["exact"]), vector.astype("<f4").tobytes()
                 (chunk_id,) = self._db.execute(
-                    "INSERT INTO chunk (document_id, page, text, terms, vector) "
-                    "VALUES (?, ?, ?, ?, ?) RETURNING id",
-                    (document_id, page, text, length, vector.astype("<f4").tobytes()),
+                    "INSERT INTO chunk (document_id, page, text, terms, language, vector) "
+                    "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+                    (document_id, page, text, length, of_passage(text), blob),
                 ).fetchone()
                 self._index(chunk_id, columns)
                 self._db.execute("INSERT INTO backlog VALUES (?, 'added')", (chunk_id,))
@@ -229,6 +217,10 @@ class Library:
             (unicodedata.normalize("NFC", collection),),
         )
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
+
+    def in_language(self, language: Language) -> list[int]:
+        """The ids of the chunks in `language`, ascending."""
+        return [i for (i,) in self._rows("SELECT id FROM chunk WHERE language = ?", (language,))]
 
     # Keywords
 

@@ -1,9 +1,10 @@
-"""The tables of `library.db`, what its keyword index is given, and which collection a document is
-in. Pure; knows no SQLite."""
+"""The tables of `library.db`, what its keyword index is given and tells, and which collection a
+document is in. Pure; knows no SQLite."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
@@ -11,7 +12,8 @@ from ..text.language import folded, stems, terms, words
 from ..types import Column
 
 VERSION = 3  # also another one if the stemmer's words become others
-# Version 2 had the words as they stand. What was read is not read again, only its words are.
+# Version 2 had the words as they stand, and no languages. What was read is not read again, only its
+# words are.
 UNSTEMMED = 2
 
 # `keyword` is given the terms as rag.text.language cuts and stems them, joined by spaces, so that
@@ -26,6 +28,7 @@ KEYWORD = (
     "tokenize = \"unicode61 remove_diacritics 0 tokenchars '_'\")",
     "CREATE VIRTUAL TABLE keyword_terms USING fts5vocab(keyword, col)",
     "CREATE INDEX chunk_document ON chunk(document_id, terms)",
+    "CREATE INDEX chunk_language ON chunk(language)",
 )
 SCHEMA = f"""
 CREATE TABLE document (
@@ -36,7 +39,8 @@ CREATE TABLE document (
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
-    page INTEGER NOT NULL, text TEXT NOT NULL, terms INTEGER NOT NULL, vector BLOB NOT NULL
+    page INTEGER NOT NULL, text TEXT NOT NULL, terms INTEGER NOT NULL, vector BLOB NOT NULL,
+    language TEXT NOT NULL DEFAULT 'en'
 );
 CREATE INDEX chunk_terms ON chunk(terms);
 {"; ".join(KEYWORD)};
@@ -46,6 +50,24 @@ CREATE TABLE backlog (
 CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordStatistics:
+    """What BM25 needs to know: chunks in all, terms a chunk on average, chunks a term stands in
+    (about how many, in a collection)."""
+
+    chunks: int
+    average_terms: float
+    chunks_with: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The chunks of one collection: their ids, ascending, and how many terms they have in all."""
+
+    ids: tuple[int, ...]
+    terms: int
 
 
 def keyword_columns(text: str) -> dict[Column, list[str]]:

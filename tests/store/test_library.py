@@ -54,7 +54,7 @@ def test_what_is_stored_comes_back_unchanged(library: Library) -> None:
     assert library.documents() == [document]
     first, second = library.chunk_ids()
     assert library.chunks([second, first]) == {
-        first: Chunk(first, 1, "a/b.pdf", "Một tiêu đề", 1, "dòng một\n\nhai"),
+        first: Chunk(first, 1, "a/b.pdf", "Một tiêu đề", 1, "dòng một\n\nhai", "vi"),
         second: Chunk(second, 1, "a/b.pdf", "Một tiêu đề", 3, "🌊 ba"),
     }
     stored = library.vectors([first, second])
