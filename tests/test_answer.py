@@ -641,7 +641,7 @@ async def test_a_polite_question_is_searched_without_its_courtesies_and_sent_as_
     upstream.script = Script(words("Nó tắt bộ đệm [1]."))
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, asked)
-    assert seen[0] == Searching("X-Accel-Buffering dùng để làm gì")
+    assert seen[1] == Searching("X-Accel-Buffering dùng để làm gì")
     assert any(isinstance(event, SourcesFound) and event.rewritten for event in seen)
     assert upstream.calls[-1].body["messages"][-1]["content"].endswith(f"Question: {asked}")
 

@@ -13,10 +13,13 @@ KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def pinned(name: str) -> list[str]:
-    """The packages of a requirements file, in order; each has its exact version."""
+    """The packages of a requirements file, in order; each has its exact version, some only a few
+    platforms."""
     lines = (PROJECT / name).read_text(encoding="utf-8").splitlines()
     requirements = [line.split("#")[0].strip() for line in lines]
-    requirements = [line for line in requirements if line and not line.startswith("-")]
+    requirements = [
+        line.partition(" ; ")[0] for line in requirements if line and not line.startswith("-")
+    ]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in requirements)
     return [line.split("==")[0] for line in requirements]
 

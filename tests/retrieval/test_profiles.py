@@ -21,7 +21,7 @@ from rag.types import Document
 
 STRICT = Profile(0.6, by_meaning=True, refuse_below=0.9, weak_below=0.95, spread=True)
 BREAD = "Rye bread is baked with sourdough, because rye flour has little gluten."
-QUESTION = "Why is rye bread baked with sourdough?"
+QUESTION = "Why do bakers want sourdough in their rye loaves?"
 
 
 def test_without_a_file_the_built_in_profiles_hold(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ WHOLE = {"cosine": 0.3, "by_meaning": True, "refuse_below": 0.2, "weak_below": 0
         ("", "JSON"),
         ("{", "JSON"),
         ("[]", "should be an object"),
-        ('{"m": {"fr": {}}}', "'en' or 'vi'"),
+        ('{"m": {"fr": {}}}', "'en', 'vi' or 'plain'"),
         ('{"m": {"en": {"cosine": 0.3}}}', "required"),
         (json.dumps({"m": {"en": WHOLE | {"cosine": 1.5}}}), "m → en → cosine: .*less than"),
         (json.dumps({"m": {"en": WHOLE | {"weak_below": float("nan")}}}), "finite|NaN"),

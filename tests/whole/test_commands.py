@@ -175,8 +175,8 @@ def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
 
     events = [event["event"] for event in lines(result.stdout)]
     assert [*dict.fromkeys(events)] == [
-        "started",
         "waiting",
+        "started",
         "searching",
         "sources_found",
         "text_delta",
