@@ -80,10 +80,11 @@ class Query:
         return [term for identifier in self.identifiers for term in identifier.terms]
 
 
-def keyword_scores(query: Query, texts: Sequence[str]) -> tuple[Scores, Scores]:
+def keyword_scores(query: Query, texts: Sequence[str]) -> tuple[Scores, Scores, Scores]:
     """BM25 of each text over all terms of the query, and over its keywords alone, each divided by
-    the most that any text could reach; both in 0..1 and of shape (len(texts),)."""
-    keyword, subject = np.zeros(len(texts)), np.zeros(len(texts))
+    the most that any text could reach; and the share of the keywords' idf that it has, however
+    often. All in 0..1 and of shape (len(texts),)."""
+    keyword, subject, covered = np.zeros((3, len(texts)))
     for i, text in enumerate(texts):
         counts, terms_in_text = query.count(text)
         length = K1 * (1 - B + B * terms_in_text / max(query.average_terms, 1.0))
@@ -92,9 +93,10 @@ def keyword_scores(query: Query, texts: Sequence[str]) -> tuple[Scores, Scores]:
             keyword[i] += gain
             if term in query.keywords:
                 subject[i] += gain
+                covered[i] += query.idf[term]
     most = sum(query.idf.values()) * (K1 + 1) or 1.0
-    most_subject = sum(query.idf[t] for t in query.keywords) * (K1 + 1) or 1.0
-    return keyword / most, subject / most_subject
+    weight = sum(query.idf[t] for t in query.keywords) or 1.0
+    return keyword / most, subject / (weight * (K1 + 1)), covered / weight
 
 
 def idf(chunks: int, chunks_with: float, share: float) -> float:

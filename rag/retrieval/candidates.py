@@ -27,14 +27,15 @@ PLACES = 5  # of so many sources one is kept for another language
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """The chunks that were found for a query, in the order of the documents, and what each scores
-    by its cosine, by all terms and by the keywords alone, and the share of the identifiers that it
-    has: four arrays of shape (len(chunks),)."""
+    by its cosine, by all terms and by the keywords alone, the share of the keywords and that of the
+    identifiers that it has: five arrays of shape (len(chunks),)."""
 
     query: Query
     chunks: tuple[Chunk, ...]
     cosine: Scores
     keyword: Scores
     subject: Scores
+    covered: Scores
     identified: Scores
 
     def scores(self, profile: Profile) -> Scores:
@@ -48,14 +49,15 @@ class Candidates:
         an answer; in 0..1. A question without a subject has none."""
         if not self.query.about:
             return 0.0
+        scores = combined(profile, self.cosine, self.keyword)
         if profile.by_score:
-            scores = combined(profile, self.cosine, self.keyword)
+            said = scores + profile.covered * self.covered
         else:
             likeness = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
-            scores = (self.subject + likeness) / 2
-        most = float(scores[best][~self._foreign[best]].max(initial=0.0))
-        if profile.other:
-            most = max(most, profile.other_counts * float(scores[self._foreign].max(initial=0.0)))
+            said = (self.subject + likeness) / 2
+        most = float(said[best][~self._foreign[best]].max(initial=0.0))
+        if profile.other and self._foreign.any():
+            most = max(most, profile.of_other(float(scores[self._foreign].max())))
         return min(most / _expected(self.query.chunks), 1.0)
 
     @cached_property
@@ -67,7 +69,8 @@ class Candidates:
         scores = combined(profile, self.cosine, self.keyword)
         if not profile.other or not self._foreign.any():
             return scores
-        own = float(scores[~self._foreign].max(initial=0.0)) / _expected(self.query.chunks)
+        said = scores + profile.covered * self.covered
+        own = float(said[~self._foreign].max(initial=0.0)) / _expected(self.query.chunks)
         enough = own >= profile.refuse_below
         return scores + self._foreign * (profile.other if enough else profile.other_alone)
 
@@ -85,7 +88,7 @@ class Candidates:
             missing = tuple(each.written for each in asked if not each.part)
         passages = gathered((self.chunks[i] for i in ranked), top_k)
         if profile.other and len(passages) >= PLACES:
-            passages = self._with_another_language(passages, ranked)
+            passages = self._in_both_languages(passages, ranked)
         scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
         return Findings(
             query=self.query.text,
@@ -100,15 +103,15 @@ class Candidates:
             missing=missing,
         )
 
-    def _with_another_language(
+    def _in_both_languages(
         self, passages: list[list[Chunk]], ranked: NDArray[np.intp]
     ) -> list[list[Chunk]]:
         """`passages` with the best one in another language in the fifth place, if the first five
-        have none: it may be the only one that answers."""
-        language = self.query.language
-        if any(chunk.language != language for passage in passages[:PLACES] for chunk in passage):
+        are all in one: it may be the only one that answers."""
+        languages = {chunk.language for passage in passages[:PLACES] for chunk in passage}
+        if len(languages) > 1:
             return passages
-        best = gathered((c for i in ranked if (c := self.chunks[i]).language != language), 1)
+        best = gathered((c for i in ranked if (c := self.chunks[i]).language not in languages), 1)
         others = [passage for passage in passages if passage not in best]
         return (others[: PLACES - 1] + best + others[PLACES - 1 :])[: len(passages)]
 

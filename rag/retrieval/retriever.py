@@ -44,6 +44,7 @@ class _Scored(NamedTuple):
     vector: Vectors
     keyword: float
     subject: float
+    covered: float
 
 
 class Retriever:
@@ -123,6 +124,7 @@ class Retriever:
             cosine=np.array([each.vector @ vector for each in found]),
             keyword=np.array([each.keyword for each in found]),
             subject=np.array([each.subject for each in found]),
+            covered=np.array([each.covered for each in found]),
             identified=identified(query, [each.chunk.text for each in found]),
         )
 
@@ -145,7 +147,7 @@ class Retriever:
         """
         query, vector = self.prepare(question), self._begin(question).result()
         cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
-        keyword, _ = keyword_scores(query, texts)
+        keyword, _, _ = keyword_scores(query, texts)
         return combined(self.profile(query), cosine, keyword)
 
     def prepare(self, question: str, within: Within | None = None) -> Query:
@@ -206,8 +208,8 @@ class Retriever:
         there = [chunk for i, chunk in chunks.items() if i in vectors]
         scores = keyword_scores(query, [chunk.text for chunk in there])
         return [
-            _Scored(chunk, vectors[chunk.id], float(keyword), float(subject))
-            for chunk, keyword, subject in zip(there, *scores, strict=True)
+            _Scored(chunk, vectors[chunk.id], *map(float, of_chunk))
+            for chunk, *of_chunk in zip(there, *scores, strict=True)
         ]
 
     def _foreign(self, language: Language, among: Sequence[int] | None) -> Sequence[int]:

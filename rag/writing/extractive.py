@@ -23,6 +23,10 @@ MAX_SENTENCES = 3
 # A further sentence must fit nearly as well as the best, and say something else.
 NEARLY = 0.6
 SAME = 0.6
+_WEAK: dict[Language, str] = {
+    "en": "These passages match only weakly and may not answer the question:",
+    "vi": "Các đoạn này chỉ khớp yếu và có thể không trả lời câu hỏi:",
+}
 
 
 class Quotes:
@@ -51,6 +55,8 @@ class Quotes:
                 yield piece
             yield Ending(findings.overview.kind)
             return
+        if findings.verdict == "weak":
+            yield _WEAK[brief.language] + "\n\n"
         for sentence in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
             yield sentence
 

@@ -260,7 +260,7 @@ def test_a_word_is_found_by_its_other_forms_and_its_own_comes_first(
     search = Retriever(store, embedder)
     for form, first in (("cancelled", "a.md"), ("cancel", "b.md")):
         query = search.prepare(form)
-        scores, _ = keyword_scores(query, ["Ferries cancelled: wind.", "Ferries cancel: wind."])
+        scores, _, _ = keyword_scores(query, ["Ferries cancelled: wind.", "Ferries cancel: wind."])
         assert scores.min() > 0.3
         assert ["a.md", "b.md"][int(np.argmax(scores))] == first
 
@@ -381,7 +381,7 @@ def test_relevance_tells_the_sentence_that_answers(retriever: Retriever) -> None
 
 def test_keyword_scores_are_shares_of_the_most_there_can_be(retriever: Retriever) -> None:
     query = retriever.prepare(EN)
-    keyword, subject = keyword_scores(query, [EN * 50, "nothing of it", EN])
+    keyword, subject, _ = keyword_scores(query, [EN * 50, "nothing of it", EN])
     assert 0.8 < keyword[0] <= 1 and 0.8 < subject[0] <= 1
     assert keyword[1] < 0.2 and subject[1] == 0
     assert keyword[2] < keyword[0]

@@ -236,6 +236,7 @@ def test_a_library_without_stems_gets_them_and_embeds_nothing(tmp_path: Path) ->
     assert found(after, "cancel") == ["The ferries were cancelled"]
     assert found(after, "cancelled") == []
     assert found(after, "phà") == ["Phà bị hủy"]
+    assert [chunk.language for chunk in after.opening(FOLDER, "a.md")] == ["en", "vi"]
     assert all(np.array_equal(after.vectors([i])[i], vector) for i, vector in vectors.items())
     after.remove(FOLDER, "a.md")  # what it forgets is what it was told
     assert after.keyword_statistics(["cancel", "phà"], "exact").chunks_with == {}
@@ -275,6 +276,8 @@ def as_version_2(path: Path) -> None:
     texts = db.execute("SELECT id, text FROM chunk").fetchall()
     for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
         db.execute(f"DROP {drop}")
+    db.execute("DROP INDEX chunk_language")
+    db.execute("ALTER TABLE chunk DROP COLUMN language")
     db.execute(schema.KEYWORD[0])
     db.execute(schema.KEYWORD[1])
     db.execute("CREATE INDEX chunk_document ON chunk(document_id)")
