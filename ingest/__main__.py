@@ -70,17 +70,17 @@ def ingest(
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
-        opened(parts, settings) as (index, embedder),
+        opened(parts, settings) as (store, embedder),
     ):
-        for _ in carried(settings.store_dir, index, embedder, bar.show):
+        for _ in carried(settings.store_dir, store, embedder, bar.show):
             pass  # their files are not asked for: what they are now, the receipts say
-        for receipt in _receipts(forget or [], settings.data_dir, places, index, embedder, bar):
+        for receipt in _receipts(forget or [], settings.data_dir, places, store, embedder, bar):
             receipts.append(receipt)
             if in_json:
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
         if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
             embedder.record()  # what it has read with, so that the next start is light
-        problems = index.problems()
+        problems = store.problems()
     if not receipts:
         formats = ", ".join(readers.READERS)
         say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
@@ -100,16 +100,16 @@ def _receipts(
     forgotten: Sequence[Path],
     data_dir: Path,
     places: Sequence[tuple[Folder, str]],
-    index: Store,
+    store: Store,
     embedder: Embedder,
     bar: _Bar,
 ) -> Iterator[Receipt]:
     from .sync import forget, sync
 
     for path in forgotten:
-        yield from forget(path, data_dir, index)
+        yield from forget(path, data_dir, store)
     for folder, scope in places:
-        yield from sync(folder, scope, index, embedder, bar.show)
+        yield from sync(folder, scope, store, embedder, bar.show)
         bar.end_place()
 
 

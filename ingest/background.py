@@ -42,7 +42,7 @@ class Reading:
         """`load` gives the embedding model, of that name and for that store."""
         self._settings = settings
         self._load = load
-        self._index: Store | None = None
+        self._store: Store | None = None
         self._embedder: Embedder | None = None
         self._again: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -61,11 +61,11 @@ class Reading:
     @property
     def library(self) -> Library | None:
         """What was read; None before the store is open."""
-        return self._index.library if self._index else None
+        return self._store.library if self._store else None
 
     def documents(self) -> list[Document]:
         """What the library holds; nothing before it is open."""
-        return self._index.library.documents() if self._index else []
+        return self._store.library.documents() if self._store else []
 
     def problems(self) -> list[str]:
         """What keeps questions from being answered now, in a sentence each."""
@@ -73,9 +73,9 @@ class Reading:
             done, total = self.progress.done, self.progress.total
             how_far = f": {done} of {total} documents" if total else ""
             return [f"The library is being opened{how_far}."]
-        if self._index is None or self._embedder is None or self.opening.failed:
+        if self._store is None or self._embedder is None or self.opening.failed:
             return [self.error.en if self.error else "The library could not be opened."]
-        return self._index.problems()
+        return self._store.problems()
 
     def again(self) -> None:
         """Reads the folder again, on a thread of its own; questions are answered meanwhile. If
@@ -98,14 +98,14 @@ class Reading:
 
     def close(self) -> None:
         """Gives the store back once nobody reads."""
-        if self._index and not self.busy:
-            self._index.close()
+        if self._store and not self.busy:
+            self._store.close()
 
     def _open(self, report: Report) -> Retriever:
         try:
-            index, embedder = self._opened()
+            store, embedder = self._opened()
             measured = profiles.load(self._settings.store_dir)
-            retriever = Retriever(index, embedder, measured)
+            retriever = Retriever(store, embedder, measured)
         except HeadwaterError as exc:
             self.error = exc
             raise
@@ -113,15 +113,15 @@ class Reading:
             log.exception("the store could not be opened")
             self.error = _unexpected(exc)
             raise self.error from exc
-        self._read(index, embedder, report)
+        self._read(store, embedder, report)
         return retriever
 
     def _opened(self) -> tuple[Store, Embedder]:
         """The store and the embedding model, opened once; what failed may be tried again."""
-        if self._index and self._embedder:
-            return self._index, self._embedder
-        self._index, embedder, self.notice = open_store(self._settings, self._model)
-        return self._index, embedder
+        if self._store and self._embedder:
+            return self._store, self._embedder
+        self._store, embedder, self.notice = open_store(self._settings, self._model)
+        return self._store, embedder
 
     def _model(self, name: str, store: Path) -> Embedder:
         if self._embedder is None:
@@ -129,10 +129,10 @@ class Reading:
         return self._embedder
 
     def _read_again(self) -> None:
-        assert self._index and self._embedder
-        self._read(self._index, self._embedder, lambda _: None)
+        assert self._store and self._embedder
+        self._read(self._store, self._embedder, lambda _: None)
 
-    def _read(self, index: Store, embedder: Embedder, report: Report) -> None:
+    def _read(self, store: Store, embedder: Embedder, report: Report) -> None:
         """One reading of the data folder. What goes wrong is kept for the page: the documents that
         were read before can still be asked."""
 
@@ -143,9 +143,9 @@ class Reading:
         try:
             data, follow = self._settings.data_dir, self._settings.follow_links
             folder, scope = locate(data, data, follow)
-            for _ in carried(self._settings.store_dir, index, embedder, progress):
+            for _ in carried(self._settings.store_dir, store, embedder, progress):
                 pass
-            receipts = list(sync(folder, scope, index, embedder, progress))
+            receipts = list(sync(folder, scope, store, embedder, progress))
         except HeadwaterError as exc:
             log.error("%s", exc)
             self.error = exc

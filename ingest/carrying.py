@@ -21,26 +21,28 @@ DONE = "carried"  # an empty file beside the new library: what is forgotten late
 _SLICE = 5000  # chunks in memory at once
 
 
-def carried(store: Path, index: Store, embedder: Embedder, progress: Progress) -> Iterator[Receipt]:
-    """Takes over each document that `index`, which lies in `store`, has not; one receipt each. If
+def carried(
+    folder: Path, store: Store, embedder: Embedder, progress: Progress
+) -> Iterator[Receipt]:
+    """Takes over each document that `store`, which lies in `folder`, has not; one receipt each. If
     it is cut short, it goes on the next time. Raises StoreError, EmbedderError."""
     if embedder.name != MULTILINGUAL:
         return
-    mark = store / fingerprint(embedder.name, embedder.dimension) / DONE
-    earlier = store / fingerprint(PACKAGED, embedder.dimension) / private.LIBRARY
+    mark = folder / fingerprint(embedder.name, embedder.dimension) / DONE
+    earlier = folder / fingerprint(PACKAGED, embedder.dimension) / private.LIBRARY
     if mark.exists():
         return
     if earlier.is_file():
-        yield from _taken_over(earlier, index, embedder, progress)
+        yield from _taken_over(earlier, store, embedder, progress)
     private.file(mark)
 
 
 def _taken_over(
-    earlier: Path, index: Store, embedder: Embedder, progress: Progress
+    earlier: Path, store: Store, embedder: Embedder, progress: Progress
 ) -> Iterator[Receipt]:
     library = Library(earlier)
     try:
-        there = {(d.folder, d.name) for d in index.library.documents()}
+        there = {(d.folder, d.name) for d in store.library.documents()}
         ids: defaultdict[int, list[int]] = defaultdict(list)  # by document
         for chunk in _chunks(library, library.chunk_ids()):
             ids[chunk.document_id].append(chunk.id)
@@ -52,7 +54,7 @@ def _taken_over(
             tell = partial(_tell, progress, done, len(ids), document.name, len(texts))
             tell(0)
             vectors = embedder.embed([text for _, text in texts], tell)
-            index.replace(document, texts, vectors)
+            store.replace(document, texts, vectors)
             pages, with_text = document.pages, document.pages_with_text
             yield Receipt(document.name, "added", pages, with_text, len(texts))
     finally:

@@ -101,14 +101,14 @@ def locate(path: Path, data_dir: Path, follow_links: bool = False) -> tuple[Fold
 
 
 def sync(
-    folder: Folder, scope: str, index: Store, embedder: Embedder, progress: Progress
+    folder: Folder, scope: str, store: Store, embedder: Embedder, progress: Progress
 ) -> Iterator[Receipt]:
-    """Reads what `locate` found into `index`, one receipt a file, each file in one transaction.
+    """Reads what `locate` found into `store`, one receipt a file, each file in one transaction.
 
     `progress(done, total, name)` is called before each file and while it is embedded.
     """
-    documents = index.library.documents()
-    index.settle()
+    documents = store.library.documents()
+    store.settle()
     folder, scope = _as_known(folder, scope, documents)
     known = {d.name: d for d in documents if d.folder == folder.name}
     listing = _listing(folder, scope)
@@ -123,10 +123,10 @@ def sync(
     for done, name in enumerate(names):
         tell = partial(progress, done, len(names))
         tell(_shown(name))
-        yield _receipt(folder, name, known.get(name), index, embedder, tell)
+        yield _receipt(folder, name, known.get(name), store, embedder, tell)
     for name in sorted(known.keys() - set(names)):
         if _inside(name, scope) and not any(_inside(name, p) for p in listing.unreadable):
-            index.remove(folder.name, name)
+            store.remove(folder.name, name)
             yield Receipt(name, "removed")
     progress(len(names), len(names), "")
 
@@ -135,19 +135,19 @@ def _receipt(
     folder: Folder,
     name: str,
     known: Document | None,
-    index: Store,
+    store: Store,
     embedder: Embedder,
     tell: Callable[[str], None],
 ) -> Receipt:
     """Reads one file. Only what keeps every file from being read is raised."""
     kept = " What was read of it earlier is kept." if known else ""
     try:
-        return _read(folder, name, known, index, embedder, tell)
+        return _read(folder, name, known, store, embedder, tell)
     except UnsupportedFormat as exc:
         return Receipt(name, "unsupported", reason=exc.en)
     except LinkedOutside as exc:
         if known:  # what must not be read must not be answered from either
-            index.remove(folder.name, name)
+            store.remove(folder.name, name)
         gone = " What was read of it earlier was removed." if known else ""
         return Receipt(name, "failed", reason=f"{exc.en}{gone}")
     except DocumentError as exc:
@@ -168,7 +168,7 @@ def _read(
     folder: Folder,
     name: str,
     known: Document | None,
-    index: Store,
+    store: Store,
     embedder: Embedder,
     tell: Callable[[str], None],
 ) -> Receipt:
@@ -203,7 +203,7 @@ def _read(
         tell(f"{name} · {count}/{len(passages)}" if len(passages) > MANY else name)
 
     vectors = embedder.embed([meant(content.title, text) for _, text in passages], embedded)
-    index.replace(document, passages, vectors)
+    store.replace(document, passages, vectors)
     outcome: Outcome = "replaced" if known else "added"
     reason = " ".join(remark.en for remark in content.remarks)
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)
@@ -315,13 +315,13 @@ def _inside(name: str, scope: str) -> bool:
     return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
 
 
-def forget(path: Path, data_dir: Path, index: Store) -> Iterator[Receipt]:
+def forget(path: Path, data_dir: Path, store: Store) -> Iterator[Receipt]:
     """Removes what was read from `path`, a file or a folder that need not exist any more.
 
     Raises DocumentError if the library has nothing from there.
     """
     path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
-    documents = index.library.documents()
+    documents = store.library.documents()
     # An absolute folder takes the place of the data folder that it is joined to.
     known = [d for d in documents if (data_dir / d.folder / d.name).is_relative_to(path)]
     if not known:
@@ -330,5 +330,5 @@ def forget(path: Path, data_dir: Path, index: Store) -> Iterator[Receipt]:
             f"Thư viện không có tài liệu nào từ {path}. Không có gì bị thay đổi.",
         )
     for document in known:
-        index.remove(document.folder, document.name)
+        store.remove(document.folder, document.name)
         yield Receipt(document.name, "removed")

@@ -104,16 +104,16 @@ def measure(questions: Questions, asked: Generator[Search], progress: Progress) 
 
 
 def searches(
-    questions: Questions, index: Store, embedder: Embedder, profiles: Profiles = BUILT_IN
+    questions: Questions, store: Store, embedder: Embedder, profiles: Profiles = BUILT_IN
 ) -> Generator[Search]:
-    """Those for questions about the library in `index`.
+    """Those for questions about the library in `store`.
 
     They raise LibraryEmpty, StoreError, and QuestionsError if the library has none of the
     documents.
     """
-    if index.library.count():  # else the first search says so
-        require({q.document for q in questions.asked if q.document is not None}, index)
-    retriever = Retriever(index, Prepared(embedder, [q.text for q in questions.asked]), profiles)
+    if store.library.count():  # else the first search says so
+        require({q.document for q in questions.asked if q.document is not None}, store)
+    retriever = Retriever(store, Prepared(embedder, [q.text for q in questions.asked]), profiles)
     for question in questions.asked:
         yield Search(question, question.document, retriever)
 
@@ -142,9 +142,9 @@ def searches_of_articles(
                         yield Search(question, None, library.retriever)
 
 
-def require(documents: Set[str], index: Store) -> None:
+def require(documents: Set[str], store: Store) -> None:
     """Warns of `documents` that the library lacks. Raises QuestionsError if it has none of them."""
-    known = {document.name for document in index.library.documents()}
+    known = {document.name for document in store.library.documents()}
     missing = sorted(documents - known)
     if missing and len(missing) == len(documents):
         raise QuestionsError(

@@ -124,13 +124,13 @@ def load(path: Path) -> Labelled:
 
 
 def measure(
-    labelled: Labelled, index: Store, embedder: Embedder, progress: Progress
+    labelled: Labelled, store: Store, embedder: Embedder, progress: Progress
 ) -> SupportReport:
-    """Judges each pair with the words' weights of the library in `index`; `progress` is told how
+    """Judges each pair with the words' weights of the library in `store`; `progress` is told how
     many are done. Raises StoreError, and QuestionsError if the library has none of the documents.
     """
-    require({passage.document for passage in labelled.passages.values()}, index)
-    retriever = Retriever(index, embedder)
+    require({passage.document for passage in labelled.passages.values()}, store)
+    retriever = Retriever(store, embedder)
     texts = [passage.text for passage in labelled.passages.values()]
     vectors = dict(zip(labelled.passages, embedder.embed(texts), strict=True))
     judged: list[Judged] = []

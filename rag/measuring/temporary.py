@@ -40,16 +40,16 @@ class TemporaryLibrary:
     """Some of `paragraphs`, by name the text and its vector, each a document of one chunk."""
 
     def __init__(
-        self, index: Store, paragraphs: Mapping[str, tuple[str, Vectors]], retriever: Retriever
+        self, store: Store, paragraphs: Mapping[str, tuple[str, Vectors]], retriever: Retriever
     ) -> None:
         self.retriever = retriever
-        self._index, self._paragraphs = index, paragraphs
+        self._store, self._paragraphs = store, paragraphs
         self._held: set[str] = set()
 
     def hold(self, names: Collection[str]) -> None:
         """Makes these paragraphs the library, and no others. The vector index is built anew: one
         that documents were taken out of finds fewer."""
-        wanted, library = set(names), self._index.library
+        wanted, library = set(names), self._store.library
         for name in sorted(self._held - wanted):
             library.remove("", name)
         for name in sorted(wanted - self._held):
@@ -57,7 +57,7 @@ class TemporaryLibrary:
             document = Document("", name, name, "", pages=1, pages_with_text=1, chunks=1)
             library.replace(document, [(1, text)], vector.reshape(1, -1))
         self._held = wanted
-        self._index.rebuild()
+        self._store.rebuild()
 
 
 @contextmanager
@@ -67,6 +67,6 @@ def temporary(
     """An empty one, gone at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="headwater-eval-") as folder,
-        Store(Path(folder), embedder.name, embedder.dimension, None) as index,
+        Store(Path(folder), embedder.name, embedder.dimension, None) as store,
     ):
-        yield TemporaryLibrary(index, paragraphs, Retriever(index, embedder, profiles))
+        yield TemporaryLibrary(store, paragraphs, Retriever(store, embedder, profiles))

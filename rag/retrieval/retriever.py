@@ -50,8 +50,8 @@ class _Scored(NamedTuple):
 class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
-    def __init__(self, index: Store, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
-        self._index = index
+    def __init__(self, store: Store, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
+        self._store = store
         self._embedder = embedder
         self._profiles = profiles
         self._in_other_language: tuple[tuple[str, str], Sequence[int]] = (("", ""), ())
@@ -59,13 +59,13 @@ class Retriever:
     @property
     def edition(self) -> str:
         """Names what the library holds now; another once its documents change."""
-        library = self._index.library
+        library = self._store.library
         return f"{library.id}-{library.revision}"
 
     @property
     def collections(self) -> list[str]:
         """What a search may be restricted to, sorted."""
-        return self._index.library.collections()
+        return self._store.library.collections()
 
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
@@ -80,7 +80,7 @@ class Retriever:
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
         """
-        if about := overview(self._index.library, without_courtesy(question), collection):
+        if about := overview(self._store.library, without_courtesy(question), collection):
             return about
         findings = self._ranked(self.candidates(question, collection), top_k)
         if findings.verdict == "refuse" and (meant := self._corrected(findings.query)):
@@ -91,7 +91,7 @@ class Retriever:
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question` without its courtesies. Raises as `search` does."""
         question = without_courtesy(question)
-        library = self._index.library
+        library = self._store.library
         if not library.count():
             raise LibraryEmpty(
                 "The library is empty: there is no document to answer from. Put documents into the "
@@ -133,7 +133,7 @@ class Retriever:
         nearest of its chunks; 0 where none is in the index any more."""
         embedding = self._embedder.begin(sentence)
         query = self.prepare(sentence)
-        vectors = self._index.library.vectors([chunk for s in sources for chunk in s.chunks])
+        vectors = self._store.library.vectors([chunk for s in sources for chunk in s.chunks])
         vector, profile = embedding.result(), self.profile(query)
         likeness = {c: profile.likeness(float(other @ vector)) for c, other in vectors.items()}
         return query, [
@@ -160,7 +160,7 @@ class Retriever:
         cut, about = as_indexed(words(question)), set(as_indexed(subject(question)))
         wanted = list(dict.fromkeys(terms(stems(cut))))
         known = frozenset(map(stem, about or cut))
-        statistics = self._index.library.keyword_statistics(wanted, form, within, counted=known)
+        statistics = self._store.library.keyword_statistics(wanted, form, within, counted=known)
         forms: dict[str, set[str]] = {}
         for word in cut:
             forms.setdefault(stem(word), set()).add(word)
@@ -188,7 +188,7 @@ class Retriever:
 
     def _corrected(self, question: str) -> str | None:
         """`question` with its misspelt words put right, if it has any."""
-        library, form = self._index.library, column(question)
+        library, form = self._store.library, column(question)
 
         def chunks_with(words: Sequence[str]) -> Mapping[str, float]:
             indexed = {word: stem(word) for word in words}
@@ -204,7 +204,7 @@ class Retriever:
 
     def _scored(self, query: Query, ids: Sequence[int]) -> list[_Scored]:
         """The chunks with these ids and what is known of each; ids that are gone are left out."""
-        chunks, vectors = self._index.library.chunks(ids), self._index.library.vectors(ids)
+        chunks, vectors = self._store.library.chunks(ids), self._store.library.vectors(ids)
         there = [chunk for i, chunk in chunks.items() if i in vectors]
         scores = keyword_scores(query, [chunk.text for chunk in there])
         return [
@@ -217,12 +217,12 @@ class Retriever:
         key = (self.edition, language)
         if self._in_other_language[0] != key:
             other: Language = "en" if language == "vi" else "vi"
-            self._in_other_language = key, self._index.library.in_language(other)
+            self._in_other_language = key, self._store.library.in_language(other)
         ids = self._in_other_language[1]
         return ids if among is None else sorted(set(ids).intersection(among))
 
     def _within(self, collection: str) -> Within:
-        within = self._index.library.within(collection)
+        within = self._store.library.within(collection)
         if not within.ids and normalize("NFC", collection) not in (known := self.collections):
             raise _unknown(collection, known)
         return within
@@ -230,8 +230,8 @@ class Retriever:
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:
         """The ids of the vectors nearest to `vector`, of the chunks `among` if that is given."""
         if among is None or len(among) > COMPARED:
-            return self._index.nearest(vector, CANDIDATES, among)
-        vectors = self._index.library.vectors(among)
+            return self._store.nearest(vector, CANDIDATES, among)
+        vectors = self._store.library.vectors(among)
         cosine = {i: float(other @ vector) for i, other in vectors.items()}
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)
 
