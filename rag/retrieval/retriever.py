@@ -54,7 +54,8 @@ class Retriever:
         self._store = store
         self._embedder = embedder
         self._profiles = profiles
-        self._in_other_language: tuple[tuple[str, str], Sequence[int]] = (("", ""), ())
+        # By a question's language the chunks in the other, and the library's edition then.
+        self._foreign_ids: dict[Language, tuple[str, Sequence[int]]] = {}
 
     @property
     def edition(self) -> str:
@@ -214,11 +215,11 @@ class Retriever:
 
     def _foreign(self, language: Language, among: Sequence[int] | None) -> Sequence[int]:
         """The chunks in the other language, of those in `among` if that is given."""
-        key = (self.edition, language)
-        if self._in_other_language[0] != key:
+        edition, ids = self._foreign_ids.get(language, ("", ()))
+        if edition != self.edition:
             other: Language = "en" if language == "vi" else "vi"
-            self._in_other_language = key, self._store.library.in_language(other)
-        ids = self._in_other_language[1]
+            ids = self._store.library.in_language(other)
+            self._foreign_ids[language] = self.edition, ids
         return ids if among is None else sorted(set(ids).intersection(among))
 
     def _within(self, collection: str) -> Within:

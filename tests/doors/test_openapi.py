@@ -87,7 +87,7 @@ def test_the_description_is_shown_without_a_request_to_another_site(tab: Page, u
 @pytest.mark.parametrize(
     ("requests", "examples", "phases"),
     [
-        pytest.param(100, 20, "examples,fuzzing", id="100 at least"),
+        pytest.param(100, 25, "examples,fuzzing", id="100 at least"),
         pytest.param(
             2000, 480, "examples,coverage,fuzzing", id="2000 at least", marks=pytest.mark.slow
         ),
