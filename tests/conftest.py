@@ -38,6 +38,8 @@ NODE = PROJECT / "tests" / "node"
 # The files that take longest begin first, or one worker would be alone with one of them at the end.
 # Those with serial tests come last: all workers wait for one of these, and it for their tests.
 LONGEST = [
+    "doors/test_openapi.py",  # and these two in the slow stage
+    "whole/test_attacks.py",
     "whole/test_page.py",  # it records the model first, which these two do not need:
     "serving/test_budget.py",
     "text/test_redaction.py",

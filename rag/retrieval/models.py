@@ -237,7 +237,7 @@ def _faster(name: str, store: Path | None) -> SentenceTransformer:
     machine = f"{name} {_machine()}"
     if machine not in kept:
         kept[machine] = "bfloat16" if _halving_pays(model) else "float32"
-        if file:
+        if file and file.parent.is_dir():  # to measure a model makes nobody a store
             _keep(file, kept)
         if kept[machine] == "float32" and model.dtype == torch.bfloat16:
             model = _loaded(name, store)
