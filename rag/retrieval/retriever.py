@@ -71,7 +71,7 @@ class Retriever:
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
-        Its courtesies are not searched for; a question that would be refused is tried once more as
+        Its courtesies are not searched for; a question without a sure answer is tried once more as
         it may have been meant, with the library's words for those that are in no document
         (rag.retrieval.spelling). The findings' `query` is what was searched in the end.
 
@@ -84,9 +84,10 @@ class Retriever:
         if about := overview(self._store.library, without_courtesy(question), collection):
             return about
         findings = self._ranked(self.candidates(question, collection), top_k)
-        if findings.verdict == "refuse" and (meant := self._corrected(findings.query)):
+        if findings.verdict != "answer" and (meant := self._corrected(findings.query)):
             other = self._ranked(self.candidates(meant, collection), top_k)
-            return findings if other.verdict == "refuse" else other
+            if other.verdict != "refuse" and other.best_score > findings.best_score:
+                return other
         return findings
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
