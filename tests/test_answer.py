@@ -298,7 +298,7 @@ async def test_a_follow_up_that_is_rewritten_too_slowly_is_searched_by_the_joine
     monkeypatch.setattr("rag.writing.writer.REWRITE_SECONDS", 0.2)
     upstream.next(Script(words("A query that is never"), silent_after=3), Script(["60 s [1]."]))
     question, before = "What is its default?", "What does proxy_read_timeout do?"
-    own = 10  # seconds that the model may be silent in an answer
+    own = 30  # seconds that the model may be silent in an answer
     async with asking(configured, upstream, retriever, HEADWATER_IDLE_TIMEOUT=own) as answerer:
         seen = await events(answerer, question, [Turn(before, "It…")])
         late = await asyncio.to_thread(upstream.wait_for_end)
