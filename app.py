@@ -304,6 +304,7 @@ def _lifespan(
 
 def main() -> int:
     """Reads the documents and serves the page until it is interrupted; 2 if it cannot start."""
+    memory.start()
     log_to_stderr(logging.INFO)
     for chatty in ("httpx", "httpx2", "mcp", "openai", "sentence_transformers"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rag.commands.shared import AsJson, opened, parts_of, prepare, printable, say, told
+from rag.commands.shared import AsJson, opened, parts_of, prepare, printable, run, say, told
 
 if TYPE_CHECKING:
     from rag.retrieval.embedder import Embedder
@@ -175,4 +175,4 @@ def _print_summary(receipts: Sequence[Receipt]) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m ingest")
+    run(app, "python -m ingest")

@@ -1,6 +1,7 @@
 """`python -m rag`: the commands of rag/commands."""
 
 from .commands.app import app
+from .commands.shared import run
 
 if __name__ == "__main__":
-    app(prog_name="python -m rag")
+    run(app, "python -m rag")

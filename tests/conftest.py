@@ -214,8 +214,11 @@ def known_model(whole_run: Path, embedder: SentenceEmbedder) -> Callable[[Path],
 
     def give(store: Path) -> None:
         store.mkdir(exist_ok=True)
-        for kept in (whole_run / PRECISIONS, models.recording(embedder.name, whole_run)):
-            assert kept
+        from rag.retrieval.recording import table  # it loads torch
+
+        recording = models.recording(embedder.name, whole_run)
+        assert recording
+        for kept in (whole_run / PRECISIONS, recording, table(recording)):
             shutil.copy(kept, store)
 
     return give

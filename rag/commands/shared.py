@@ -23,6 +23,7 @@ from rich.segment import ControlType
 
 from ..errors import HeadwaterError
 from ..retrieval.start import open_store
+from ..serving import memory
 from ..serving.request_id import log_to_stderr
 
 if TYPE_CHECKING:
@@ -89,6 +90,12 @@ class Parts:
 
     settings: Callable[[], Settings] = _settings
     embedder: Callable[[str, Path | None], Embedder] = _embedder
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """A process of its own for the command line of `app`."""
+    memory.start()
+    app(prog_name=name)
 
 
 def parts_of(context: typer.Context) -> Parts:

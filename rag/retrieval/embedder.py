@@ -177,13 +177,15 @@ class SentenceEmbedder:
         file = self._file()
         if file is None or not file.is_file():
             return None
+        from safetensors import SafetensorError
+
         from .recording import Recording
 
         try:
             recording = Recording(file)
             self._tokenizer = recording.tokenizer
             return recording.vectors
-        except (OSError, RuntimeError, ValueError) as exc:
+        except (OSError, RuntimeError, ValueError, SafetensorError) as exc:
             log.warning("%s cannot be used and is made anew: %s", file, exc)
             return None
 

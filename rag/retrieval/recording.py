@@ -1,5 +1,8 @@
-"""A recording of an embedding model: its operations as one file that torch runs without the
+"""A recording of an embedding model: its operations as a file that torch runs without the
 libraries that the model was made with, and quicker. The vectors stay the same.
+
+The vectors of its tokens, which are most of it, lie in a second file: of that only the rows of a
+text are ever read.
 
 Importing it loads torch, and neither sentence_transformers nor transformers.
 """
@@ -8,15 +11,19 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import Module, ModuleList
+from torch.nn.functional import embedding
 
 from ..store import private
 
@@ -33,6 +40,7 @@ _ROWS = 16  # about the tokens of a question, for which weights are ordered; lon
 _RECORDED = ["When is high tide at the harbour?", "Khi nào triều lên?"]
 _COMPARED = [["Why"], ["Bến cảng mở cửa khi nào?", "a", "word " * 300], ["tide and time"] * 16]
 # Beside the operations, in the same file.
+_ROWS_OF_TOKENS = "tokens"  # in the second file
 _TOKENIZER, _INPUTS, _PROMPT = "tokenizer.json", "inputs.json", "prompt.txt"
 _OF_ENCODING = {
     "input_ids": "ids",
@@ -42,7 +50,8 @@ _OF_ENCODING = {
 
 
 class Recording:
-    """The recording in `file`. Raises OSError, RuntimeError, ValueError if it cannot be used."""
+    """The recording in `file`. Raises OSError, RuntimeError, ValueError, SafetensorError if it
+    cannot be used."""
 
     def __init__(self, file: Path) -> None:
         beside: dict[str, Any] = {_TOKENIZER: "", _INPUTS: "", _PROMPT: ""}
@@ -50,6 +59,8 @@ class Recording:
         self._inputs: list[str] = json.loads(beside[_INPUTS])
         self.tokenizer = Tokenizer.from_str(beside[_TOKENIZER].decode())
         self._prompt: str = beside[_PROMPT].decode()
+        with safe_open(table(file), "pt") as opened:
+            self._table: Tensor = opened.get_tensor(_ROWS_OF_TOKENS)  # mapped, not read
         pack(self._operations)
 
     def vectors(self, texts: Sequence[str]) -> Tensor:
@@ -59,8 +70,14 @@ class Recording:
             torch.tensor([getattr(encoding, _OF_ENCODING[name]) for encoding in encodings])
             for name in self._inputs
         )
-        vectors: Tensor = self._operations(*inputs)
+        ids = torch.tensor([encoding.ids for encoding in encodings])
+        vectors: Tensor = self._operations(embedding(ids, self._table), *inputs)
         return vectors
+
+
+def table(file: Path) -> Path:
+    """Where the vectors of the tokens lie that belong to the recording in `file`."""
+    return file.with_suffix(".safetensors")
 
 
 def operations(file: Path, beside: dict[str, Any] | None = None) -> torch.jit.ScriptModule:
@@ -82,7 +99,7 @@ def record(
     # It warns of attributes that nobody but the recorder looks at.
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    aside = file.with_suffix(".new")
+    aside = file.with_name(f"new-{file.name}")
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecated, and what is checked here
@@ -94,10 +111,12 @@ def record(
                 wanted = wanted[:, : model.truncate_dim]
                 if torch.cosine_similarity(vectors, wanted).min() < 0.999:
                     raise ValueError("the recording gives other vectors")
+        table(aside).replace(table(file))
         aside.replace(file)
     except Exception as exc:  # whatever it is, the model itself works
         log.info("the embedding model could not be recorded: %s", exc)
-        aside.unlink(missing_ok=True)
+        for written in (aside, table(aside)):
+            written.unlink(missing_ok=True)
         return False
     finally:
         transformers_logging.set_verbosity(verbosity)
@@ -109,25 +128,44 @@ def _write(model: SentenceTransformer, features: Features, file: Path) -> None:
     model does only to other texts is not in it."""
     inputs = [name for name, value in features.items() if isinstance(value, Tensor)]
     constant = {name: value for name, value in features.items() if name not in inputs}
+    transformer: Any = model[0]
+    tokens = transformer.auto_model.get_input_embeddings()
 
     class Parts(Module):
         def __init__(self) -> None:
             super().__init__()
             self.parts = ModuleList(model)
+            self.rows = torch.empty(0)
 
-        def forward(self, *tensors: Tensor) -> Tensor:
+        def forward(self, rows: Tensor, *tensors: Tensor) -> Tensor:
+            self.rows = rows
             features = constant | dict(zip(inputs, tensors, strict=True))
             for part in self.parts:
                 features = part(features)
             vectors: Tensor = features["sentence_embedding"]
             return vectors[:, : model.truncate_dim]
 
-    given = tuple(features[name] for name in inputs)
-    recorded = torch.jit.freeze(torch.jit.trace(Parts().eval(), given))  # type: ignore[no-untyped-call]
+    parts = Parts().eval()
+
+    def given(_module: Module, _ids: object, rows: Tensor) -> Tensor | None:
+        # Others embed with the same model meanwhile, and are not being recorded.
+        return parts.rows.to(rows.dtype) if threading.get_ident() == recorder else None
+
+    recorder = threading.get_ident()
+    inside = tokens.register_forward_hook(given)
+    try:
+        tensors = [features[name] for name in inputs]
+        rows = embedding(features["input_ids"], tokens.weight)
+        traced = torch.jit.trace(parts, (rows, *tensors))  # type: ignore[no-untyped-call]
+        recorded = torch.jit.freeze(traced)
+    finally:
+        inside.remove()
     tokenizer = model.tokenizer.backend_tokenizer.to_str()
     prompt = model.prompts.get(model.default_prompt_name or "") or ""
     beside = {_TOKENIZER: tokenizer, _INPUTS: json.dumps(inputs), _PROMPT: prompt}
-    private.file(file)
+    for written in (file, table(file)):
+        private.file(written)
+    save_file({_ROWS_OF_TOKENS: tokens.weight.contiguous()}, table(file))
     torch.jit.save(recorded, file, beside)
 
 

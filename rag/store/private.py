@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LIBRARY = "library.db"  # in the folder of each model
 # What lies beside these folders. A store may be a folder that holds other things too: they are
 # left as they are.
-_BESIDE = ("lock", "precisions.*", "profiles.json*", "*.pt", "*.new")
+_BESIDE = ("lock", "precisions.*", "profiles.json*", "*.pt", "*.safetensors", "*.new")
 
 
 def folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from torch import Tensor
 from rag.retrieval import models
 from rag.retrieval.embedder import BATCH, SentenceEmbedder
 from rag.retrieval.models import PACKAGED, PRECISIONS
-from rag.retrieval.recording import Recording, operations, pack, record
+from rag.retrieval.recording import Recording, operations, pack, record, table
 from rag.settings import PROJECT
 from tests.harness.lacking import lacking
 
@@ -38,7 +39,7 @@ def model(whole_run: Path, embedder: SentenceEmbedder) -> SentenceTransformer:
 def file(model: SentenceTransformer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("recording") / "recording.pt"
     assert record(model, lambda texts: model.preprocess(list(texts)), file)
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert set(file.parent.iterdir()) == {file, table(file)}
     return file
 
 
@@ -132,11 +133,19 @@ def test_an_embedder_records_once_and_the_next_one_starts_with_it(
         assert np.allclose(np.linalg.norm(embedder.embed(texts), axis=1), 1, atol=1e-5)
 
 
-def test_a_damaged_recording_is_made_anew(tmp_path: Path, whole_run: Path) -> None:
+@pytest.mark.parametrize("damage", ["no recording", "no table", "half a table"])
+def test_a_damaged_recording_is_made_anew(
+    tmp_path: Path, known_model: Callable[[Path], None], damage: str
+) -> None:
+    known_model(tmp_path)
     kept = models.recording(PACKAGED, tmp_path)
     assert kept
-    shutil.copy(whole_run / PRECISIONS, tmp_path)  # not measured again
-    kept.write_bytes(b"PK\x03\x04 not a recording")
+    if damage == "no recording":
+        kept.write_bytes(b"PK\x03\x04 not a recording")
+    elif damage == "no table":
+        table(kept).unlink()
+    else:
+        os.truncate(table(kept), table(kept).stat().st_size // 2)
     embedder = SentenceEmbedder(store=tmp_path)
     assert embedder._model is not None
     embedder.record()

@@ -13,6 +13,7 @@ import pytest
 
 from rag.retrieval import models, profiles
 from rag.retrieval.embedder import SentenceEmbedder
+from rag.retrieval.recording import table
 from rag.store import private
 from rag.store.store import Store
 from rag.types import Document, Vectors
@@ -65,7 +66,13 @@ def test_a_store_that_others_could_read_is_closed_to_them_when_it_is_opened(tmp_
     for model in ("model", "another"):
         with Store(place, model, 8, None) as index:
             put(index, "a.md")
-    for name in ("precisions.json", "profiles.json", "model-0123.pt", "profiles.json.99"):
+    for name in (
+        "precisions.json",
+        "profiles.json",
+        "model-0123.pt",
+        "model-0123.safetensors",
+        "profiles.json.99",
+    ):
         (place / name).write_text("{}")
     for path in [place, *place.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -133,7 +140,7 @@ def test_what_is_kept_beside_the_library_is_private_too(
     names = {path.name for path in place.iterdir()}
     recording = models.recording(made.name, place)
     assert recording
-    assert names == {models.PRECISIONS, recording.name, profiles.FILE}
+    assert names == {models.PRECISIONS, recording.name, table(recording).name, profiles.FILE}
     assert not open_to_others(place)
 
 
