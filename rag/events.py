@@ -213,6 +213,7 @@ def findings_as_json(findings: Findings) -> dict[str, object]:
         "verdict": findings.verdict,
         "threshold": findings.threshold,
         "best_score": round(findings.best_score, 4),
+        "absent": list(findings.absent),
         "sources": [
             {
                 "number": s.number,

@@ -139,7 +139,8 @@ class Findings:
 
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
     another scale than a source's `score`. `missing` are the identifiers (E-1043, Điều 12) that the
-    query asks for, where no passage has any of them.
+    query asks for, where no passage has any of them; `absent` are its words that stand in no
+    document, where there are documents in its language.
     """
 
     query: str
@@ -150,6 +151,7 @@ class Findings:
     sources: tuple[Source, ...]
     overview: Overview | None = None
     missing: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

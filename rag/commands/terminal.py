@@ -31,6 +31,7 @@ from ..events import (
 from ..text import markdown, summary, tokens
 from ..text.language import marks
 from ..text.redaction import unmasked
+from ..text.verdict import absent
 from ..types import Findings
 from .shared import STEERING, printable, say
 
@@ -152,7 +153,8 @@ def verdict_line(findings: Findings) -> Text:
     }
     words, colour = said[findings.verdict]
     scores = f" (evidence {findings.best_score:.2f}, refused below {findings.threshold:.2f})."
-    return Text(words + scores, style=colour)
+    lacking = absent(findings, "en")
+    return Text(f"{words}{scores} {lacking}".rstrip(), style=colour)
 
 
 def _excerpt(text: str, query: str) -> Text:

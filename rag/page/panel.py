@@ -7,7 +7,7 @@ import html
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from ..text import markdown
+from ..text import markdown, verdict
 from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
@@ -35,9 +35,12 @@ def title(findings: Findings, vi: bool) -> str:
 def content(
     findings: Findings, vi: bool, *, rewritten: bool, cited: Collection[int], complete: bool
 ) -> str:
-    """The sources, those in `cited` marked; once the text is `complete` they come first and the
-    others are folded. Without blank lines, which would end Markdown's HTML block."""
+    """How well the sources fit, then the sources, those in `cited` marked; once the text is
+    `complete` they come first and the others are folded. Without blank lines, which would end
+    Markdown's HTML block."""
     lines = []
+    if fit := verdict.said(findings, "vi" if vi else "en"):
+        lines.append(_quiet(fit))
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
     numbers = set(cited)

@@ -32,6 +32,7 @@ class Query:
     """A question prepared for scoring by its words: the idf of its terms in one index.
 
     Terms and `keywords` are stems; `forms` are the words of the question that each stem stands for.
+    `absent` are the words that carry its subject and stand in no chunk, as they are written.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Query:
     about: bool  # whether any word of it carries a subject
     chunks: int  # how many are searched
     average_terms: float
+    absent: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Mapping[str, float]:

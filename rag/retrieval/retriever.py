@@ -21,10 +21,10 @@ from ..store.schema import Within
 from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
-from ..text.language import column, detect, folded, stem, stems, subject, terms, words
+from ..text.language import column, detect, folded, stem, stems, subject, terms, topics, words
 from ..types import Chunk, Findings, Language, Source, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
-from .candidates import Candidates, combined, identified
+from .candidates import Candidates, combined, identified, judged
 from .embedder import Embedder
 from .overview import overview
 from .profiles import BUILT_IN, Profile, Profiles
@@ -88,8 +88,8 @@ class Retriever:
         if findings.verdict != "answer" and (meant := self._corrected(findings.query)):
             other = self._ranked(self.candidates(meant, collection), top_k)
             if other.verdict != "refuse" and other.best_score > findings.best_score:
-                return other
-        return findings
+                return judged(other)
+        return judged(findings)
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question` without its courtesies. Raises as `search` does."""
@@ -188,6 +188,11 @@ class Retriever:
             about=bool(about),
             chunks=statistics.chunks,
             average_terms=statistics.average_terms,
+            absent=tuple(
+                word
+                for word in topics(question)
+                if not statistics.chunks_with.get(stem(*as_indexed(words(word))))
+            ),
         )
 
     def _ranked(self, found: Candidates, top_k: int) -> Findings:

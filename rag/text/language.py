@@ -70,6 +70,17 @@ _TELLING_VI = _STOP_VI | frozenset(
     """.split()
 )
 _TELLING_VI_FOLDED = frozenset(map(fold, _TELLING_VI)) - {"a"}
+# Words for what is to be done with a subject; the English ones without their inflections.
+_TASKS = frozenset(
+    """
+    best better compar comparison describ differ distinguish exampl explain general give happen kind
+    list mean name outlin say show sort summar summari summaris tell type versus vs
+    """.split()
+)
+_TASKS_VI = _TELLING_VI | frozenset("bày biệt kê kể liệt nêu nói tả tắt tóm trình".split())
+_COMPARES = re.compile(
+    r"\b(?:compar\w+|versus|vs|differ\w*|distinguish|so sanh|khac (?:nhau|gi|biet))\b"
+)
 # What a word tells of its text's language that is no function word of it: a Vietnamese one by its
 # marks, another by its shape. Chosen on the tuning half of tests/measured/mixed.json.
 MARKED, FOREIGN = 0.5, 0.25
@@ -138,6 +149,19 @@ def subject(query: str) -> list[str]:
     if not query.isupper():
         stop = stop - {word.lower() for word in _CAPITALS.findall(query)}
     return [w for w in dict.fromkeys(words(query)) if w not in stop]
+
+
+def topics(query: str) -> list[str]:
+    """The words of `subject` that are not about what to do with it ("compare"), as written."""
+    cut = _WORD.findall(unicodedata.normalize("NFKC", query))
+    written = {word.lower(): word for word in reversed(cut)}
+    tasks = _TASKS_VI if detect(query) == "vi" else _TASKS
+    return [written.get(w, w) for w in subject(query) if stem(w) not in tasks]
+
+
+def compares(query: str) -> bool:
+    """Whether two things are to be told apart: who lacks one of them has half an answer."""
+    return _COMPARES.search(fold(query)) is not None
 
 
 def column(query: str) -> Column:

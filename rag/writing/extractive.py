@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import followup
 from ..errors import QuestionError
-from ..text import markdown
+from ..text import markdown, verdict
 from ..text.language import words
 from ..text.sentences import split_sentences
 from ..types import Findings, Language, Options, Turn
@@ -23,10 +23,6 @@ MAX_SENTENCES = 3
 # A further sentence must fit nearly as well as the best, and say something else.
 NEARLY = 0.6
 SAME = 0.6
-_WEAK: dict[Language, str] = {
-    "en": "These passages match only weakly and may not answer the question:",
-    "vi": "Các đoạn này chỉ khớp yếu và có thể không trả lời câu hỏi:",
-}
 
 
 class Quotes:
@@ -56,7 +52,7 @@ class Quotes:
             yield Ending(findings.overview.kind)
             return
         if findings.verdict == "weak":
-            yield _WEAK[brief.language] + "\n\n"
+            yield verdict.said(findings, brief.language) + "\n\n"
         for sentence in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
             yield sentence
 

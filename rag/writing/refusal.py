@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from ..text import markdown
+from ..text import markdown, verdict
 from ..types import Language
 from .pieces import Brief, Declined, Ending, Piece
 
@@ -31,5 +31,7 @@ async def refusal(brief: Brief) -> AsyncGenerator[Piece]:
             why = _MISSING[brief.language].format(names)
         else:
             why = _SCORES[brief.language].format(findings.best_score, findings.threshold)
+            if absent := verdict.absent(findings, brief.language):
+                why = f"{absent} {why}"
         yield f"{_REFUSAL[brief.language]} {why}"
     yield Ending("refused")

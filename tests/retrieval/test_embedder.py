@@ -80,6 +80,7 @@ def test_a_packaged_model_that_is_damaged_is_refused() -> None:
         SentenceEmbedder()
 
 
+@pytest.mark.slow  # it is measured
 def test_the_precision_is_measured_once_and_kept_beside_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_sentence_is_nearest_to_its_translation(multilingual: SentenceEmbedder
     assert alike.shape == (3, 3) and list(alike.argmax(axis=1)) == [0, 1, 2]
 
 
+@pytest.mark.slow  # the model itself is loaded
 def test_every_text_is_embedded_with_the_prompt(
     multilingual: SentenceEmbedder, whole_run: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_was_unpacked_is_private(multilingual: SentenceEmbedder, whole_run:
     assert {f.stat().st_mode & 0o077 for f in folder.rglob("*")} == {0}
 
 
+@pytest.mark.slow
 def test_unpacking_twice_gives_the_same_files(
     multilingual: SentenceEmbedder, whole_run: Path, tmp_path: Path
 ) -> None:

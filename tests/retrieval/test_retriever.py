@@ -385,3 +385,35 @@ def test_keyword_scores_are_shares_of_the_most_there_can_be(retriever: Retriever
     assert 0.8 < keyword[0] <= 1 and 0.8 < subject[0] <= 1
     assert keyword[1] < 0.2 and subject[1] == 0
     assert keyword[2] < keyword[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "absent"),
+    [
+        ("Compare the token bucket and the leaky bucket", ("leaky",)),
+        ("Which zeppelin refills the bucket?", ("zeppelin",)),
+        ("How is a token bucket different from a sliding window?", ()),
+    ],
+    ids=["one of two", "a third of it", "nothing"],
+)
+def test_a_question_with_a_part_that_stands_nowhere_is_answered_in_part_at_best(
+    retriever: Retriever, question: str, absent: tuple[str, ...]
+) -> None:
+    findings = retriever.search(question, 5)
+    assert findings.absent == absent
+    assert findings.best_score > findings.threshold
+    assert findings.verdict == ("weak" if absent else "answer")
+
+
+def test_an_unknown_word_beside_many_known_ones_makes_no_answer_weak(retriever: Retriever) -> None:
+    asked = "How many tokens does a bucket that is refilled at a steady rate and bursts, yolk, hold"
+    findings = retriever.search(asked, 5)
+    assert (findings.absent, findings.verdict) == (("yolk",), "answer")
+
+
+def test_where_no_document_is_in_its_language_no_word_of_a_question_is_missed(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    put(store, embedder, "pump.md", "The pump QX-77 is checked on Mondays, and oiled in May.")
+    findings = Retriever(store, embedder).search("Máy bơm QX-77 được kiểm tra lúc nào?", 5)
+    assert findings.absent == ()

@@ -289,7 +289,7 @@ def test_search_prints_one_object_with_the_ranked_sources(run: Run) -> None:
     result = run("rag", "search", QUESTION, "--top-k", "2", "--json")
 
     (findings,) = lines(result.stdout)
-    assert list(findings) == ["query", "verdict", "threshold", "best_score", "sources"]
+    assert list(findings) == ["query", "verdict", "threshold", "best_score", "absent", "sources"]
     assert findings["verdict"] == "answer"
     assert [list(source) for source in findings["sources"]] == [
         ["number", "document", "page", "score", "text"]

@@ -1,0 +1,37 @@
+"""Above an answer stands how well the passages fit, and what no document has."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.text.verdict import absent, said
+from rag.types import Findings, Language, Overview, Verdict
+
+
+def findings(verdict: Verdict, *lacking: str, overview: Overview | None = None) -> Findings:
+    return Findings("Why?", "en", verdict, 0.2, 0.3, (), overview, absent=lacking)
+
+
+def test_each_verdict_has_its_sentence_in_both_languages() -> None:
+    sentences: list[tuple[Verdict, str, str]] = [
+        ("answer", "fit the question well", "khớp với câu hỏi"),
+        ("weak", "may not answer", "có thể không trả lời"),
+    ]
+    for verdict, english, vietnamese in sentences:
+        assert english in said(findings(verdict), "en")
+        assert vietnamese in said(findings(verdict), "vi")
+
+
+def test_weak_matches_name_the_words_that_no_document_has() -> None:
+    assert said(findings("weak", "leaky", "Zurich"), "en").endswith(
+        "No document has “leaky”, “Zurich”."
+    )
+    assert said(findings("weak", "leaky"), "vi").endswith("Không tài liệu nào có “leaky”.")
+    assert "leaky" not in said(findings("answer", "leaky"), "en")
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_a_refusal_and_an_overview_say_so_themselves(language: Language) -> None:
+    assert said(findings("refuse", "leaky"), language) == ""
+    assert said(findings("answer", overview=Overview("listing", 3)), language) == ""
+    assert absent(findings("answer"), language) == ""
