@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Language, Reason, Usage
+from .types import Findings, Language, Quote, Reason, Usage
 
 FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk", "listing"]
 
@@ -75,12 +75,13 @@ class TextDelta:
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
     and whether that source supports the sentence it closes; `reason` is that of
-    rag.citations.support."""
+    rag.citations.support, `quote` what of the source says so, if it stands in one place."""
 
     number: int
     start: int
     supported: bool
     reason: Reason
+    quote: Quote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +159,14 @@ def as_json(event: Event) -> dict[str, object]:
             }
         case WithoutDocuments():
             return {"event": "without_documents"}
-        case CitationChecked(number, start, supported, reason):
+        case CitationChecked(number, start, supported, reason, quote):
             return {
                 "event": "citation_checked",
                 "number": number,
                 "start": start,
                 "supported": supported,
                 "reason": reason,
+                "quote": quote_as_json(quote),
             }
         case TextDelta(text, refusal):
             return {"event": "text_delta", "text": text, "refusal": refusal}
@@ -204,6 +206,13 @@ def usage_as_json(usage: Usage | None) -> dict[str, object] | None:
         "output": usage.output_tokens,
         "estimated": usage.estimated,
     }
+
+
+def quote_as_json(quote: Quote | None) -> dict[str, object] | None:
+    """The place and the words as plain JSON values."""
+    if quote is None:
+        return None
+    return {"start": quote.start, "end": quote.end, "text": quote.text}
 
 
 def findings_as_json(findings: Findings) -> dict[str, object]:

@@ -117,10 +117,25 @@ class Source:
     def address(self) -> str | None:
         """Of its page with the passage marked (rag.documents), relative to the app's own; None if
         it cannot be opened."""
+        return self.address_of(None)
+
+    def address_of(self, quote: Quote | None) -> str | None:
+        """The same with `quote` marked in the passage."""
         if not self.document_id:
             return None
-        chunks = urlencode([("chunk", chunk) for chunk in self.chunks])
-        return f"documents/{self.document_id}/pages/{self.page}?{chunks}#passage"
+        asked: list[tuple[str, int]] = [("chunk", chunk) for chunk in self.chunks]
+        if quote:
+            asked += [("from", quote.start), ("to", quote.end)]
+        return f"documents/{self.document_id}/pages/{self.page}?{urlencode(asked)}#passage"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The part of a source's text that supports a sentence: `text` from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

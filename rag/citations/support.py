@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..retrieval.retriever import Retriever
 from ..text.language import fold, has_diacritics, keywords, of_passage, words
 from ..text.sentences import split_sentences
-from ..types import Language, Reason, Source
+from ..text.units import Unit, units
+from ..types import Language, Quote, Reason, Source
 from .quantities import quantities, without_dates
 
 
@@ -22,12 +23,14 @@ from .quantities import quantities, without_dates
 class Support:
     """Whether a sentence is supported, and why (not). "unchecked" passes: it has no words that
     could be missing, or is in another language than the passage and has no wrong number. `share`
-    is the part of the sentence's idf mass that the passage has, in 0..1."""
+    is the part of the sentence's idf mass that the passage has, in 0..1; `quote` the unit of the
+    passage that says it, if one has enough of its words."""
 
     supported: bool
     reason: Reason
     share: float
     cosine: float
+    quote: Quote | None = None
 
 
 # Tuned on the tuning half of tests/measured/support.json. all-MiniLM-L6-v2 does not know
@@ -36,6 +39,8 @@ COSINE_WEIGHT: Mapping[Language, float] = {"en": 0.3, "vi": 0.0}
 LEAST: Mapping[Language, float] = {"en": 0.38, "vi": 0.5}
 # A sentence of the passage with this share of the idf mass says the same, or the opposite.
 SAME_SUBJECT = 0.5
+# A unit with this share of it is shown as what says so.
+QUOTED = 0.4
 # Words after “not” that it may deny.
 SCOPE = 4
 
@@ -51,8 +56,28 @@ def supports(retriever: Retriever, sentence: str, sources: Sequence[Source]) -> 
     each = [judged(s.text, cosine) for s, cosine in zip(sources, cosines, strict=True)]
     if len(each) > 1 and not any(support.supported for support in each):
         together = judged("\n\n".join(source.text for source in sources), max(cosines))
-        return [together] * len(each) if together.supported else each
-    return each
+        each = [together] * len(each) if together.supported else each
+    return [
+        replace(support, quote=quoted(sentence, source.text, query.weights))
+        if support.supported
+        else support
+        for support, source in zip(each, sources, strict=True)
+    ]
+
+
+def quoted(sentence: str, passage: str, idf: Mapping[str, float]) -> Quote | None:
+    """The unit of `passage` that has most of the words of `sentence`, if that is enough."""
+    shaped = fold if not has_diacritics(sentence) else str
+    rarest = max(idf.values(), default=1.0)
+    weights = {_stem(shaped(w)): idf.get(w, idf.get(fold(w), rarest)) for w in keywords(sentence)}
+    best: Unit | None = None
+    most = QUOTED * (sum(weights.values()) or 1.0)
+    for unit in units(passage):
+        there = set(map(_stem, words(shaped(unit.text))))
+        has = sum(weight for stem, weight in weights.items() if stem in there)
+        if has >= most and (best is None or has > most):
+            best, most = unit, has
+    return Quote(best.start, best.end, passage[best.start : best.end]) if best else None
 
 
 def judge(

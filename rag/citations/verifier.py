@@ -64,7 +64,9 @@ class Verifier:
             return (found,)
         start, checks = found.start, []
         for number, support in zip(found.numbers, await self._judged(found), strict=True):
-            checks.append(CitationChecked(number, start, support.supported, support.reason))
+            checks.append(
+                CitationChecked(number, start, support.supported, support.reason, support.quote)
+            )
             start += len(f"[{number}]")
         return checks
 

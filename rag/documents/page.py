@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
-from ..text.language import of_passage
+from ..text.language import Span, of_passage
 from ..text.markdown import line
 from .highlight import Highlight
 
@@ -32,29 +33,34 @@ a, summary { color: var(--link); }
 .notice { border-left: 3px solid #d97706; padding: .2rem .8rem; }
 .text { white-space: pre-wrap; }
 mark { background: var(--mark); color: inherit; }
+mark.around { background: none; border-bottom: 2px solid var(--mark); }
 #passage { scroll-margin: 9rem 0 40vh; }
 .page { position: relative; margin: 1rem 0; overflow: hidden; background: #fff;
   outline: 1px solid var(--line); outline-offset: -1px; }
 .page img { display: block; width: 100%; height: 100%; }
 .page span { position: absolute; background: #ffe14d; box-shadow: 0 0 0 2px #ffe14d;
   mix-blend-mode: multiply; }
+.page .around { background: none; box-shadow: 0 2px #ffe14d; }
 """
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown of a page. `mark` is the passage's (start, end) in `text`, `drawing` the place
-    of it on a page that is drawn, and the text is folded away under it unless there is a notice."""
+    """What is shown of a page. `mark` is the passage's (start, end) in `text`, `quote` that of what
+    supports a sentence in it; `drawing` and `quoted` the places of the two on a page that is drawn.
+    The text is folded away under that unless there is a notice."""
 
     title: str
     name: str
     number: int
     pages: int
     text: str
-    mark: tuple[int, int] | None
+    mark: Span | None
     drawing: Highlight | None
     notice: Notice | None
     has_original: bool
+    quote: Span | None = None
+    quoted: Highlight | None = None
 
 
 def show(view: View) -> str:
@@ -92,12 +98,13 @@ def _navigation(view: View) -> str:
 def _drawing(view: View) -> str:
     if view.drawing is None:
         return ""
-    places = [
-        f"left:{box.left:.3%};top:{box.top:.3%};width:{box.width:.3%};height:{box.height:.3%}"
-        for box in view.drawing.boxes
-    ]
-    boxes = "".join(f'<span style="{place}"></span>' for place in places)
-    boxes = boxes.replace("<span", '<span id="passage"', 1)
+    exact = view.quoted is not None and view.quoted.boxes
+    boxes = _boxes(view.drawing, "around" if exact else "")
+    if view.quoted and exact:
+        boxes += _boxes(view.quoted, "")
+        boxes = boxes.replace('<span class=""', '<span id="passage" class=""', 1)
+    else:
+        boxes = boxes.replace("<span", '<span id="passage"', 1)
     # With the ratio the passage is scrolled to before the picture has come.
     ratio = f"{view.drawing.width:.2f}/{view.drawing.height:.2f}"
     alt = f"Trang {view.number} · Page {view.number}"
@@ -107,20 +114,32 @@ def _drawing(view: View) -> str:
     )
 
 
+def _boxes(found: Highlight, look: str) -> str:
+    places = (
+        f"left:{box.left:.3%};top:{box.top:.3%};width:{box.width:.3%};height:{box.height:.3%}"
+        for box in found.boxes
+    )
+    return "".join(f'<span class="{look}" style="{place}"></span>' for place in places)
+
+
 def _paragraphs(view: View, *, identified: bool) -> Iterator[str]:
-    """The text's paragraphs, the passage marked in each; the first mark may have the id."""
-    marked_from, marked_to = view.mark or (0, 0)
+    """The text's paragraphs, the passage marked in each, and more so what is quoted of it. The
+    first part of the quote, else of the passage, may have the id."""
+    mark, quote = view.mark or (0, 0), view.quote or (0, 0)
     attribute = ' id="passage"' if identified else ""
     for paragraph in _PARAGRAPH.finditer(view.text):
         start, end = paragraph.span()
-        cut = [min(max(at, start), end) for at in (marked_from, marked_to)]
-        before, passage, after = (
-            escape(view.text[a:b]) for a, b in zip([start, *cut], [*cut, end], strict=True)
-        )
-        if passage:
-            passage = f"<mark{attribute}>{passage}</mark>"
-            attribute = ""
-        yield f"<p>{before}{passage}{after}</p>"
+        cuts = sorted({start, end, *(min(max(at, start), end) for at in (*mark, *quote))})
+        shown = []
+        for a, b in pairwise(cuts):
+            part, exact = escape(view.text[a:b]), quote[0] <= a < quote[1]
+            if exact or mark[0] <= a < mark[1]:
+                first = attribute if exact or not view.quote else ""
+                look = "" if exact or not view.quote else ' class="around"'
+                attribute = "" if first else attribute
+                part = f"<mark{first}{look}>{part}</mark>"
+            shown.append(part)
+        yield f"<p>{''.join(shown)}</p>"
 
 
 def _notice(notice: Notice | None) -> str:

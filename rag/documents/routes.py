@@ -89,8 +89,8 @@ class _Missing(Exception):
 
 def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     """`/documents/{id}/pages/{n}` (with `?chunk=`, once or more, that passage is marked, at
-    `#passage`), the same
-    with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
+    `#passage`; with `from` and `to`, places in it, what stands between these more than the rest),
+    the same with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
 
     `shelf` gives None while the library is being opened: 503. What is not in it is 404.
     """
@@ -100,7 +100,7 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
         number = _page_number(request, document)
         passages = library.passages(document_id, number)
         marked = _marked(request, passages)
-        view = _view(document, number, passages, marked, originals)
+        view = _view(document, number, passages, marked, _quote(request, marked), originals)
         return HTMLResponse(document_page.show(view), headers=_HEADERS)
 
     def drawn(request: Request) -> Response:
@@ -172,6 +172,17 @@ def _marked(request: Request, passages: Sequence[Chunk]) -> list[Chunk]:
     return marked
 
 
+def _quote(request: Request, marked: Sequence[Chunk]) -> str:
+    """What stands between the two places of the passage that are asked for; "" if none are."""
+    asked = request.query_params
+    if "from" not in asked and "to" not in asked:
+        return ""
+    start, end = (_number(asked.get(name, "")) for name in ("from", "to"))
+    if not start < end <= len(passage := joined(marked)):
+        raise _Missing
+    return passage[start:end]
+
+
 def _number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise _Missing
@@ -187,29 +198,36 @@ def _view(
     number: int,
     passages: Sequence[Chunk],
     marked: Sequence[Chunk],
+    quote: str,
     originals: Originals,
 ) -> View:
-    drawing, read = None, None
+    drawing, quoted, read = None, None, None
     notice: Notice | None = _CHANGED
     original = originals.open(document)
     if original:
         with original:
             if _suffix(document) == ".pdf":
                 drawing, notice = _drawing(original, number, marked)
+                if drawing and drawing.boxes and quote:
+                    quoted = highlight.find(original, number, quote)
             else:
                 notice, read = None, _read(original, document, number, passages, originals)
     text = joined(passages) if read is None else read
     places = _places(text, passages)
+    mark = _span([places[chunk.id] for chunk in marked if chunk.id in places])
+    at = text.find(quote, *mark) if mark and quote else -1
     return View(
         title=document.title,
         name=document.name,
         number=number,
         pages=document.pages,
         text=text,
-        mark=_span([places[chunk.id] for chunk in marked if chunk.id in places]),
+        mark=mark,
         drawing=drawing,
         notice=notice,
         has_original=original is not None,
+        quote=None if at < 0 else (at, at + len(quote)),
+        quoted=quoted,
     )
 
 

@@ -27,6 +27,7 @@ from ..events import (
     TextDelta,
     Waiting,
     WithoutDocuments,
+    quote_as_json,
     usage_as_json,
 )
 from ..types import Findings, Language, Options, Source
@@ -150,10 +151,11 @@ class UiStream:
                 self._wide += [self._length + i for i, c in enumerate(text) if ord(c) > 0xFFFF]
                 self._length += len(text)
                 yield {"type": "text-delta", "id": "text", "delta": text}
-            case CitationChecked(number, start, supported, reason):
+            case CitationChecked(number, start, supported, reason, quote):
                 start += bisect_left(self._wide, start)
                 checked = {"number": number, "start": start, "supported": supported}
-                yield {"type": "data-citation", "data": {**checked, "reason": reason}}
+                more = {"reason": reason, "quote": quote_as_json(quote)}
+                yield {"type": "data-citation", "data": {**checked, **more}}
             case Finished():
                 yield from self._close_text()
                 yield {

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Literal, TypeVar, assert_never
+from typing import Annotated, Any, Literal, TypeVar, assert_never
 
 from anyio import CancelScope
 from mcp import McpError, types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
@@ -102,12 +102,13 @@ class AskArguments(BaseModel, extra="forbid"):
 
 class Citation(BaseModel):
     """A marker [n], `start` characters from the answer's beginning, and whether that source
-    supports the sentence it closes."""
+    supports the sentence it closes; `quote` is what of it says so."""
 
     number: int
     start: int
     supported: bool
     reason: Reason
+    quote: Annotated[str | None, BeforeValidator(lambda quote: quote and quote.text)]
 
 
 class Answer(BaseModel):

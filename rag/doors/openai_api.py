@@ -230,7 +230,11 @@ class Completion:
         by_number = {source.number: source for source in self._sources}
         return [
             self._annotation(
-                by_number[c.number], c.start, c.start + len(f"[{c.number}]"), supported=c.supported
+                by_number[c.number],
+                c.start,
+                c.start + len(f"[{c.number}]"),
+                supported=c.supported,
+                quote=c.quote.text if c.quote else None,
             )
             for c in self._citations
         ]

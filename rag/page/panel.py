@@ -4,14 +4,14 @@ which opens its page. Knows what was found and cited, and no page or stream."""
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ..text import markdown, verdict
 from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
-from ..types import Findings, Language, Source
+from ..types import Findings, Language, Quote, Source
 
 _SPOKEN = {"en": ("in English", "tiếng Anh"), "vi": ("in Vietnamese", "tiếng Việt")}
 EXCERPT = 220  # characters of a passage that are shown before it is unfolded
@@ -33,28 +33,33 @@ def title(findings: Findings, vi: bool) -> str:
 
 
 def content(
-    findings: Findings, vi: bool, *, rewritten: bool, cited: Collection[int], complete: bool
+    findings: Findings,
+    vi: bool,
+    *,
+    rewritten: bool,
+    cited: Mapping[int, Quote | None],
+    complete: bool,
 ) -> str:
-    """How well the sources fit, then the sources, those in `cited` marked; once the text is
-    `complete` they come first and the others are folded. Without blank lines, which would end
-    Markdown's HTML block."""
+    """How well the sources fit, then the sources, those in `cited` marked, with what of them
+    supports an answer's first sentence from there; once the text is `complete` they come first and
+    the others are folded. Without blank lines, which would end Markdown's HTML block."""
     lines = []
     if fit := verdict.said(findings, "vi" if vi else "en"):
         lines.append(_quiet(fit))
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))
-    numbers = set(cited)
     query = None if findings.overview else unmasked(findings.query)
 
-    def drawn(source: Source, *, cited: bool) -> str:
-        differing = _differing(source, findings, vi)
-        return _source(source, query, findings.language, vi, differing, cited=cited)
+    def drawn(source: Source) -> str:
+        differing, quote = _differing(source, findings, vi), cited.get(source.number)
+        is_cited = source.number in cited
+        return _source(source, query, findings.language, vi, differing, quote, cited=is_cited)
 
-    first = [s for s in findings.sources if s.number in numbers or not (complete and numbers)]
-    lines += [drawn(source, cited=source.number in numbers) for source in first]
+    first = [s for s in findings.sources if s.number in cited or not (complete and cited)]
+    lines += map(drawn, first)
     if rest := [source for source in findings.sources if source not in first]:
         said = "Tìm thấy nhưng không được trích dẫn" if vi else "Found, but not cited"
-        folded = "\n".join(drawn(source, cited=False) for source in rest)
+        folded = "\n".join(map(drawn, rest))
         lines.append(
             f'<details class="headwater-uncited"><summary>{said} ({len(rest)})</summary>'
             f"{folded}</details>"
@@ -88,20 +93,32 @@ def _differing(source: Source, findings: Findings, vi: bool) -> str:
 
 @lru_cache(maxsize=1024)  # they are drawn again with each citation, of all answers at once
 def _source(
-    source: Source, query: str | None, asked: Language, vi: bool, differing: str, *, cited: bool
+    source: Source,
+    query: str | None,
+    asked: Language,
+    vi: bool,
+    differing: str,
+    quote: Quote | None,
+    *,
+    cited: bool,
 ) -> str:
     """One source; with no `query` it is a place that nobody ranked. Its language is said where it
-    is not that in which the question was `asked`."""
+    is not that in which the question was `asked`. Folded it shows the `quote`, if there is one."""
     place = f"{'trang' if vi else 'p.'} {source.page}"
     spoken = f" · {_SPOKEN[source.language][vi]}" if source.language not in (None, asked) else ""
     text = source.text
     spans = () if query is None else marks(unmasked(text), query)
     score = "" if query is None else f" · {source.score:.2f}"
-    start, end = _excerpt(text, spans)
+    start, end = (quote.start, quote.end) if quote else _excerpt(text, spans)
     excerpt = "… " * (start > 0) + _marked(text, spans, start, end) + " …" * (end < len(text))
     passage = _marked(text, spans, 0, len(text))
+    if quote:
+        parts = (
+            _marked(text, spans, *part) for part in ((0, start), (start, end), (end, len(text)))
+        )
+        passage = "{} <strong>{}</strong> {}".format(*parts)
     state = " headwater-cited" if cited else ""
-    if address := source.address:
+    if address := source.address_of(quote):
         opens = f"Mở {place} ↗" if vi else f"Open {place} ↗"
         link = f'<a href="{html.escape(address)}">'
         passage = f"{link}{passage}</a> {link}{opens}</a>"

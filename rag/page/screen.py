@@ -25,7 +25,7 @@ from ..events import (
 )
 from ..text import markdown, summary, tokens
 from ..text.inert import as_written, inert
-from ..types import Language, Turn
+from ..types import Language, Quote, Turn
 from . import panel
 
 NOTE = "note"  # the id of a message that is about the answer and not part of it
@@ -158,7 +158,9 @@ class Screen:
         if self._found is None:
             return None
         findings, vi = self._found.findings, self._language == "vi"
-        cited = {citation.number for citation in self._citations}
+        cited: dict[int, Quote | None] = {}
+        for citation in self._citations:
+            cited[citation.number] = cited.get(citation.number) or citation.quote
         content = panel.content(
             findings, vi, rewritten=self._found.rewritten, cited=cited, complete=complete
         )

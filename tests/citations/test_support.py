@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import chunking, readers
-from rag.citations.support import judge
+from rag.citations.support import judge, quoted
 from rag.measuring import support as support_eval
 from rag.measuring.support import SupportReport
 from rag.retrieval.embedder import Embedder
@@ -173,3 +173,28 @@ def test_any_text_can_be_judged(sentence: str, passage: str, language: Language)
     support = judge(sentence, passage, {}, 0.5, language)
     assert 0 <= support.share <= 1.0001
     assert judge(sentence, sentence, {}, 1.0, language).share > 0.999 or not words(sentence)
+
+
+PASSAGE = (
+    "Tides\n\nThe ferry leaves at nine. It waits for the tide, which turns at noon on Mondays.\n\n"
+    "| Day | Low water |\n|---|---|\n| Monday | 12:00 |\n| Tuesday | 12:50 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote"),
+    [
+        ("The ferry leaves at nine.", "The ferry leaves at nine."),
+        ("On Mondays the tide turns at noon.", "It waits for the tide, which turns at noon"),
+        ("On Tuesday low water is at 12:50.", "| Tuesday | 12:50 |"),
+        ("Cranes fly south in October.", None),
+    ],
+    ids=["the sentence itself", "in other words", "a row", "nothing"],
+)
+def test_the_part_of_a_passage_that_says_it_is_found(sentence: str, quote: str | None) -> None:
+    found = quoted(sentence, PASSAGE, {})
+    if quote is None:
+        assert found is None
+    else:
+        assert found and found.text.startswith(quote)
+        assert PASSAGE[found.start : found.end] == found.text

@@ -195,6 +195,49 @@ def test_a_passage_of_a_pdf_is_marked_on_its_drawn_page(
     assert page.links == ["1", "../file"]
 
 
+def looks(page: Parsed, tag: str) -> list[str | None]:
+    return [attributes.get("class") for attributes in page.all(tag)]
+
+
+def test_the_sentence_that_supports_a_claim_is_marked_in_its_passage(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    shelve("tide.txt", "The ferry waits. The tide turns at noon on Mondays. Nobody sleeps.")
+    (chunk,) = chunks_of(store.library, "tide.txt")
+    start = chunk.text.index("The tide")
+    asked = f"/documents/1/pages/1?chunk={chunk.id}&from={start}&to={chunk.text.index(' Nobody')}"
+    page = Parsed(client.get(asked).text)
+    assert page.marks == [
+        "The ferry waits. ",
+        "The tide turns at noon on Mondays.",
+        " Nobody sleeps.",
+    ]
+    assert looks(page, "mark") == ["around", None, "around"]
+    assert page.all("mark")[1]["id"] == "passage" and page.ids == ["passage"]
+
+
+def test_on_a_drawn_page_the_passage_is_outlined_and_its_sentence_marked(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    shelve("tide.pdf", pdf([LINES]))
+    (chunk,) = chunks_of(store.library, "tide.pdf")
+    start = chunk.text.index("and a second")
+    asked = f"/documents/1/pages/1?chunk={chunk.id}&from={start}&to={len(chunk.text)}"
+    page = Parsed(client.get(asked).text)
+    assert looks(page, "span") == ["around", "around", ""]
+    assert page.all("span")[2]["id"] == "passage" and page.ids == ["passage"]
+    assert page.all("span")[2]["style"] == page.all("span")[1]["style"]
+
+
+@pytest.mark.parametrize("places", ["from=0", "from=5&to=5", "from=0&to=9999", "from=-1&to=4"])
+def test_a_place_outside_of_the_passage_is_not_there(
+    client: TestClient, shelve: Shelve, store: Store, places: str
+) -> None:
+    shelve("tide.txt", "The tide turns at noon.")
+    (chunk,) = chunks_of(store.library, "tide.txt")
+    assert client.get(f"/documents/1/pages/1?chunk={chunk.id}&{places}").status_code == 404
+
+
 def test_every_page_of_the_projects_own_documents_opens(shelf: Store) -> None:
     client = served(lambda: shelf.library, PROJECT / "data")
     for document in shelf.library.documents():

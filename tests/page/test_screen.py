@@ -18,7 +18,7 @@ from rag.events import (
     WithoutDocuments,
 )
 from rag.page.screen import NOTE, Screen, turns_of, without_documents
-from rag.types import Findings, Language, Source, Turn, Usage
+from rag.types import Findings, Language, Quote, Source, Turn, Usage
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
 
@@ -162,6 +162,19 @@ def test_a_checked_marker_is_a_link_to_its_source_and_other_brackets_stay() -> N
     screen.show(TextDelta(text))
     (_, answer) = screen.show(_cited(1, text.rindex("[1]")))
     assert answer["content"] == "`a[1]` is code. The tide turns at noon [\\[1\\]](#source-1)."
+
+
+def test_a_cited_source_shows_the_sentence_that_supports_the_answer() -> None:
+    text = "The needle is sharp. " * 20 + "Is buffering on? The tide turns at noon. And so on."
+    start = text.index("The tide")
+    quote = Quote(start, start + 23, "The tide turns at noon.")
+    screen = _screen("q", "en")
+    screen.show(_found(text=text, document_id=1, chunks=(7,)))
+    screen.show(TextDelta("It turns at noon [1]."))
+    panel = screen.show(CitationChecked(1, 17, True, "supported", quote))[0]["content"]
+    assert '<div class="headwater-excerpt">… <bdi>The tide turns at noon.</bdi> …</div>' in panel
+    assert "<strong><bdi>The tide turns at noon.</bdi></strong>" in panel
+    assert f"pages/3?chunk=7&amp;from={start}&amp;to={start + 23}#passage" in panel
 
 
 def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:

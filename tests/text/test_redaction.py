@@ -340,7 +340,7 @@ def test_findings_are_redacted() -> None:
 def test_a_mask_has_no_word_of_the_question(question: str, marked: list[str]) -> None:
     text = "mail a@b.vn or call 0912 345 678 for the budget"
     findings = REDACTOR.findings(_findings(question, Source(1, "a.pdf", "A", 1, 0.5, text)))
-    shown = panel.content(findings, False, rewritten=False, cited=(), complete=False)
+    shown = panel.content(findings, False, rewritten=False, cited={}, complete=False)
     assert "[email]" in shown and "[phone]" in shown
     assert re.findall("<mark>(.*?)</mark>", shown) == marked * 2  # in the excerpt and the passage
 

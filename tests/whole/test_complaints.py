@@ -45,7 +45,7 @@ async def test_open_webui_11592_a_citation_leads_to_the_document_the_model_was_g
         assert {chunk.document for chunk in chunks.values()} == {source.document}
         assert all(chunk.text in source.text for chunk in chunks.values())
     panel = BeautifulSoup(
-        content(sources(seen), False, rewritten=False, cited=(), complete=False), "html.parser"
+        content(sources(seen), False, rewritten=False, cited={}, complete=False), "html.parser"
     )
     for entry in panel.select(".headwater-source"):
         number = int(re.match(r"\[(\d)\]", entry.get_text())[1])  # type: ignore[index]
@@ -133,7 +133,7 @@ def test_ragflow_1491_a_passage_cannot_bring_a_script_onto_the_page() -> None:
     findings = Findings("q", "en", "answer", 0.2, 0.5, (source,))
     screen = Screen("q")
     for complete in (False, True):
-        shown = content(findings, False, rewritten=True, cited={1}, complete=complete)
+        shown = content(findings, False, rewritten=True, cited={1: None}, complete=complete)
         page = BeautifulSoup(shown, "html.parser")
         allowed = {"details", "summary", "b", "bdi", "span", "div", "p", "a"}
         assert {tag.name for tag in page.find_all()} <= allowed
