@@ -176,6 +176,7 @@ class Page:
             problems,
             reading.error,
             reading.notice,
+            reading.meanwhile,
         )
         return content, gr.Timer(active=busy)
 
@@ -289,6 +290,10 @@ def _lifespan(
             pass
         await asyncio.to_thread(reading.quicken)
         memory.settle()
+        if reading.doubled:
+            while reading.doubled:
+                await asyncio.sleep(1)
+            memory.settle()
 
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -26,6 +27,7 @@ from rag.commands.shared import AsJson, opened, parts_of, prepare, printable, ru
 
 if TYPE_CHECKING:
     from rag.retrieval.embedder import Embedder
+    from rag.settings import Settings
     from rag.store.store import Store
 
     from .sync import Folder, Receipt
@@ -60,7 +62,6 @@ def ingest(
     if not verbose:  # what pypdf remarks about a damaged file, its receipt says
         logging.getLogger("pypdf").setLevel(logging.ERROR)
     from . import readers
-    from .carrying import carried
     from .sync import locate
 
     parts = parts_of(context)
@@ -70,11 +71,9 @@ def ingest(
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
-        opened(parts, settings) as (store, embedder),
+        opened(parts, settings, whole=False) as (store, embedder),
     ):
-        for _ in carried(settings.store_dir, store, embedder, bar.show):
-            pass  # their files are not asked for: what they are now, the receipts say
-        for receipt in _receipts(forget or [], settings.data_dir, places, store, embedder, bar):
+        for receipt in _receipts(forget or [], settings, places, store, embedder, bar):
             receipts.append(receipt)
             if in_json:
                 print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
@@ -98,16 +97,28 @@ def ingest(
 
 def _receipts(
     forgotten: Sequence[Path],
-    data_dir: Path,
+    settings: Settings,
     places: Sequence[tuple[Folder, str]],
     store: Store,
     embedder: Embedder,
     bar: _Bar,
 ) -> Iterator[Receipt]:
+    from rag.retrieval import earlier, models
+
+    from .carrying import carried
     from .sync import forget, sync
 
-    for path in forgotten:
-        yield from forget(path, data_dir, store)
+    pending = earlier.pending(settings.store_dir, embedder.name)
+    with ExitStack() as stack:
+        stores = [store]
+        if forgotten and pending:
+            stores.append(stack.enter_context(store.beside(models.PACKAGED, models.DIMENSION)))
+        for path in forgotten:
+            yield from forget(path, settings.data_dir, *stores)
+    if pending:
+        say(f"What was read for {models.PACKAGED} is read anew for {embedder.name} first.")
+    for _ in carried(settings.store_dir, store, embedder, bar.show):
+        pass  # their files are not asked for: what they are now, the receipts say
     for folder, scope in places:
         yield from sync(folder, scope, store, embedder, bar.show)
         bar.end_place()

@@ -315,20 +315,22 @@ def _inside(name: str, scope: str) -> bool:
     return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
 
 
-def forget(path: Path, data_dir: Path, store: Store) -> Iterator[Receipt]:
-    """Removes what was read from `path`, a file or a folder that need not exist any more.
+def forget(path: Path, data_dir: Path, *stores: Store) -> Iterator[Receipt]:
+    """Removes from `stores` what was read from `path`, a file or a folder that need not exist any
+    more; one receipt a document.
 
-    Raises DocumentError if the library has nothing from there.
+    Raises DocumentError if none of them has anything from there.
     """
     path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
-    documents = store.library.documents()
+    documents = {(d.folder, d.name) for store in stores for d in store.library.documents()}
     # An absolute folder takes the place of the data folder that it is joined to.
-    known = [d for d in documents if (data_dir / d.folder / d.name).is_relative_to(path)]
+    known = sorted(d for d in documents if data_dir.joinpath(*d).is_relative_to(path))
     if not known:
         raise DocumentError(
             f"The library has no document from {path}. Nothing was changed.",
             f"Thư viện không có tài liệu nào từ {path}. Không có gì bị thay đổi.",
         )
-    for document in known:
-        store.remove(document.folder, document.name)
-        yield Receipt(document.name, "removed")
+    for folder, name in known:
+        for store in stores:
+            store.remove(folder, name)
+        yield Receipt(name, "removed")

@@ -68,15 +68,14 @@ class Searcher:
         async with aclosing(self.ready(user)) as waits:
             async for _ in waits:
                 pass
-        return await self.find(question, options)
+        return await self.find(self.opening.wait(), question, options)
 
-    async def find(self, query: str, options: Options) -> Findings:
-        """The passages for `query`, redacted, with the verdict. Raises HeadwaterError."""
+    async def find(self, retriever: Retriever, query: str, options: Options) -> Findings:
+        """The passages that `retriever` has for `query`, redacted, with the verdict. Raises
+        HeadwaterError."""
         top_k = options.top_k or self._top_k
         async with self._searching:
-            findings = await asyncio.to_thread(
-                self.opening.wait().search, query, top_k, options.collection
-            )
+            findings = await asyncio.to_thread(retriever.search, query, top_k, options.collection)
         return self._redactor.findings(findings)
 
     def shown(self, query: str) -> str:
@@ -104,7 +103,7 @@ class Search:
         options: Options,
     ) -> None:
         self._searcher, self._author = searcher, author
-        self._retriever = searcher.opening.wait()
+        self._retriever = searcher.opening.wait()  # one for the whole answer: another's ids differ
         self._question, self._turns = question, turns
         self._language, self._options = language, options
         self._findings: Findings | None = None
@@ -123,14 +122,14 @@ class Search:
             return
         start, question = time.perf_counter(), without_courtesy(self._question)
         yield Searching(question)
-        query, findings = question, await self._searcher.find(question, self._options)
+        query, findings = question, await self._find(question)
         if not findings.overview and followup.needed(question, self._turns, findings):
             query, self.rewriting = await self._author.rewritten(
                 question, self._turns, self._language, self._options
             )
         if query != question:
             yield Searching(query)
-            alone, findings = findings.verdict, await self._searcher.find(query, self._options)
+            alone, findings = findings.verdict, await self._find(query)
             if alone == "refuse" and findings.verdict == "answer":
                 # What matches may be the words of the question before.
                 findings = replace(findings, verdict="weak")
@@ -139,6 +138,9 @@ class Search:
         self.seconds = time.perf_counter() - start
         self._findings = findings
         yield SourcesFound(findings, findings.query != self._searcher.shown(self._question))
+
+    async def _find(self, query: str) -> Findings:
+        return await self._searcher.find(self._retriever, query, self._options)
 
     def brief(self) -> Brief:
         """What is to be answered, from what was found."""

@@ -68,7 +68,8 @@ MAY_IMPORT |= {
     "rag.__main__": {"rag.commands"},
     "ingest": VALUES
     | {"rag.pdfium", "rag.settings", "rag.text.tcvn3", "rag.store", "rag.retrieval"},
-    "ingest.__main__": VALUES | {"rag.store", "rag.retrieval", "rag.commands.shared", "ingest"},
+    "ingest.__main__": VALUES
+    | {"rag.settings", "rag.store", "rag.retrieval", "rag.commands.shared", "ingest"},
 }
 EVERYTHING = {"app"}  # puts all of it together
 

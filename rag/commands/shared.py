@@ -131,14 +131,17 @@ def embedding(parts: Parts, settings: Settings) -> Embedder:
 
 
 @contextmanager
-def opened(parts: Parts, settings: Settings) -> Iterator[tuple[Store, Embedder]]:
-    """The store and the embedding model of `settings`; the store is given back at the end."""
+def opened(
+    parts: Parts, settings: Settings, *, whole: bool = True
+) -> Iterator[tuple[Store, Embedder]]:
+    """The store and the embedding model of `settings`; the store is given back at the end. A
+    `whole` one is the earlier one, as long as not all of that was taken over."""
 
     def load(name: str, store: Path) -> Embedder:
         with loading():
             return parts.embedder(name, store)
 
-    index, embedder, _ = open_store(settings, load)  # the log has the notice
+    index, embedder, _ = open_store(settings, load, whole=whole)  # the log has the notice
     with index:
         yield index, embedder
 

@@ -18,15 +18,19 @@ def content(
     problems: Sequence[tuple[str, str]],
     error: HeadwaterError | None,
     notice: Notice | None = None,
+    meanwhile: Notice | None = None,
 ) -> str:
     """The list, `progress` above it while documents are read (None: they are not), below it the
     name and the reason of each file that could not be. `error` is what kept all of them from being
-    read, and stands first; `notice` stands last."""
+    read, and stands first; `meanwhile`, what holds until all is read, stands under these, and
+    `notice` last."""
     lines = []
     if error:
         lines.append(_failed(html.escape(f"⚠️ {error.vi} · {error.en}")))
     elif progress:
         lines.append(_progress(progress))
+    if meanwhile:
+        lines.append(_quiet(meanwhile))
     lines += map(_document, documents)
     lines += [_failed(f"<b>{_line(name)}</b><br>{_line(reason)}") for name, reason in problems]
     if not documents and not progress and not error:
@@ -36,13 +40,17 @@ def content(
             "into the data folder, then press the button below.</div>"
         )
     if notice:
-        lines.append(f'<div class="headwater-quiet">{_line(f"{notice.vi} · {notice.en}")}</div>')
+        lines.append(_quiet(notice))
     return "\n".join(lines)
 
 
 def _line(text: str) -> str:
     """`text` escaped and on one line, whatever it is made of."""
     return html.escape(markdown.line(text))
+
+
+def _quiet(notice: Notice) -> str:
+    return f'<div class="headwater-quiet">{_line(f"{notice.vi} · {notice.en}")}</div>'
 
 
 def _failed(escaped: str) -> str:

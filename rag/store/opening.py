@@ -45,6 +45,11 @@ class Opening(Generic[T]):
         assert self.failed
         self._start()
 
+    def renew(self, result: T) -> None:
+        """Gives `result` from now on to those who ask; only for work that went well."""
+        assert self.done and not self.failed
+        self._result = result
+
     def wait(self) -> T:
         """The result, as soon as it is there. Raises what the work raised."""
         self._done.wait()

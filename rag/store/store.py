@@ -54,6 +54,7 @@ class Store:
         held: FileLock | None = None,
     ) -> None:
         name = fingerprint(model, dimension)
+        self._place, self._url = store, chroma_url
         self._mending = threading.RLock()  # held by who writes into the vector index
         self._mended = 0  # how often it was built anew
         self._broken_until = 0.0
@@ -72,6 +73,12 @@ class Store:
                 opened.pop_all()
         except OSError as exc:
             raise unusable(store, exc) from exc
+
+    def beside(self, model: str, dimension: int) -> Store:
+        """The store of another model in the same folder, under the same lock, which is given back
+        once both are closed. Raises StoreError."""
+        self._lock.acquire()
+        return Store(self._place, model, dimension, self._url, self._lock)
 
     def close(self) -> None:
         self.vectors.close()

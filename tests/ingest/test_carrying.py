@@ -5,6 +5,7 @@ one that embeds them anew."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -78,9 +79,12 @@ def names(index: Store) -> set[str]:
 
 
 def test_a_changed_model_loses_no_document_though_its_file_is_gone(
-    settings: Settings, turned: Turned
+    settings: Settings, turned: Turned, embedder: Embedder
 ) -> None:
-    reading = Reading(settings, lambda *_: turned)
+    reading = Reading(settings, lambda name, _: turned if name == MULTILINGUAL else embedder)
+    reading.opening.wait()
+    while reading.busy:
+        time.sleep(0.01)
     retriever = reading.opening.wait()
     assert {document.name for document in reading.documents()} == {"tides.md", "eggs.md"}
     assert reading.failed == [] and reading.error is None and reading.problems() == []
@@ -96,7 +100,8 @@ def test_texts_are_embedded_anew_and_progress_is_told(
     assert {(r.name, r.outcome) for r in receipts} == {("tides.md", "added"), ("eggs.md", "added")}
     assert (0, 2, "tides.md") in told and (1, 2, "eggs.md") in told
     [vector] = index.library.vectors([index.library.chunk_ids()[0]]).values()
-    assert np.allclose(vector, -embedder.embed(["High tide is at noon."])[0], atol=0.02)
+    titled = "tides\nHigh tide is at noon."  # as a reading does it
+    assert np.allclose(vector, -embedder.embed([titled])[0], atol=0.02)
 
 
 def test_what_was_cut_short_goes_on_and_what_is_forgotten_later_stays_so(
