@@ -67,5 +67,5 @@ def test_other_texts_copies_and_whole_documents_have_no_such_line() -> None:
 
 def test_what_differs_is_shown_as_text() -> None:
     later = YEAR_1.replace("40", "<b>55</b>")
-    html = content(findings(YEAR_1, later), False, rewritten=False, cited=(), complete=False)
+    html = content(findings(YEAR_1, later), False, rewritten=False, cited={}, complete=False)
     assert "40</bdi> → <bdi>&lt;b&gt;55&lt;/b&gt;</bdi>" in html
