@@ -26,7 +26,7 @@ def findings(*texts: str, overview: Overview | None = None) -> Findings:
 
 def lines(found: Findings, vi: bool, cited: tuple[int, ...] = ()) -> dict[str, str]:
     """The quiet line of each source that has one, by the source's number."""
-    html = content(found, vi, rewritten=False, cited=cited, complete=bool(cited))
+    html = content(found, vi, rewritten=False, cited=dict.fromkeys(cited), complete=bool(cited))
     sources = BeautifulSoup(html, "html.parser").select(".headwater-source")
     quiet = {
         source.b and source.b.text[:3]: source.select_one(".headwater-quiet") for source in sources
