@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from ..retrieval.retriever import Retriever
     from ..settings import Settings
 
+ANSWERS = Path("tests/measured/prose.json")  # what eval --answers reads when no file is named
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Words = Annotated[
@@ -168,14 +170,25 @@ def search(
 @told()
 def evaluate(
     context: typer.Context,
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
+            metavar="FILE",
             help="Questions about the library, or in SQuAD's format; or labelled sentences, or "
-            "dialogues, as in tests/measured/support.json and tests/measured/dialogues.json."
+            "dialogues, as in tests/measured/support.json and tests/measured/dialogues.json.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     in_json: AsJson = False,
+    answers: Annotated[
+        bool,
+        typer.Option(
+            "--answers",
+            help="Measure the check of citations on labelled sentences of models: FILE … as "
+            f"{ANSWERS} (read if there is none) and the articles they are about, in SQuAD's "
+            "format.",
+        ),
+    ] = False,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -199,11 +212,17 @@ def evaluate(
 ) -> None:
     """Measure search and refusal on questions whose right document is known; or the check of
     citations on labelled sentences; or the search for a dialogue's second question."""
+    chosen = files or ([ANSWERS] if answers else [])
+    if answers and (calibrate or plot or translated):
+        raise typer.BadParameter("--answers goes with none of --calibrate, --plot, --translated")
+    if not answers and len(chosen) != 1:
+        raise typer.BadParameter("one FILE is measured at a time, except with --answers")
     from ..measuring import questions
     from ..measuring import run as measuring
 
     parts = parts_of(context)
     settings = parts.settings()
+    file = chosen[0]
     kind = questions.kind(file)
     if kind != "questions" and (calibrate or plot):
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
@@ -225,6 +244,8 @@ def evaluate(
             progress,
         )
         match kind:
+            case _ if answers:
+                measured = measuring.answers(bench, chosen)
             case "questions" if translated:
                 measured = measuring.translated(bench, file, translated)
             case "questions":

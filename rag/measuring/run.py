@@ -4,7 +4,7 @@ for. Knows no command line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from ..retrieval.profiles import Profiles
 from ..retrieval.retriever import Retriever
 from ..settings import Settings
 from ..store.store import Store
-from . import calibration, cases, directions, tables
+from . import answers as answers_eval
+from . import calibration, cases, directions, labelled, tables
 from . import dialogues as dialogue_files
 from . import questions as question_files
 from . import search as evaluation
@@ -82,6 +83,15 @@ def support(bench: Bench, file: Path) -> Measured:
     with bench.opened() as (store, embedder):
         report = support_eval.measure(labelled, store, embedder, bench.progress)
     return Measured(report.as_json(), tables.support_table(report))
+
+
+def answers(bench: Bench, files: Sequence[Path]) -> Measured:
+    """The check of citations on labelled sentences of models; `files` are those, and the articles
+    that they are about."""
+    sentences = labelled.load(files)
+    used = profiles.load(bench.settings.store_dir)
+    report = answers_eval.measure(sentences, bench.embedder(), used, bench.progress)
+    return Measured(report.as_json(), tables.answers_tables(report))
 
 
 def dialogues(bench: Bench, file: Path) -> Measured:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .answers import AnswersReport
 from .calibration import Calibration
 from .cases import Part, place
 from .dialogues import DialogueReport
@@ -110,6 +112,35 @@ def support_table(report: SupportReport) -> Table:
         shares = map(_share, (part.precision, part.recall))
         table.add_row(f"{language} {half.replace('_', ' ')}", str(part.pairs), *shares)
     return table
+
+
+def answers_tables(report: AnswersReport) -> Group:
+    """How often a mark is right and what it finds, and the worst of what was told wrongly."""
+    heads = ("All", "To find", "Precision", "Recall", "False alarms", "No claim, marked")
+    shown: list[RenderableType] = []
+    for half, rows in groupby(report.parts().items(), lambda part: part[0][0]):
+        table = Table(half.replace("_", " "), *heads, "Cannot tell", box=box.SIMPLE_HEAD)
+        table.collapse_padding, table.pad_edge = True, False  # else a terminal of 80 cuts heads off
+        for (_, row), part in rows:
+            shares = map(_share, (part.precision, part.recall, part.false_alarms, part.no_claim))
+            counts = str(part.sentences), str(part.unsupported)
+            table.add_row(row, *counts, *shares, str(part.untold))
+        shown.append(table)
+    if report.left_out:
+        shown.append(Text(f"{report.left_out} sentences left out: their articles were not given."))
+    if worst := report.worst():
+        cases = Table("The worst", "Is", "Told", "Passage", box=box.SIMPLE_HEAD)
+        for judged in worst:
+            claim = judged.claim
+            passage = f"{claim.passage}: {' '.join(report.passages[claim.passage].split())}"
+            cases.add_row(
+                Text(claim.sentence),
+                f"{claim.label.replace('_', ' ')} ({claim.kind})",
+                judged.support.reason,
+                Text(passage),
+            )
+        shown.append(cases)
+    return Group(*shown)
 
 
 def dialogues_table(report: DialogueReport) -> Table:

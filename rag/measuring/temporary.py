@@ -14,7 +14,7 @@ from ..retrieval.embedder import Embedder
 from ..retrieval.profiles import Profiles
 from ..retrieval.retriever import Retriever
 from ..store.store import Store
-from ..types import Document, Vectors
+from ..types import Document, Source, Vectors
 
 
 class Prepared:
@@ -58,6 +58,12 @@ class TemporaryLibrary:
             library.replace(document, [(1, text)], vector.reshape(1, -1))
         self._held = wanted
         self._store.rebuild()
+
+    def source(self, name: str) -> Source:
+        """A held paragraph as an answer cites it."""
+        [chunk] = self._store.library.opening("", name)
+        found = (chunk.text, chunk.document_id, (chunk.id,), chunk.language)
+        return Source(1, name, name, chunk.page, 0.0, *found)
 
 
 @contextmanager
