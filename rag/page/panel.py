@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from ..text import markdown, verdict
+from ..text import markdown
 from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
@@ -39,12 +39,13 @@ def content(
     rewritten: bool,
     cited: Mapping[int, Quote | None],
     complete: bool,
+    fit: str = "",
 ) -> str:
-    """How well the sources fit, then the sources, those in `cited` marked, with what of them
+    """The line on how well they `fit`, then the sources, those in `cited` marked, with what of them
     supports an answer's first sentence from there; once the text is `complete` they come first and
     the others are folded. Without blank lines, which would end Markdown's HTML block."""
     lines = []
-    if fit := verdict.said(findings, "vi" if vi else "en"):
+    if fit:
         lines.append(_quiet(fit))
     if rewritten:
         lines.append(_quiet(f"{'Đã tìm' if vi else 'Searched for'}: {_line(findings.query)}"))

@@ -23,7 +23,7 @@ from ..events import (
     Waiting,
     WithoutDocuments,
 )
-from ..text import markdown, summary, tokens
+from ..text import markdown, summary, tokens, verdict
 from ..text.inert import as_written, inert
 from ..types import Language, Quote, Turn
 from . import panel
@@ -161,8 +161,14 @@ class Screen:
         cited: dict[int, Quote | None] = {}
         for citation in self._citations:
             cited[citation.number] = cited.get(citation.number) or citation.quote
+        begun = findings.verdict == "weak" and not self._has_model  # its quotes begin with it
         content = panel.content(
-            findings, vi, rewritten=self._found.rewritten, cited=cited, complete=complete
+            findings,
+            vi,
+            rewritten=self._found.rewritten,
+            cited=cited,
+            complete=complete,
+            fit="" if begun else verdict.said(findings, self._language),
         )
         metadata: Metadata = {"title": panel.title(findings, vi)}
         if findings.verdict == "refuse":

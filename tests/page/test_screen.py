@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from rag.events import (
     CitationChecked,
     Failed,
@@ -18,7 +20,7 @@ from rag.events import (
     WithoutDocuments,
 )
 from rag.page.screen import NOTE, Screen, turns_of, without_documents
-from rag.types import Findings, Language, Quote, Source, Turn, Usage
+from rag.types import Findings, Language, Quote, Source, Turn, Usage, Verdict
 
 PASSAGE = "First line.\n\nSecond & <script>alert(1)</script> line about buffering. " + "word " * 80
 
@@ -175,6 +177,16 @@ def test_a_cited_source_shows_the_sentence_that_supports_the_answer() -> None:
     assert '<div class="headwater-excerpt">… <bdi>The tide turns at noon.</bdi> …</div>' in panel
     assert "<strong><bdi>The tide turns at noon.</bdi></strong>" in panel
     assert f"pages/3?chunk=7&amp;from={start}&amp;to={start + 23}#passage" in panel
+
+
+@pytest.mark.parametrize("has_model", [True, False])
+def test_above_the_sources_stands_once_how_well_they_fit(has_model: bool) -> None:
+    lines: dict[Verdict, str] = {"answer": "fit the question well", "weak": "match only weakly"}
+    for verdict, line in lines.items():
+        found = Findings("q", "en", verdict, 0.2, 0.3, (Source(1, "a.md", "A", 1, 0.5, "text"),))
+        panel = _screen("q", "en", has_model=has_model).show(SourcesFound(found))[0]["content"]
+        quotes_say_it = verdict == "weak" and not has_model
+        assert (line in panel) is not quotes_say_it
 
 
 def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
