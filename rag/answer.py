@@ -74,11 +74,10 @@ class Answerer:
                 async with aclosing(search.events()) as events:
                     async for event in events:
                         yield event
-
                 brief = search.brief()
                 text = refusal(brief) if search.refused else self.author.write(brief)
                 pieces = self.redactor.stream(text)
-                verifier = Verifier(brief.sources, search.support)
+                verifier = Verifier(brief.sources, search.support, adding=bool(self.author.name))
                 if not options.as_json:  # there [2] is a list of numbers
                     pieces = verifier.stream(pieces)
                 async with aclosing(pieces):
@@ -104,6 +103,7 @@ class Answerer:
                     total_seconds=time.perf_counter() - asked_at,
                     request_id=request,
                     dropped=verifier.dropped,
+                    uncited=verifier.uncited,
                     rewriting=search.rewriting.usage,
                 )
         except HeadwaterError as exc:

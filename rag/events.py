@@ -75,13 +75,16 @@ class TextDelta:
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
     and whether that source supports the sentence it closes; `reason` is that of
-    rag.citations.support, `quote` what of the source says so, if it stands in one place."""
+    rag.citations.support, `quote` what of the source says so, if it stands in one place. One that
+    was `added` is not in the text: the sentence that ends at `start` cites nothing, and the check
+    found this source for it."""
 
     number: int
     start: int
     supported: bool
     reason: Reason
     quote: Quote | None = None
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Finished:
     is not known; a `cached` answer was written for an earlier or a simultaneous question and cost
     nothing. `search_seconds` is the search alone, None when there was none; the other two count
     from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
-    removed from the text because no source has their number. `rewriting` is what the model took to
+    removed from the text because no source has their number; `uncited` sentences claim something
+    and cite nothing, and no source was found that says so. `rewriting` is what the model took to
     rewrite a follow-up; it is in the price and not in `usage`."""
 
     reason: FinishReason
@@ -103,6 +107,7 @@ class Finished:
     total_seconds: float
     request_id: str
     dropped: int = 0
+    uncited: int = 0
     rewriting: Usage | None = None
 
     @property
@@ -167,6 +172,7 @@ def as_json(event: Event) -> dict[str, object]:
                 "supported": supported,
                 "reason": reason,
                 "quote": quote_as_json(quote),
+                "added": event.added,
             }
         case TextDelta(text, refusal):
             return {"event": "text_delta", "text": text, "refusal": refusal}
@@ -184,6 +190,7 @@ def as_json(event: Event) -> dict[str, object]:
                 "total_seconds": round(event.total_seconds, 4),
                 "request_id": event.request_id,
                 "dropped_citations": event.dropped,
+                "uncited_sentences": event.uncited,
             }
         case Failed(code, retryable, sentence, request_id):
             return {

@@ -1,4 +1,5 @@
-"""Finds the citation markers in a stream of Markdown and names the sentence each one closes.
+"""Finds the citation markers in a stream of Markdown and names the sentence each one closes, and
+the sentences that have none.
 
 What models write in place of [1] is turned into it, and a number that no source has is removed.
 Code, links and addresses stay as they are. Character by character, so that it cannot matter how
@@ -39,6 +40,17 @@ class Cited:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Uncited:
+    """A sentence that cites nothing. It comes when that has ended, or the text; `end` is where it
+    does, in characters of the text that was yielded."""
+
+    sentence: str
+    end: int
+
+
+Found = Cited | Uncited
+
 # From a marker inside [brackets] to where they turn out to be a link's text.
 _IN_LINK = r"(?:[^\[\]\n]|\[[^\[\]\n]*\])*"
 _LINK, _LINK_BEGUN = (re.compile(_IN_LINK + end) for end in (r"\]\(", r"(?:\[[^\[\]\n]*|\])?"))
@@ -50,14 +62,16 @@ _AFTER_NO_SPACE = " \n\t.,;:!?…)]}”"
 class Citations:
     """The markers of one turn, whose sources have these `numbers`; feed it the deltas in order.
 
-    Yields the text, with every marker as [n], and a Cited after each. `dropped` counts the numbers
-    that were removed because no source has them.
+    Yields the text, with every marker as [n], a Cited after each and an Uncited after each sentence
+    without one. `dropped` counts the numbers that were removed because no source has them.
     """
 
     def __init__(self, numbers: Collection[int]) -> None:
         self._numbers = frozenset(numbers)
         self.dropped = 0
         self._length = 0  # of the text that was yielded
+        self._ended = 0  # where that ends, without the spaces behind it
+        self._line_ended = 0  # the same of the line before
         self._place = Place()
         self._sentence = _Sentence()
         self._held = ""  # what may become a marker
@@ -66,14 +80,14 @@ class Citations:
         self._removed = False
         self._last = "\n"
 
-    def feed(self, delta: str) -> Iterator[str | Cited]:
+    def feed(self, delta: str) -> Iterator[str | Found]:
         yield from self._joined(self._pieces(delta))
 
-    def end(self) -> Iterator[str | Cited]:
+    def end(self) -> Iterator[str | Found]:
         """What was held; the text is over."""
         yield from self._joined(self._rest())
 
-    def _joined(self, pieces: Iterable[str | Cited]) -> Iterator[str | Cited]:
+    def _joined(self, pieces: Iterable[str | Found]) -> Iterator[str | Found]:
         text: list[str] = []
         for piece in pieces:
             if isinstance(piece, str):
@@ -87,7 +101,7 @@ class Citations:
         if joined := "".join(text):
             yield joined
 
-    def _rest(self) -> Iterator[str | Cited]:
+    def _rest(self) -> Iterator[str | Found]:
         while held := self._held:
             end = self._marker or (len(held) if is_marker(held) else 0)
             yield from self._decide(end)
@@ -95,9 +109,9 @@ class Citations:
         if not self._removed:
             yield self._space
         self._space = ""
-        yield from self._sentence.end()
+        yield from self._sentence.end(self._ended)
 
-    def _pieces(self, text: str) -> Iterator[str | Cited]:
+    def _pieces(self, text: str) -> Iterator[str | Found]:
         coming = deque(text)
         while coming:
             character = coming.popleft()
@@ -133,7 +147,7 @@ class Citations:
                 coming.appendleft(character)
                 yield from self._decide(len(self._held))
 
-    def _decide(self, end: int) -> Iterator[str | Cited]:
+    def _decide(self, end: int) -> Iterator[str | Found]:
         """Lets go of what is held: up to `end` it is a marker, with 0 its first character is none.
         The rest is the caller's."""
         marker = self._held[:end] or self._held[0]
@@ -153,12 +167,12 @@ class Citations:
         self._space, self._removed, self._last = "", False, "]"
         yield from self._sentence.cite(known, self._length - len(text))
 
-    def _verbatim(self, text: str) -> Iterator[str | Cited]:
+    def _verbatim(self, text: str) -> Iterator[str | Found]:
         self._held, self._marker = "", 0
         for character in text:
             yield from self._plain(character)
 
-    def _plain(self, character: str) -> Iterator[str | Cited]:
+    def _plain(self, character: str) -> Iterator[str | Found]:
         if self._removed and character == " " and (self._space or self._last in "\n ("):
             return
         if self._removed and character in _AFTER_NO_SPACE:
@@ -167,12 +181,16 @@ class Citations:
         if self._space:
             yield self._space
         if self._place.step(character):
-            yield from self._sentence.end_block()
+            yield from self._sentence.end_block(self._line_ended)
         elif not self._place.fence:
-            yield from self._sentence.add(character)
+            yield from self._sentence.add(character, self._ended)
         self._space = " " if character == " " else ""
         if not self._space:
             yield character
+        if character == "\n":
+            self._line_ended = self._ended
+        elif not character.isspace():
+            self._ended = self._length
         self._last = character
 
 
@@ -187,12 +205,13 @@ class _Sentence:
         self._claim = 0  # where the last claim begins
         self._since = 0  # where the last marker stood
         self._waiting: list[tuple[tuple[int, ...], int]] = []
+        self._cites = False
 
-    def add(self, character: str) -> Iterator[Cited]:
+    def add(self, character: str, ended: int) -> Iterator[Found]:
         if self._text[-1:].isspace() and not character.isspace():
             opens = not character.islower() and (character.isalnum() or character in "\"“'([`-*")
             if opens and self._ENDED.search(self._text, max(0, len(self._text) - 12)):
-                yield from self.end()
+                yield from self.end(ended)
         self._text += character
         if len(self._text) > 2 * MAX_SENTENCE:
             cut = len(self._text) - MAX_SENTENCE
@@ -204,21 +223,26 @@ class _Sentence:
             self._claim = self._since
         self._since = len(self._text)
         self._waiting.append((numbers, start))
+        self._cites = True
         if len(words(self._text[self._claim :])) >= FEW_WORDS:
             yield from self._told()
 
-    def end_block(self) -> Iterator[Cited]:
+    def end_block(self, ended: int) -> Iterator[Found]:
         """A block begins: the line that does so, as far as it is written, is not the sentence's."""
         self._text = self._text.rpartition("\n")[0]
-        yield from self.end()
+        yield from self.end(ended)
 
-    def end(self) -> Iterator[Cited]:
+    def end(self, ended: int) -> Iterator[Found]:
         yield from self._told()
-        self._text, self._claim, self._since = "", 0, 0
+        if not self._cites and len(words(self._text)) >= FEW_WORDS:
+            yield Uncited(self._whole(), ended)
+        self._text, self._claim, self._since, self._cites = "", 0, 0, False
+
+    def _whole(self) -> str:
+        claim = " ".join(self._text[self._claim :].split())
+        return self._LOOSE.sub(r"\1", claim).lstrip(",;:.-–) ")
 
     def _told(self) -> Iterator[Cited]:
-        claim = " ".join(self._text[self._claim :].split())
-        claim = self._LOOSE.sub(r"\1", claim).lstrip(",;:.-–) ")
         for numbers, start in self._waiting:
-            yield Cited(numbers, start, claim)
+            yield Cited(numbers, start, self._whole())
         self._waiting = []

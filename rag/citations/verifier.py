@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ..events import CitationChecked
 from ..types import Source
-from .parser import Citations, Cited
+from .parser import Citations, Cited, Found, Uncited
 from .support import Support
 
 T = TypeVar("T")
@@ -18,10 +18,14 @@ Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
 
 
 class Verifier:
-    """The citations of one turn. `dropped` counts those that were removed, having no source."""
+    """The citations of one turn. `dropped` counts those that were removed, having no source;
+    `uncited` the sentences that cite nothing and have no source that says so."""
 
-    def __init__(self, sources: Sequence[Source], judge: Judge) -> None:
-        """`judge(sentence, sources)` gives one judgement a source; it is called on a thread."""
+    def __init__(self, sources: Sequence[Source], judge: Judge, *, adding: bool = False) -> None:
+        """`judge(sentence, sources)` gives one judgement a source; it is called on a thread. With
+        `adding` a sentence that cites nothing gets the source that supports it."""
+        self.uncited = 0
+        self._adding = adding and bool(sources)
         self._sources = {source.number: source for source in sources}
         self._citations = Citations(self._sources)
         self._judge = judge
@@ -59,9 +63,11 @@ class Verifier:
                 for shown in await self._checked(found):
                     yield shown
 
-    async def _checked(self, found: str | Cited) -> Sequence[str | CitationChecked]:
+    async def _checked(self, found: str | Found) -> Sequence[str | CitationChecked]:
         if isinstance(found, str):
             return (found,)
+        if isinstance(found, Uncited):
+            return await self._added(found) if self._adding else ()
         start, checks = found.start, []
         for number, support in zip(found.numbers, await self._judged(found), strict=True):
             checks.append(
@@ -69,6 +75,22 @@ class Verifier:
             )
             start += len(f"[{number}]")
         return checks
+
+    async def _added(self, found: Uncited) -> Sequence[CitationChecked]:
+        sources = list(self._sources.values())
+        each = await asyncio.to_thread(self._judge, found.sentence, sources)
+        if all(support.reason == "unchecked" for support in each):  # it claims nothing
+            return ()
+        shares = [s.share if s.supported and s.quote else 0.0 for s in each]
+        best = shares.index(max(shares))
+        if not shares[best]:
+            self.uncited += 1
+            return ()
+        number, support = sources[best].number, each[best]
+        checked = CitationChecked(
+            number, found.end, True, support.reason, support.quote, added=True
+        )
+        return (checked,)
 
     async def _judged(self, cited: Cited) -> Sequence[Support]:
         """One judgement for each number."""

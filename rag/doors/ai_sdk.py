@@ -151,11 +151,12 @@ class UiStream:
                 self._wide += [self._length + i for i, c in enumerate(text) if ord(c) > 0xFFFF]
                 self._length += len(text)
                 yield {"type": "text-delta", "id": "text", "delta": text}
-            case CitationChecked(number, start, supported, reason, quote):
+            case CitationChecked(number, start, supported, reason, quote, added):
                 start += bisect_left(self._wide, start)
                 checked = {"number": number, "start": start, "supported": supported}
                 more = {"reason": reason, "quote": quote_as_json(quote)}
-                yield {"type": "data-citation", "data": {**checked, **more}}
+                kind = "data-added-citation" if added else "data-citation"
+                yield {"type": kind, "data": {**checked, **more}}
             case Finished():
                 yield from self._close_text()
                 yield {

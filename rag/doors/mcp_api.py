@@ -101,13 +101,13 @@ class AskArguments(BaseModel, extra="forbid"):
 
 
 class Citation(BaseModel):
-    """A marker [n], `start` characters from the answer's beginning, and whether that source
-    supports the sentence it closes; `quote` is what of it says so."""
+    """A marker [n], `start` characters in, and what of its source says so (`quote`), if it does."""
 
     number: int
     start: int
     supported: bool
     reason: Reason
+    added: bool
     quote: Annotated[str | None, BeforeValidator(lambda quote: quote and quote.text)]
 
 

@@ -232,7 +232,7 @@ class Completion:
             self._annotation(
                 by_number[c.number],
                 c.start,
-                c.start + len(f"[{c.number}]"),
+                c.start + (0 if c.added else len(f"[{c.number}]")),
                 supported=c.supported,
                 quote=c.quote.text if c.quote else None,
             )

@@ -48,9 +48,18 @@ _DOUBT: dict[Language, str] = {
     "en": "Not confirmed: the passage does not clearly say this. Check it.",
     "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
 }
+_ADDED: dict[Language, str] = {
+    "en": "The answer names no source here; the passage says the same.",
+    "vi": "Câu trả lời không nêu nguồn ở đây; đoạn trích nói điều tương tự.",
+}
+_UNCHECKED: dict[Language, str] = {
+    "en": "This answer names no source: nothing in it is confirmed.",
+    "vi": "Câu trả lời này không nêu nguồn nào: chưa có gì được xác nhận.",
+}
 _PLACE = re.compile("\ue000([0-9]+)\ue001")  # of a checked marker in the text, by its order
 _NO_PLACE = str.maketrans("\ue000\ue001", "\ufffd\ufffd")
 _LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
+_ADDED_LINK = re.compile(r" \[\\\[\d+\\\] ⁺\]\(#source-\d+ \"[^\"]*\"\)")
 
 
 class Option(TypedDict):
@@ -131,6 +140,10 @@ class Screen:
                     ending = _ending(event, self._language)
                     if not all(citation.supported for citation in self._citations):
                         ending = f"⚠ {_DOUBT[self._language]}<br>{ending}"
+                    if event.uncited and not self._citations:
+                        ending = f"⚠ {_UNCHECKED[self._language]}<br>{ending}"
+                    if any(citation.added for citation in self._citations):
+                        ending = f"[n] ⁺ {_ADDED[self._language]}<br>{ending}"
                     self._note = _note(ending, "headwater-quiet")
                 if event.reason == "refused" and self._has_model and self._note:
                     alone = f"{_ALONE[self._language]} {self._question.strip()}"
@@ -226,16 +239,20 @@ def _ending(event: Finished, language: Language) -> str:
 
 def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
     """The text with each checked marker as a link to its source, which page.js opens."""
-    doubt = _DOUBT["vi" if vi else "en"]
+    language: Language = "vi" if vi else "en"
     plain, at = text.translate(_NO_PLACE), 0
     pieces: list[str] = []
     links: list[str] = []
     for citation in sorted(citations, key=lambda c: c.start):
-        mark = "" if citation.supported else " ⚠"
-        hint = "" if citation.supported else f' "{doubt}"'
-        pieces.append(f"{plain[at : citation.start]}\ue000{len(links)}\ue001")
+        mark = hint = ""
+        if citation.added:
+            mark, hint = " ⁺", f' "{_ADDED[language]}"'
+        elif not citation.supported:
+            mark, hint = " ⚠", f' "{_DOUBT[language]}"'
+        space = " " if citation.added else ""
+        pieces.append(f"{plain[at : citation.start]}{space}\ue000{len(links)}\ue001")
         links.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
-        at = citation.start + len(f"[{citation.number}]")
+        at = citation.start + (0 if citation.added else len(f"[{citation.number}]"))
     shown = inert("".join([*pieces, plain[at:]]))
     return _PLACE.sub(lambda place: links[int(place[1])], shown)
 
@@ -263,5 +280,6 @@ def turns_of(history: Sequence[Any]) -> list[Turn]:
         if message["role"] == "user":
             turns.append(Turn(without_documents(content) or content, ""))
         elif turns and not message.get("metadata"):
-            turns[-1] = Turn(turns[-1].question, as_written(_LINK.sub(r"[\1]", content)))
+            answer = _LINK.sub(r"[\1]", _ADDED_LINK.sub("", content))
+            turns[-1] = Turn(turns[-1].question, as_written(answer))
     return [turn for turn in turns if turn.answer]

@@ -62,7 +62,7 @@ class Metrics:
         )
         self._citations = Counter(
             "headwater_citations",
-            "Citations by what their check found; dropped ones had no source",
+            "Citations by what their check found; dropped ones had no source, added ones no marker",
             ["outcome"],
             registry=registry,
         )
@@ -95,8 +95,9 @@ class Metrics:
                         case TextDelta():
                             has_text = True
                             self._first_token.observe(now - asked_at)
-                        case CitationChecked(supported=supported):
+                        case CitationChecked(supported=supported, added=added):
                             found = "supported" if supported else "unsupported"
+                            found = "added" if added else found
                             self._citations.labels(found).inc()
                         case Finished():
                             outcome = event.reason

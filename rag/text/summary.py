@@ -30,6 +30,9 @@ def parts(event: Finished, language: Language) -> list[str]:
         citations = "trích dẫn" if vi else "citation" if event.dropped == 1 else "citations"
         removed = "không có nguồn đã bỏ" if vi else "without a source removed"
         told.append(f"{event.dropped} {citations} {removed}")
+    if event.uncited:
+        named = "câu không nêu nguồn" if vi else "sentence" if event.uncited == 1 else "sentences"
+        told.append(f"{event.uncited} {named}" + ("" if vi else " without a source"))
     if event.cached:
         told.append("từ bộ nhớ đệm" if vi else "cached")
     return [*told, f"id {event.request_id}"]

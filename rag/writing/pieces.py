@@ -73,8 +73,9 @@ class Brief:
 
     @property
     def sources(self) -> Sequence[Source]:
-        """What the answer may cite."""
-        return self.findings.sources if self.findings else ()
+        """What the answer may cite; nothing, where it is a refusal."""
+        refused = self.findings is None or self.findings.verdict == "refuse"
+        return () if refused or self.findings is None else self.findings.sources
 
 
 class Author(Protocol):

@@ -9,7 +9,7 @@ import pytest
 from rag.citations.support import Support
 from rag.citations.verifier import Verifier
 from rag.events import CitationChecked
-from rag.types import Source
+from rag.types import Quote, Source
 from rag.writing.pieces import Ending
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +59,49 @@ async def test_a_number_without_a_source_is_removed_and_counted() -> None:
     seen, dropped = await checked("The tide turns at noon [1][", "7]. Nothing more.")
     text = "".join(piece for piece in seen if isinstance(piece, str))
     assert (text, dropped) == ("The tide turns at noon [1]. Nothing more.", 1)
+
+
+async def added(*pieces: str) -> tuple[list[tuple[int, int]], int]:
+    """The number and place of each marker that was added, and how many sentences have none."""
+
+    def judging(sentence: str, sources: Sequence[Source]) -> list[Support]:
+        if sentence.startswith("Here"):
+            return [Support(True, "unchecked", 0.0, 0.0) for _ in sources]
+        quotes = [Quote(0, 4, s.text) if s.text in sentence else None for s in sources]
+        return [Support(q is not None, "supported" if q else "words", 0.7, 0.0, q) for q in quotes]
+
+    verifier = Verifier(SOURCES, judging, adding=True)
+    seen = [piece async for piece in verifier.stream(_pieces(pieces))]
+    assert "".join(piece for piece in seen if isinstance(piece, str)) == "".join(pieces)
+    found = [c for c in seen if isinstance(c, CitationChecked) and c.added]
+    return [(c.number, c.start) for c in found], verifier.uncited
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ferry always leaves at nine. ",
+        "- The ferry always leaves at nine\n- The",
+        "The ferry always leaves at nine\n\n",
+        "Here is what I found now:\n\n* The ferry always leaves at nine\n",
+    ],
+    ids=["a sentence", "an item", "a paragraph", "behind an introduction"],
+)
+async def test_a_sentence_that_cites_nothing_gets_the_source_that_says_so(text: str) -> None:
+    for pieces in ([text], list(text)):
+        end = text.index("nine") + len("nine.") - ("nine." not in text)
+        assert await added(*pieces) == ([(2, end)], 0)
+
+
+async def test_one_that_no_source_says_is_counted_and_one_that_cites_is_left_alone() -> None:
+    assert await added("The harbour is closed at midnight. The ferry leaves at nine [2].") == (
+        [],
+        1,
+    )
+    assert await added("Sure. Here is the whole list:\n\n```\nthe ferry leaves at nine\n```") == (
+        [],
+        0,
+    )
 
 
 async def test_what_is_held_comes_before_the_end() -> None:

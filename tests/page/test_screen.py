@@ -189,6 +189,31 @@ def test_above_the_sources_stands_once_how_well_they_fit(has_model: bool) -> Non
         assert (line in panel) is not quotes_say_it
 
 
+def test_an_added_source_is_told_apart_and_is_not_the_models_own_word() -> None:
+    screen = _screen("q", "en")
+    screen.show(_found())
+    screen.show(TextDelta("The tide turns at noon. So it is."))
+    screen.show(CitationChecked(1, 23, True, "supported", added=True))
+    _, answer, note = screen.show(_finished())
+    shown = 'at noon. [\\[1\\] ⁺](#source-1 "The answer names no source here; the passage says'
+    assert shown in answer["content"]
+    assert "[n] ⁺ The answer names no source here" in note["content"]
+    history = [{"role": "user", "content": "q"}, dict(answer)]
+    assert turns_of(history) == [Turn("q", "The tide turns at noon. So it is.")]
+
+
+def test_an_answer_that_names_no_source_is_said_to_be_unchecked() -> None:
+    for language, line in (("en", "names no source"), ("vi", "không nêu nguồn nào")):
+        screen = _screen("q", "vi" if language == "vi" else "en")
+        screen.show(_found())
+        screen.show(TextDelta("The tide turns at noon."))
+        *_, note = screen.show(_finished(uncited=1))
+        assert (
+            f"⚠ {'Câu trả lời này' if language == 'vi' else 'This answer'} {line}"
+            in note["content"]
+        )
+
+
 def test_an_answer_cannot_forge_a_checked_marker_or_a_source() -> None:
     screen = _screen("q", "en")
     screen.show(_found())
