@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .text.courtesy import without_courtesy
-from .text.language import detect, has_diacritics, keywords, subject, words
+from .text.language import detect, has_diacritics, is_syllable, keywords, subject, words
 from .types import Findings, Language, Turn
 
 # Older turns are seldom meant, and an answer's beginning says what it is about.
 MAX_TURNS = 3
 MAX_TURN_CHARACTERS = 500
 MAX_QUERY_CHARACTERS = 300
+LOAN = 4  # letters of a word that is no Vietnamese syllable: a shorter one may be chat's shorthand
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,12 @@ def accepted(reply: str, question: str) -> str | None:
 def _is_vague(question: str, language: Language) -> bool:
     """Whether `question` has a pronoun, or next to nothing, where its subject should be."""
     wording, text = _wording(question, language), _plain(question)
-    own = len(subject(text))
+    about = subject(text)
+    own = len(about)
     written = not question.isupper() and _NAME.search(question)
-    named = wording.naming.search(text) or written or own == len(text.split())
+    # A loan word is one too: Vietnamese has no other word for most of what it is about.
+    foreign = language == "vi" and any(len(w) >= LOAN and not is_syllable(w) for w in about)
+    named = wording.naming.search(text) or written or foreign or own == len(text.split())
     if not own or (own <= wording.short_up_to and not named):
         return True
     # A pronoun in a later clause stands for what the first one names.

@@ -134,7 +134,7 @@ class Search:
                 # What matches may be the words of the question before.
                 findings = replace(findings, verdict="weak")
         if findings.query != self._searcher.shown(query):
-            yield Searching(findings.query)  # its misspelt words put right
+            yield Searching(findings.query)  # without what is said around it, or put right
         self.seconds = time.perf_counter() - start
         self._findings = findings
         yield SourcesFound(findings, findings.query != self._searcher.shown(self._question))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from heapq import nlargest
 from typing import NamedTuple
 from unicodedata import normalize
@@ -22,6 +23,7 @@ from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
 from ..text.language import column, detect, folded, stem, stems, subject, terms, topics, words
+from ..text.wrapping import unwrapped
 from ..types import Chunk, Findings, Language, Source, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
 from .candidates import Candidates, combined, identified, judged
@@ -38,6 +40,8 @@ COMPARED = 2000
 SENTENCE = 3  # words in capitals that are a sentence; fewer may be a name or a code
 NAMED = 10  # collections that an error names
 EMBEDDED = 32  # sentences that are compared by their meaning for one answer
+# What is left of a question matches by chance more easily than all of it.
+LESS = 1.02
 
 
 class _Scored(NamedTuple):
@@ -72,9 +76,10 @@ class Retriever:
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
-        Its courtesies are not searched for; a question without a sure answer is tried once more as
-        it may have been meant, with the library's words for those that are in no document
-        (rag.retrieval.spelling). The findings' `query` is what was searched in the end.
+        Its courtesies are not searched for; a question without a sure answer is tried once more
+        without what is said around it (rag.text.wrapping), then as it may have been meant, with the
+        library's words for those that are in no document (rag.retrieval.spelling). The findings'
+        `query` is what was searched in the end.
 
         With a `collection` only its passages are sources, and how rare a word is, and so the scores
         and the verdict, is counted in it alone.
@@ -85,6 +90,8 @@ class Retriever:
         if about := overview(self._store.library, without_courtesy(question), collection):
             return about
         findings = self._ranked(self.candidates(question, collection), top_k)
+        if judged(findings).verdict != "answer":
+            findings = self._unwrapped(findings, top_k, collection)
         if findings.verdict != "answer" and (meant := self._corrected(findings.query)):
             other = self._ranked(self.candidates(meant, collection), top_k)
             if other.verdict != "refuse" and other.best_score > findings.best_score:
@@ -197,6 +204,25 @@ class Retriever:
 
     def _ranked(self, found: Candidates, top_k: int) -> Findings:
         return found.ranked(self.profile(found.query), top_k)
+
+    def _unwrapped(self, findings: Findings, top_k: int, collection: str | None) -> Findings:
+        """`findings`, or those for what is asked without what is said around it, if that says more.
+        Where that is something too, it is no sure answer."""
+        form = column(findings.query)
+
+        def known(*words: str) -> bool:
+            term = "_".join(stems(folded(words) if form == "folded" else words))
+            return bool(self._store.library.keyword_statistics([term], form).chunks_with)
+
+        asked = unwrapped(findings.query, known)
+        if asked is None:
+            return findings
+        other = self._ranked(self.candidates(asked.text, collection), top_k)
+        enough = max(findings.best_score, other.threshold * LESS)
+        if other.verdict == "refuse" or other.best_score < enough:
+            return findings
+        sure = other.verdict == "answer" and not asked.aside
+        return other if sure else replace(other, verdict="weak")
 
     def _corrected(self, question: str) -> str | None:
         """`question` with its misspelt words put right, if it has any."""

@@ -143,9 +143,7 @@ def subject(query: str) -> list[str]:
     An English question keeps the Vietnamese stop words that a name in it may have. A Vietnamese one
     typed without diacritics loses their folded forms. A stop word in capitals is none: AI, IT, WHO.
     """
-    stop = _STOP_EN
-    if detect(query) == "vi":
-        stop |= _STOP_VI if has_diacritics(query) else _STOP_VI_FOLDED
+    stop = stop_words(query)
     if not query.isupper():
         stop = stop - {word.lower() for word in _CAPITALS.findall(query)}
     return [w for w in dict.fromkeys(words(query)) if w not in stop]
@@ -162,6 +160,13 @@ def topics(query: str) -> list[str]:
 def compares(query: str) -> bool:
     """Whether two things are to be told apart: who lacks one of them has half an answer."""
     return _COMPARES.search(fold(query)) is not None
+
+
+def stop_words(query: str) -> frozenset[str]:
+    """The function words of the language of `query`, as it is typed."""
+    if detect(query) == "en":
+        return _STOP_EN
+    return _STOP_EN | (_STOP_VI if has_diacritics(query) else _STOP_VI_FOLDED)
 
 
 def column(query: str) -> Column:
