@@ -70,3 +70,13 @@ def test_names_and_reasons_are_text_on_one_line() -> None:
 def test_a_notice_stands_last_in_both_languages() -> None:
     page = shown(content([TIDES], None, [], None, Notice("It is <small>.", "Nó nhỏ.")))
     assert page.text.endswith("Nó nhỏ. · It is <small>.")
+
+
+def test_what_holds_until_all_is_read_stands_under_the_progress() -> None:
+    meanwhile = Notice("The <old> one answers.", "Thư viện cũ trả lời.")
+    page = shown(content([TIDES], Waiting(1, 3, "a.md"), [], None, meanwhile=meanwhile))
+    line = "Thư viện cũ trả lời. · The <old> one answers."
+    assert page.text.index("1/3") < page.text.index(line) < page.text.index("thuỷ triều.md")
+    error = StoreError("The disk is full.", "Đĩa đã đầy.")
+    page = shown(content([TIDES], None, [], error, meanwhile=meanwhile))
+    assert page.text.index("disk is full") < page.text.index(line)

@@ -114,6 +114,14 @@ def test_an_id_is_never_given_twice(library: Library, tmp_path: Path) -> None:
     again.close()
 
 
+def test_ids_may_begin_above_those_of_another_library_once(library: Library) -> None:
+    library.count_from(1000)
+    put(library, "a.md", "one", "two")
+    library.count_from(5000)
+    put(library, "b.md", "three")
+    assert library.chunk_ids() == [1001, 1002, 1003]
+
+
 def test_a_document_without_text_is_listed(library: Library) -> None:
     put(library, "scan.pdf")
     assert [(d.name, d.chunks) for d in library.documents()] == [("scan.pdf", 0)]

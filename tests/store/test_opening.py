@@ -93,3 +93,10 @@ async def test_work_that_failed_can_be_started_again_for_those_who_hold_the_open
     work.go_on.set()
     assert await asyncio.to_thread(opening.wait) == "result"
     assert (opening.failed, work.runs) == (False, 2)
+
+
+async def test_a_result_is_renewed_for_all_who_ask_from_then_on() -> None:
+    opening = Opening(lambda report: "earlier")
+    assert opening.wait() == "earlier"
+    opening.renew("new")
+    assert (opening.wait(), opening.done, opening.failed) == ("new", True, False)

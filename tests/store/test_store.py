@@ -233,6 +233,19 @@ def test_a_store_that_is_in_use_is_refused_in_the_same_process(tmp_path: Path) -
     opened(tmp_path).close()
 
 
+def test_two_models_stores_are_open_beside_one_another_under_one_lock(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    other = first.beside("another model", DIMENSION)
+    put(other, "a.md", unit(2))
+    assert (first.library.count(), other.library.count()) == (0, 2)
+    first.close()
+    assert other.problems() == []
+    with pytest.raises(StoreLocked):
+        opened(tmp_path)
+    other.close()
+    opened(tmp_path).close()
+
+
 def test_a_store_that_is_in_use_is_refused_in_another_process(tmp_path: Path) -> None:
     with opened(tmp_path):
         other = subprocess.run(
