@@ -89,14 +89,15 @@ class Retriever:
         """
         if about := overview(self._store.library, without_courtesy(question), collection):
             return about
-        findings = self._ranked(self.candidates(question, collection), top_k)
-        if judged(findings).verdict != "answer":
+        candidates = self.candidates(question, collection)
+        findings, chunks = self._ranked(candidates, top_k), candidates.query.chunks
+        if judged(findings, chunks).verdict != "answer":
             findings = self._unwrapped(findings, top_k, collection)
         if findings.verdict != "answer" and (meant := self._corrected(findings.query)):
             other = self._ranked(self.candidates(meant, collection), top_k)
             if other.verdict != "refuse" and other.best_score > findings.best_score:
-                return judged(other)
-        return judged(findings)
+                return judged(other, chunks)
+        return judged(findings, chunks)
 
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question` without its courtesies. Raises as `search` does."""
