@@ -16,7 +16,7 @@ from ..text.units import SHORT, Unit, units
 from ..types import Findings, Source
 from .pieces import Relevance
 
-CONSIDERED = 16  # units whose meaning is compared, which takes most of an answer's time
+CONSIDERED = 12  # units whose meaning is compared, which takes most of an answer's time
 LONGEST = 300  # characters of a unit that are compared
 LEANT = 150  # and of the one before, if it cannot be understood without
 MOST = 2  # parts that answer; one more if it has a word of the question that they lack
@@ -88,6 +88,11 @@ class _Candidate:
             return f"{before.text[-LEANT:]}\n{context}"
         return context
 
+    @property
+    def own(self) -> str:
+        """The same; of code without the sentence before it, which has its words for itself."""
+        return self.unit.context if self.unit.kind == "code" else self.context
+
 
 def chosen(findings: Findings, relevance: Relevance) -> list[Quote]:
     """The quotes that answer, each of another source, the one with the best part first."""
@@ -146,22 +151,29 @@ def _scored(
 ) -> list[_Candidate]:
     if not considered:
         return []
-    fit = relevance(question, [c.context for c in considered])
-    best = max(c.source.score for c in considered) or 1.0
-    kind, code = asked(question), wants_code(question)
-    scored = []
-    for candidate, fits in zip(considered, fit, strict=True):
-        unit = candidate.unit
-        score = float(fits) + SOURCE * candidate.source.score / best
-        score += (DEFINES if kind == "what" else KIND) * (answers(kind, question, unit.text) - 0.5)
-        own = unit.context if unit.kind == "code" else candidate.context
-        score += COVERED * terms.share(own)
-        aside = unit.kind == "line" or unit.text.endswith("?")
-        score += CODE * (
-            unit.kind == "code" and code and terms.share(candidate.context) > 0
-        ) - LINE * bool(aside)
-        scored.append(replace(candidate, score=score))
-    return scored
+    fit = relevance(question, [candidate.context for candidate in considered])
+    best = max(candidate.source.score for candidate in considered) or 1.0
+    return [
+        replace(
+            candidate,
+            score=float(fits)
+            + SOURCE * candidate.source.score / best
+            + COVERED * terms.share(candidate.own)
+            + _apt(candidate.unit, question),
+        )
+        for candidate, fits in zip(considered, fit, strict=True)
+    ]
+
+
+def _apt(unit: Unit, question: str) -> float:
+    """How much its kind, and what it has, speak for or against a unit."""
+    kind = asked(question)
+    apt = (DEFINES if kind == "what" else KIND) * (answers(kind, question, unit.text) - 0.5)
+    if unit.kind == "code" and wants_code(question):
+        apt += CODE
+    if unit.kind == "line" or unit.text.endswith("?"):
+        apt -= LINE
+    return apt
 
 
 def _with_neighbours(candidate: _Candidate) -> Quote:
@@ -171,7 +183,7 @@ def _with_neighbours(candidate: _Candidate) -> Quote:
     if first and cut[first].lead and cut[first].lead == cut[first - 1].text:
         first -= 1
     size = sum(len(unit.text) for unit in cut[first : last + 1])
-    while last + 1 < len(cut) and _explains(cut[last], cut[last + 1]):
+    while last + 1 < len(cut) and _explains(cut[candidate.place : last + 2]):
         size += len(cut[last + 1].text)
         if size > TOGETHER:
             break
@@ -185,19 +197,15 @@ def _joined(one: Quote, other: Quote) -> Quote:
     return replace(one, places=places, best=one.best + other.best)
 
 
-def _explains(unit: Unit, following: Unit) -> bool:
-    """Whether a unit needs the next one: it announces it, or is short and the next one goes on."""
-    if unit.text.endswith(":"):
-        return following.lead == unit.text
-    if unit.kind == "item" and following.kind == "item":
-        return bool(unit.lead) and unit.block == following.block
-    same = unit.block == following.block and unit.kind == following.kind == "sentence"
-    return (
-        same
-        and following.whole
-        and len(unit.text) < TERSE
-        and not _ABOUT_ITSELF.match(following.text)
-    )
+def _explains(run: Sequence[Unit]) -> bool:
+    """Whether units need the last one of `run`: the first announces it, or the one before it is
+    short and it goes on."""
+    first, unit, following = run[0], run[-2], run[-1]
+    if first.text.endswith(":"):
+        return following.lead == first.text
+    goes_on = unit.block == following.block and unit.kind == following.kind == "sentence"
+    short = len(unit.text) < TERSE and following.whole
+    return goes_on and short and not _ABOUT_ITSELF.match(following.text)
 
 
 def _answers_too(question: str, best: _Candidate, other: _Candidate) -> bool:
@@ -252,10 +260,9 @@ class _Terms:
         return self._wanted.intersection(self._cut(text))
 
     def share(self, text: str) -> float:
-        """Of the question's weight."""
-        return sum(map(self._weights.__getitem__, self.of(text))) / (
-            sum(self._weights.values()) or 1.0
-        )
+        """Of the question's weight. The sums do not depend on the order of a set."""
+        whole = math.fsum(self._weights.values()) or 1.0
+        return math.fsum(self._weights[term] for term in self.of(text)) / whole
 
     def _cut(self, text: str) -> list[str]:
         cut = words(text)

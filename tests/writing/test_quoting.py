@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from rag.text.units import units
@@ -72,3 +74,14 @@ def test_bold_does_not_open_what_a_document_wrote() -> None:
     html = MarkdownIt("js-default").render(written)
     assert re.findall(r"<(\w+)", html) == ["p", "strong"]
     assert re.findall(r"(?<!\\)\[(\d+)\]", written) == ["3"]
+
+
+@given(st.text(alphabet="aB1 .:;|\n#*_~`<>[]()!\\$&-+=\"'【（/", max_size=120))
+def test_whatever_a_document_says_is_text_or_code(text: str) -> None:
+    cut = units(text)
+    for question in ("How long is it?", "What is a B?"):
+        for place in range(len(cut)):
+            places = tuple(range(max(0, place - 2), place + 1))
+            html = MarkdownIt("commonmark").render(shown(Quote(3, cut, places, (place,)), question))
+            assert set(re.findall(r"</?(\w+)", html)) <= {"p", "strong", "pre", "code"}, html
+            assert html.count("[3]") >= 1
