@@ -50,7 +50,15 @@ MAY_IMPORT |= {
     "rag.answer": ASKING | {"rag.search"},
     "rag.assembly": ASKING | {"rag.search", "rag.answer", "rag.settings"},
     "rag.measuring": VALUES
-    | {"rag.settings", "rag.text", "rag.store", "rag.retrieval", "rag.citations", "rag.followup"},
+    | {
+        "rag.settings",
+        "rag.text",
+        "rag.store",
+        "rag.retrieval",
+        "rag.citations",
+        "rag.followup",
+        "rag.writing.choosing",  # what is quoted, which it measures
+    },
     "rag.doors": VALUES | {"rag.settings", "rag.text", "rag.serving", "rag.question", "rag.answer"},
     "rag.page": VALUES | {"rag.settings", "rag.text", "rag.question", "rag.documents"},
     "rag.commands": VALUES

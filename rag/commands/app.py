@@ -209,6 +209,14 @@ def evaluate(
             "measure asking across languages, in a library of both, and in small ones.",
         ),
     ] = None,
+    quotes: Annotated[
+        bool,
+        typer.Option(
+            "--quotes",
+            help="Measure what is quoted without a model: whether the first quote has the words "
+            "of the answer, of questions that say these.",
+        ),
+    ] = False,
 ) -> None:
     """Measure search and refusal on questions whose right document is known; or the check of
     citations on labelled sentences; or the search for a dialogue's second question."""
@@ -228,6 +236,8 @@ def evaluate(
         raise typer.BadParameter(f"--calibrate and --plot need questions; {file} has none")
     if translated and (kind != "questions" or calibrate or plot):
         raise typer.BadParameter("--translated needs questions, and neither --calibrate nor --plot")
+    if quotes and (kind != "questions" or calibrate or plot or translated):
+        raise typer.BadParameter("--quotes needs questions, and no other option but --json")
     if plot and not plot.parent.is_dir():  # before minutes of searching
         raise typer.BadParameter(f"there is no folder {plot.parent} for the picture")
     if plot and find_spec("matplotlib") is None:
@@ -248,6 +258,8 @@ def evaluate(
                 measured = measuring.answers(bench, chosen)
             case "questions" if translated:
                 measured = measuring.translated(bench, file, translated)
+            case "questions" if quotes:
+                measured = measuring.quotes(bench, file)
             case "questions":
                 measured = measuring.questions(bench, file, calibrate, plot)
             case "support":

@@ -94,9 +94,14 @@ class _Entry(BaseModel):
     half: Half | None = None
 
 
+class _Span(BaseModel):
+    text: str
+
+
 class _Asked(BaseModel):
     question: str
     is_impossible: bool = False
+    answers: list[_Span] = []
 
 
 class _Paragraph(BaseModel):
@@ -123,7 +128,12 @@ class _Squad(BaseModel):
             named = {f"{number}.{i}": p for i, p in enumerate(article.paragraphs, start=1)}
             articles.append({name: p.context for name, p in named.items()})
             asked += [
-                Question(q.question, language, None if q.is_impossible else name)
+                Question(
+                    q.question,
+                    language,
+                    None if q.is_impossible else name,
+                    answer=q.answers[0].text if q.answers and not q.is_impossible else "",
+                )
                 for name, p in named.items()
                 for q in p.qas
             ]

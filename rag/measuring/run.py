@@ -21,6 +21,7 @@ from . import answers as answers_eval
 from . import calibration, cases, directions, labelled, tables
 from . import dialogues as dialogue_files
 from . import questions as question_files
+from . import quotes as quotes_eval
 from . import search as evaluation
 from . import support as support_eval
 from .questions import Questions
@@ -75,6 +76,15 @@ def translated(bench: Bench, file: Path, other: Path) -> Measured:
     used = profiles.load(bench.settings.store_dir)
     found = directions.measure(first, second, bench.embedder(), used, bench.progress)
     return Measured(found.as_json(), tables.directions_tables(found))
+
+
+def quotes(bench: Bench, file: Path) -> Measured:
+    """What is quoted where no model answers, on questions whose answer is known."""
+    asked = question_files.load(file)
+    with _searches(bench, asked, profiles.load(bench.settings.store_dir)) as (_, searches):
+        found = quotes_eval.measure(asked, searches, bench.progress)
+    rows = [{"of": of, "half": half, **part.as_json()} for (of, half), part in found.items()]
+    return Measured({"quotes": rows}, tables.quotes_table(found))
 
 
 def support(bench: Bench, file: Path) -> Measured:

@@ -16,6 +16,8 @@ from .calibration import Calibration
 from .cases import Part, place
 from .dialogues import DialogueReport
 from .directions import Directions
+from .quotes import Figures
+from .quotes import Part as PartOfQuotes
 from .search import Outcome, Report
 from .support import SupportReport
 
@@ -102,6 +104,16 @@ def calibration_tables(calibration: Calibration) -> Group:
         for language, count in calibration.left_out.items()
     ]
     return Group(table, profiles, *left_out)
+
+
+def quotes_table(found: Mapping[PartOfQuotes, Figures]) -> Table:
+    """How often the first quote has the answer's words; more cannot than first sources have."""
+    heads = ("Questions", "First source", "First quote", "Its best parts", "Characters")
+    table = Table("The answer is in the", "Half", *heads, box=box.SIMPLE_HEAD)
+    for (of, half), part in found.items():
+        shares = map(_share, (part.source, part.quote, part.best))
+        table.add_row(of, half or "—", str(part.questions), *shares, f"{part.length:.0f}")
+    return table
 
 
 def support_table(report: SupportReport) -> Table:

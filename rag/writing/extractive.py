@@ -1,6 +1,6 @@
-"""Answers without a language model: quotes the sentences of the sources that fit the question best.
+"""Answers without a language model: quotes of the sources what fits the question best.
 
-Knows the sources of one search and how well a sentence fits; knows no index.
+Knows the sources of one search and how well a text fits; knows no index.
 """
 
 from __future__ import annotations
@@ -8,25 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-import numpy as np
-
 from .. import followup
 from ..errors import QuestionError
-from ..text import markdown, verdict
-from ..text.language import words
-from ..text.sentences import split_sentences
+from ..text import verdict
 from ..types import Findings, Language, Options, Turn
+from .choosing import chosen
 from .outline import outlined
 from .pieces import NOTHING, Brief, Ending, Piece, Relevance
-
-MAX_SENTENCES = 3
-# A further sentence must fit nearly as well as the best, and say something else.
-NEARLY = 0.6
-SAME = 0.6
+from .quoting import shown
 
 
 class Quotes:
-    """Writes the answers without a language model: the documents' own sentences."""
+    """Writes the answers without a language model: in the documents' own words."""
 
     name = None
 
@@ -53,8 +46,8 @@ class Quotes:
             return
         if findings.verdict == "weak":
             yield verdict.said(findings, brief.language) + "\n\n"
-        for sentence in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
-            yield sentence
+        for quoted in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
+            yield quoted
 
     async def rewritten(
         self, question: str, turns: Sequence[Turn], language: Language, options: Options
@@ -67,34 +60,9 @@ class Quotes:
 
 
 def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
-    """The answer as Markdown, one quoted sentence with its [n] at a time, the best first.
+    """The answer as Markdown: what is quoted of one source at a time, the best first.
 
-    `relevance(question, sentences)` gives each sentence's fit, shape (len(sentences),).
+    `relevance(question, texts)` gives each text's fit, shape (len(texts),).
     """
-    sentences = [
-        (source.number, sentence)
-        for source in findings.sources
-        for sentence in split_sentences(source.text)
-    ]
-    if not sentences:  # a source without one whole sentence: a table, a list of terms
-        sentences = [(s.number, " ".join(s.text.split())) for s in findings.sources]
-    fit = relevance(findings.query, [sentence for _, sentence in sentences])
-    source_scores = {s.number: s.score for s in findings.sources}
-    best_source = max(source_scores.values()) or 1.0
-    fit = fit + 0.3 * np.array([source_scores[number] / best_source for number, _ in sentences])
-
-    chosen: list[int] = []
-    for i in np.argsort(-fit, kind="stable"):
-        if len(chosen) == MAX_SENTENCES or (chosen and fit[i] < NEARLY * fit[chosen[0]]):
-            break
-        if not any(_alike(sentences[i][1], sentences[j][1]) for j in chosen):
-            chosen.append(int(i))
-    for position, i in enumerate(chosen):
-        number, sentence = sentences[i]
-        yield ("\n\n" if position else "") + f"{markdown.escape(sentence)} [{number}]"
-
-
-def _alike(a: str, b: str) -> bool:
-    """Whether two sentences share most of their words (the shorter one's)."""
-    one, other = set(words(a)), set(words(b))
-    return len(one & other) >= SAME * max(1, min(len(one), len(other)))
+    for position, each in enumerate(chosen(findings, relevance)):
+        yield ("\n\n" if position else "") + shown(each, findings.query)
