@@ -6,16 +6,24 @@ Knows the sources of one search and how well a text fits; knows no index.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from .. import followup
 from ..errors import QuestionError
 from ..text import verdict
+from ..text.language import words
 from ..types import Findings, Language, Options, Turn
 from .choosing import chosen
 from .outline import outlined
 from .pieces import NOTHING, Brief, Ending, Piece, Relevance
 from .quoting import shown
+
+_MARKER = re.compile(r"\[\d+\]")
+_NO_MORE: dict[Language, str] = {
+    "en": "I found no more about this in the documents than what is quoted above.",
+    "vi": "Tôi không tìm thấy gì thêm về điều này trong tài liệu ngoài phần đã trích ở trên.",
+}
 
 
 class Quotes:
@@ -46,8 +54,11 @@ class Quotes:
             return
         if findings.verdict == "weak":
             yield verdict.said(findings, brief.language) + "\n\n"
-        for quoted in await asyncio.to_thread(lambda: list(quote(findings, relevance))):
-            yield quoted
+        quotes = await asyncio.to_thread(lambda: list(quote(findings, relevance)))
+        if _leans(brief) and all(_is_in(brief.turns[-1].answer, each) for each in quotes):
+            quotes = [_NO_MORE[brief.language]]
+        for each in quotes:
+            yield each
 
     async def rewritten(
         self, question: str, turns: Sequence[Turn], language: Language, options: Options
@@ -57,6 +68,18 @@ class Quotes:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def _leans(brief: Brief) -> bool:
+    """Whether the question was searched with words of the one before."""
+    asked = brief.findings.query if brief.findings else ""
+    return bool(brief.turns) and len(words(asked)) > len(words(brief.question))
+
+
+def _is_in(answer: str, quoted: str) -> bool:
+    """Whether an earlier answer has the words of a quote, under whatever number."""
+    said, says = (" ".join(words(_MARKER.sub("", text))) for text in (answer, quoted))
+    return says in said
 
 
 def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:

@@ -16,9 +16,10 @@ from rag.retrieval.retriever import Retriever
 from rag.text import markdown
 from rag.text.language import keywords, words
 from rag.text.sentences import split_sentences
-from rag.types import Findings, Source
+from rag.types import Findings, Language, Options, Source, Turn
 from rag.writing.choosing import MOST, chosen
-from rag.writing.extractive import quote
+from rag.writing.extractive import Quotes, quote
+from rag.writing.pieces import Brief
 
 QUOTED = re.compile(r"(.*) \[(\d+)\]", re.DOTALL)
 
@@ -187,3 +188,24 @@ def test_what_would_become_a_link_by_itself_is_escaped_and_can_be_shown_plain(te
     escaped = markdown.escape(text)
     assert not re.search(r"https?://|(?<!\\)www\.|\w@\w", escaped)
     assert markdown.unescape(escaped) == text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "I found no more about this"), ("vi", "Tôi không tìm thấy gì thêm về điều này")],
+)
+async def test_a_follow_up_to_which_there_is_no_more_does_not_quote_the_same_again(
+    language: Language, sentence: str
+) -> None:
+    known = "A header turns the buffering of nginx off."
+    findings = found(known, question="How is buffering turned off in nginx? And why?")
+    turns = [Turn("How is buffering turned off in nginx?", f"**{known}** [3]")]
+
+    async def said(question: str, turns: Sequence[Turn]) -> str:
+        brief = Brief(question, language, turns, Options(), findings, shared, "")
+        return "".join([piece async for piece in Quotes().write(brief) if isinstance(piece, str)])
+
+    assert (await said("And why?", turns)).startswith(sentence)
+    assert known in await said("And why?", [Turn("What is nginx?", "A server. [1]")])
+    assert known in await said(findings.query, turns), "who asks the same is answered the same"
