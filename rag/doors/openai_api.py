@@ -235,6 +235,7 @@ class Completion:
                 c.start + (0 if c.added else len(f"[{c.number}]")),
                 supported=c.supported,
                 quote=c.quote.text if c.quote else None,
+                added=c.added,
             )
             for c in self._citations
         ]
