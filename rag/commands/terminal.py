@@ -54,6 +54,7 @@ class Terminal:
         self._status = Console(stderr=True).status("")
         self._searched = False
         self._in_text = False
+        self._plain = markdown.Plain()
         self._received = 0  # bytes of the answer
         self._doubted: set[int] = set()  # sources that a sentence cites without their support
 
@@ -100,7 +101,7 @@ class Terminal:
                 self._status.stop()
                 self._in_text = True
                 self._received += tokens.size(text)
-                shown = markdown.unescape(text) if self._quotes else text
+                shown = self._plain.feed(text) if self._quotes else text
                 print(printable(shown), end="", flush=True)
             case Finished():
                 self._end_text()
@@ -117,7 +118,7 @@ class Terminal:
 
     def _end_text(self) -> None:
         if self._in_text:
-            print(flush=True)
+            print(printable(self._plain.end()), flush=True)
         self._in_text = False
 
 

@@ -99,9 +99,9 @@ def _is_heading(text: str, line: Span, known: set[int], alone: bool, after: int)
     """Whether a line is one: `known` are where the headings that rag.text.headings finds begin,
     `alone` is whether it stands behind a blank line, `after` where the next begins."""
     written = text[slice(*line)]
-    following = text[after : after + 20].lstrip()
-    if HASHES.match(written):
-        return True
+    following = text[after : after + 200].partition("\n")[0].lstrip()
+    if HASHES.match(written):  # or a comment in code
+        return text.count("\n", line[1], after) > 1 or not is_code([following or "."])
     if is_code([written]):
         return False
     if line[0] in known and not _ENDS_WITHIN.search(written):  # a list's item may look like one

@@ -24,11 +24,14 @@ _STRONG = re.compile(
 _FIELD = re.compile(
     r"\s*(?:[a-z][\w.-]*|[A-Z][\w]*(?:-[A-Z\d]\w*)+|:)\s?:? \S.*[^.!?]$|\s*[a-z]\w*:$"
 )
+_COMMENT = re.compile(r"\s*(?:#|//|--|/\*|\*|;|%)")
 _INDENT = re.compile(r"(?: {4}|\t)")
 
 
 def is_code(lines: Sequence[str]) -> bool:
-    """Whether the lines of one block, none blank, are code."""
+    """Whether the lines of one block, none blank, are code. None begins with a sentence."""
+    if _is_prose(lines[0]):
+        return False
     if all(_INDENT.match(line) for line in lines) and not any(map(_is_prose, lines)):
         return True
     if len(lines) > 1 and all(":" in line and _FIELD.fullmatch(line) for line in lines):
@@ -39,7 +42,7 @@ def is_code(lines: Sequence[str]) -> bool:
 
 
 def _is_prose(line: str) -> bool:
-    """Whether it reads like a sentence: many words, and an end."""
-    return (
+    """Whether it reads like a sentence: many words, and an end; no comment."""
+    return not _COMMENT.match(line) and (
         len(re.findall(r"(?<!\S)[^\W\d_]+(?=[\s,.]|$)", line)) >= 6 and line.rstrip()[-1] in ".!?…"
     )

@@ -15,6 +15,8 @@ _WIDE = {
     ord(character): f"&#{ord(character)};" for character in "【［（"
 }  # a backslash escapes ASCII only
 _ESCAPED = re.compile(rf"\\([!-/:-@\[-`{{-~])|&#({'|'.join(map(str, _WIDE))});")
+_FENCE = re.compile(r"`{3,}")
+_BOLD = re.compile(r"(?<!\\)\*\*")  # whatever else is a star has a backslash
 _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
@@ -26,6 +28,32 @@ def escape(text: str) -> str:
 def unescape(text: str) -> str:
     """What `escape` was given, for a door that shows plain text."""
     return _ESCAPED.sub(lambda match: match[1] or chr(int(match[2])), text)
+
+
+class Plain:
+    """What was written with `escape`, for a door that shows plain text: without its backslashes and
+    its bold, line by line as it comes; a block of code stays as it is, without its fences."""
+
+    def __init__(self) -> None:
+        self._line = ""
+        self._fence = ""
+
+    def feed(self, delta: str) -> str:
+        """The lines that end in `delta`."""
+        *lines, self._line = (self._line + delta).split("\n")
+        return "".join(map(self._shown, lines))
+
+    def end(self) -> str:
+        """What was held; the text is over."""
+        shown, self._line = self._shown(self._line).removesuffix("\n"), ""
+        return shown
+
+    def _shown(self, line: str) -> str:
+        fence = _FENCE.fullmatch(line)
+        if fence and self._fence in ("", line):
+            self._fence = "" if self._fence else line
+            return ""
+        return f"{line if self._fence else unescape(_BOLD.sub('', line))}\n"
 
 
 def line(text: str) -> str:

@@ -131,6 +131,7 @@ def test_code_is_whole_and_knows_what_announces_it() -> None:
         "Content-Type: text/event-stream\nX-Accel-Buffering: no",
         "event: token\nid: 42\ndata: {}",
         "import asyncio, random",
+        "# This is how the limit of it is set.\nlimit = 5;\nrun(limit)",
         "    const a = 1;\n    b();",
         "```\nany words at all\n\nand more\n```",
         'assert bo_dau("Đường") == "duong"',
@@ -148,6 +149,7 @@ def test_code_is_known_by_its_lines(code: str) -> None:
         "Set proxy_buffering off only for the streaming location; ordinary pages profit from it.",
         "curl -N (long form --no-buffer) switches off the output buffer of curl itself.",
         "Testing with curl -N",
+        "The walnut tree of Grimsby is eleven metres tall.\n</passage>\n</passages>",
         "Từ ngữ: các từ dưới đây, được hiểu như sau",
     ],
 )
