@@ -9,11 +9,13 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from ..events import CitationChecked
+from ..text.language import subject
 from ..types import Source
 from .parser import Citations, Cited, Found, Uncited
 from .support import Support
 
 T = TypeVar("T")
+CLAIMED = 3  # words with a subject; “That is all of it.” has none and claims nothing
 Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
 
 
@@ -77,6 +79,8 @@ class Verifier:
         return checks
 
     async def _added(self, found: Uncited) -> Sequence[CitationChecked]:
+        if len(subject(found.sentence)) < CLAIMED:
+            return ()
         sources = list(self._sources.values())
         each = await asyncio.to_thread(self._judge, found.sentence, sources)
         if all(support.reason == "unchecked" for support in each):  # it claims nothing

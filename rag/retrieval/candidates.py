@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..text.identifiers import held
 from ..text.language import compares, topics
+from ..text.verdict import numbers_lacked
 from ..types import Chunk, Findings, Source, Verdict
 from .bm25 import Query, Scores
 from .passages import gathered, joined
@@ -126,10 +127,14 @@ class Candidates:
 
 
 def judged(findings: Findings, chunks: int) -> Findings:
-    """The findings in so many chunks, weak where so much of the question stands nowhere that what
-    they answer is a part of it at best."""
+    """The findings in so many chunks, weak where they lack a number of the question, or so much of
+    it stands nowhere that what they answer is a part of it at best."""
+    if findings.verdict != "answer":
+        return findings
+    if numbers_lacked(findings):
+        return replace(findings, verdict="weak")
     foreign = findings.sources and findings.sources[0].language != findings.language
-    if findings.verdict != "answer" or not findings.absent or foreign:
+    if not findings.absent or foreign:
         return findings
     share = len(findings.absent) / len(topics(findings.query))
     grown = min(math.log(max(chunks, 1)) / math.log(MANY), 1.0)

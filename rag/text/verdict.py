@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..types import Findings, Language
+from .language import words
 
 _SAID: dict[str, dict[Language, str]] = {
     "answer": {
@@ -20,18 +23,36 @@ _ABSENT: dict[Language, str] = {
 }
 
 
+_NUMBERS: dict[Language, str] = {
+    "en": "None of them has {}.",
+    "vi": "Không đoạn nào có {}.",
+}
+
+
+def numbers_lacked(findings: Findings) -> list[str]:
+    """The numbers in the query, from two digits on, that no source has."""
+    there = {word for source in findings.sources for word in words(source.text)}
+    asked = dict.fromkeys(words(findings.query))
+    return [word for word in asked if word.isdigit() and len(word) > 1 and word not in there]
+
+
 def said(findings: Findings, language: Language) -> str:
     """One line for above an answer; "" where nothing is answered, or nobody ranked."""
     if findings.overview or findings.verdict == "refuse":
         return ""
-    line = _SAID[findings.verdict][language]
-    if findings.verdict == "weak" and (lacking := absent(findings, language)):
-        return f"{line} {lacking}"
-    return line
+    line = [_SAID[findings.verdict][language]]
+    if findings.verdict == "weak":
+        numbers = [n for n in numbers_lacked(findings) if n not in findings.absent]
+        line += [_NUMBERS[language].format(_quoted(numbers))] if numbers else []
+        line += filter(None, [absent(findings, language)])
+    return " ".join(line)
 
 
 def absent(findings: Findings, language: Language) -> str:
     """The sentence that names the words of the question that no document has; "" if there are
     none."""
-    names = ", ".join(f"“{word}”" for word in findings.absent)  # letters and digits alone
-    return _ABSENT[language].format(names) if names else ""
+    return _ABSENT[language].format(_quoted(findings.absent)) if findings.absent else ""
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"“{word}”" for word in names)  # letters and digits alone

@@ -417,3 +417,12 @@ def test_where_no_document_is_in_its_language_no_word_of_a_question_is_missed(
     put(store, embedder, "pump.md", "The pump QX-77 is checked on Mondays, and oiled in May.")
     findings = Retriever(store, embedder).search("Máy bơm QX-77 được kiểm tra lúc nào?", 5)
     assert findings.absent == ()
+
+
+def test_passages_without_the_number_that_is_asked_for_match_weakly(
+    store: Store, embedder: SentenceEmbedder
+) -> None:
+    put(store, embedder, "a.md", "Status 400 means that the request is malformed.")
+    search = Retriever(store, embedder)
+    assert search.search("What does the status 400 of a request mean?", 5).verdict == "answer"
+    assert search.search("What does the status 429 of a request mean?", 5).verdict == "weak"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rag.text.verdict import absent, said
-from rag.types import Findings, Language, Overview, Verdict
+from rag.text.verdict import absent, numbers_lacked, said
+from rag.types import Findings, Language, Overview, Source, Verdict
 
 
 def findings(verdict: Verdict, *lacking: str, overview: Overview | None = None) -> Findings:
@@ -28,6 +30,15 @@ def test_weak_matches_name_the_words_that_no_document_has() -> None:
     )
     assert said(findings("weak", "leaky"), "vi").endswith("Không tài liệu nào có “leaky”.")
     assert "leaky" not in said(findings("answer", "leaky"), "en")
+
+
+def test_weak_matches_name_the_number_that_none_of_them_has() -> None:
+    sources = (Source(1, "a.md", "A", 1, 0.5, "Status 400 means that the request is malformed."),)
+    found = Findings("What to do at 429, 400 or 5?", "en", "weak", 0.2, 0.3, sources)
+    assert numbers_lacked(found) == ["429"]
+    assert said(found, "en").endswith("None of them has “429”.")
+    assert said(found, "vi").endswith("Không đoạn nào có “429”.")
+    assert "429" not in said(replace(found, verdict="answer"), "en")
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
