@@ -209,3 +209,23 @@ async def test_a_follow_up_to_which_there_is_no_more_does_not_quote_the_same_aga
     assert (await said("And why?", turns)).startswith(sentence)
     assert known in await said("And why?", [Turn("What is nginx?", "A server. [1]")])
     assert known in await said(findings.query, turns), "who asks the same is answered the same"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("question", "text", "language", "said"),
+    [
+        ("How many servers has the harbour?", "The harbour has servers.", "en", "I see no number"),
+        ("Ai canh cảng?", "Cảng được canh suốt đêm.", "vi", "tôi không thấy tên"),
+        ("What does status 429 mean?", "A status has a mean.", "en", "do not mention “429”"),
+        ("Mã lỗi 429 nghĩa là gì?", "Mã lỗi nghĩa là gì.", "vi", "không nhắc tới “429”"),
+        ("How many servers has the harbour?", "The harbour has six servers.", "en", ""),
+        ("What does status 429 mean?", "Status 429 has a mean.", "en", ""),
+    ],
+)
+async def test_quotes_that_have_not_what_is_asked_for_say_so_first(
+    question: str, text: str, language: Language, said: str
+) -> None:
+    brief = Brief(question, language, [], Options(), found(text, question=question), shared, "")
+    first, *_ = [piece async for piece in Quotes().write(brief) if isinstance(piece, str)]
+    assert said in first if said else first.startswith((text[:3], "**"))
