@@ -154,7 +154,7 @@ class UiStream:
             case CitationChecked(number, start, supported, reason, quote):
                 start += bisect_left(self._wide, start)
                 checked = {"number": number, "start": start, "supported": supported}
-                more = {"reason": reason, "quote": quote_as_json(quote)}
+                more = {"outcome": event.outcome, "reason": reason, "quote": quote_as_json(quote)}
                 yield {"type": "data-citation", "data": {**checked, **more}}
             case Finished():
                 yield from self._close_text()

@@ -234,6 +234,7 @@ class Completion:
                 c.start,
                 c.start + len(f"[{c.number}]"),
                 supported=c.supported,
+                outcome=c.outcome,
                 quote=c.quote.text if c.quote else None,
             )
             for c in self._citations

@@ -25,7 +25,7 @@ from ..events import (
 )
 from ..text import markdown, summary, tokens
 from ..text.inert import as_written, inert
-from ..types import Language, Quote, Turn
+from ..types import Language, Outcome, Quote, Turn
 from . import panel
 
 NOTE = "note"  # the id of a message that is about the answer and not part of it
@@ -44,13 +44,21 @@ _OWN_KNOWLEDGE: dict[Language, str] = {
     "vi": "⚠️ Không phải từ tài liệu của bạn: mô hình trả lời theo hiểu biết riêng, chưa được kiểm "
     "chứng.",
 }
-_DOUBT: dict[Language, str] = {
-    "en": "Not confirmed: the passage does not clearly say this. Check it.",
-    "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+# What a check that did not confirm a sentence puts behind its marker, and what that means.
+_MARKS: dict[Outcome, str] = {"unconfirmed": " ⚠", "unclear": " ?"}
+_HINTS: dict[Outcome, dict[Language, str]] = {
+    "unconfirmed": {
+        "en": "Not confirmed: the passage does not clearly say this. Check it.",
+        "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+    },
+    "unclear": {
+        "en": "Could not be checked: it is not clear whether the passage says this.",
+        "vi": "Không kiểm tra được: không rõ đoạn trích có nói điều này hay không.",
+    },
 }
 _PLACE = re.compile("\ue000([0-9]+)\ue001")  # of a checked marker in the text, by its order
 _NO_PLACE = str.maketrans("\ue000\ue001", "\ufffd\ufffd")
-_LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
+_LINK = re.compile(r"\[\\\[(\d+)\\\](?: [⚠?])?\]\(#source-\d+(?: \"[^\"]*\")?\)")
 
 
 class Option(TypedDict):
@@ -129,8 +137,13 @@ class Screen:
                 self._sources = self._panel(complete=True)
                 if event.reason != "small_talk":
                     ending = _ending(event, self._language)
-                    if not all(citation.supported for citation in self._citations):
-                        ending = f"⚠ {_DOUBT[self._language]}<br>{ending}"
+                    outcomes = {citation.outcome for citation in self._citations}
+                    lines = [
+                        f"{mark.strip()} {_HINTS[outcome][self._language]}<br>"
+                        for outcome, mark in _MARKS.items()
+                        if outcome in outcomes
+                    ]
+                    ending = "".join([*lines, ending])
                     self._note = _note(ending, "headwater-quiet")
                 if event.reason == "refused" and self._has_model and self._note:
                     alone = f"{_ALONE[self._language]} {self._question.strip()}"
@@ -220,13 +233,12 @@ def _ending(event: Finished, language: Language) -> str:
 
 def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
     """The text with each checked marker as a link to its source, which page.js opens."""
-    doubt = _DOUBT["vi" if vi else "en"]
     plain, at = text.translate(_NO_PLACE), 0
     pieces: list[str] = []
     links: list[str] = []
     for citation in sorted(citations, key=lambda c: c.start):
-        mark = "" if citation.supported else " ⚠"
-        hint = "" if citation.supported else f' "{doubt}"'
+        mark = _MARKS.get(citation.outcome, "")
+        hint = f' "{_HINTS[citation.outcome]["vi" if vi else "en"]}"' if mark else ""
         pieces.append(f"{plain[at : citation.start]}\ue000{len(links)}\ue001")
         links.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")
         at = citation.start + len(f"[{citation.number}]")
