@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Language, Quote, Reason, Usage
+from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
 
 FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk", "listing"]
 
@@ -75,7 +75,8 @@ class TextDelta:
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
     and whether that source supports the sentence it closes; `reason` is that of
-    rag.citations.support, `quote` what of the source says so, if it stands in one place. One that
+    rag.citations.support, `quote` what of the source says so, if it stands in one place.
+    `supported` is False only of what is not confirmed; `outcome` tells apart what passed. One that
     was `added` is not in the text: the sentence that ends at `start` cites nothing, and the check
     found this source for it."""
 
@@ -85,6 +86,10 @@ class CitationChecked:
     reason: Reason
     quote: Quote | None = None
     added: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,7 @@ def as_json(event: Event) -> dict[str, object]:
                 "number": number,
                 "start": start,
                 "supported": supported,
+                "outcome": event.outcome,
                 "reason": reason,
                 "quote": quote_as_json(quote),
                 "added": event.added,

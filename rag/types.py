@@ -16,8 +16,32 @@ Form = Literal["en", "vi", "plain"]  # of a question; plain is Vietnamese typed 
 Column = Literal["exact", "folded"]  # of the keyword index: with diacritics, or without
 Vectors: TypeAlias = "NDArray[np.float32]"
 Verdict = Literal["answer", "weak", "refuse"]
-Reason = Literal["supported", "unchecked", "number", "name", "negation", "absolute", "words"]
+Outcome = Literal["confirmed", "unconfirmed", "unclear", "unchecked"]  # of a citation's check
+# Why; "unclear": nobody can tell; "unchecked": the sentence claims nothing. The rest is what of the
+# sentence the passage lacks or says otherwise.
+Reason = Literal[
+    "supported",
+    "unclear",
+    "unchecked",
+    "number",
+    "name",
+    "negation",
+    "absolute",
+    "words",
+    "meaning",
+]
 Redacted = Literal["email", "phone", "card", "key"]
+
+
+def outcome(reason: Reason) -> Outcome:
+    """What a check came to, by its reason."""
+    match reason:
+        case "supported":
+            return "confirmed"
+        case "unclear" | "unchecked":
+            return reason
+        case _:
+            return "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)

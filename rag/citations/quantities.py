@@ -12,6 +12,10 @@ _NUMBER_WORDS: Mapping[str, int] = {
     "hai": 2, "ba": 3, "bốn": 4, "năm": 5, "sáu": 6, "bảy": 7, "tám": 8, "chín": 9, "mười": 10,
     "trăm": 100, "nghìn": 1000, "ngàn": 1000, "twice": 2,
 }  # fmt: skip
+# Words of a number or of its unit, and of nothing else.
+MEASURING = frozenset(_NUMBER_WORDS) - {"năm", "ba", "hai"} | frozenset(
+    """one second seconds minute minutes hour hours day days week weeks ms giây phút""".split()
+)
 _SECONDS: Mapping[str, float] = {
     r"milliseconds?|mili ?giây|ms": 0.001,
     r"seconds?|secs?|giây|s": 1,
@@ -65,15 +69,20 @@ def _date(match: re.Match[str]) -> Iterator[frozenset[str]]:
         yield frozenset({f"{match['y']}-{month}-{day}"})
 
 
-def quantities(text: str) -> tuple[list[tuple[float, frozenset[str]]], list[frozenset[str]]]:
+def quantities(
+    text: str, spelt: bool = True
+) -> tuple[list[tuple[float, frozenset[str]]], list[frozenset[str]]]:
     """The durations of `text`, each in seconds with the readings of its number, and the readings
-    of each other number; a date is its parts and itself. Readings are plain: 1234.5"""
+    of each other number; a date is its parts and itself. Readings are plain: 1234.5. Without
+    `spelt` only numbers that are written in digits."""
     durations: list[tuple[float, frozenset[str]]] = []
     dates = [match for pattern in _DATES for match in pattern.finditer(text)]
     numbers = [readings for match in dates for readings in _date(match)]
     text = without_dates(text)
     for match in _QUANTITY.finditer(text):
         word = (match["word"] or "").lower()
+        if word and not spelt:
+            continue
         if word == "năm" and _YEAR.search(text, max(0, match.start() - 6), match.end() + 5):
             continue
         readings = _readings(

@@ -83,9 +83,9 @@ class Verifier:
             return ()
         sources = list(self._sources.values())
         each = await asyncio.to_thread(self._judge, found.sentence, sources)
-        if all(support.reason == "unchecked" for support in each):  # it claims nothing
+        if all(support.outcome == "unchecked" for support in each):  # it claims nothing
             return ()
-        shares = [s.share if s.supported and s.quote else 0.0 for s in each]
+        shares = [s.share if s.outcome == "confirmed" and s.quote else 0.0 for s in each]
         best = shares.index(max(shares))
         if not shares[best]:
             self.uncited += 1

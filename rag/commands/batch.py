@@ -147,7 +147,8 @@ async def _ask(item: Item, answer: Answer) -> dict[str, Any]:
     """The line of one answer."""
     texts: list[str] = []
     found: dict[str, Any] = {"sources": [], "verdict": None}
-    unconfirmed: list[int] = []  # citations, as often as the answer has them
+    # Citations, as often as the answer has them.
+    checked: dict[str, list[int]] = {"unconfirmed": [], "unclear": []}
     ending: dict[str, Any] = {}
     async with aclosing(answer(item.question)) as stream:
         async for event in stream:
@@ -158,15 +159,15 @@ async def _ask(item: Item, answer: Answer) -> dict[str, Any]:
                     found["verdict"] = verdict
                 case {"event": "text_delta", "text": str(text)}:
                     texts.append(text)
-                case {"event": "citation_checked", "number": int(number), "supported": False}:
-                    unconfirmed.append(number)
+                case {"event": "citation_checked", "number": int(number), "outcome": str(outcome)}:
+                    checked.get(outcome, []).append(number)
                 case {"event": "finished", **values}:
                     ending = values
                 case {"event": "failed", **values}:
                     ending = {"failed": values}
     named = {} if item.id is None else {"id": item.id}
     asked = {"number": item.number, **named, "question": item.question}
-    answered = {"answer": "".join(texts), "unconfirmed": unconfirmed}
+    answered = {"answer": "".join(texts), **checked}
     return {**asked, **answered, **found, **ending}
 
 

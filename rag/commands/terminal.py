@@ -56,7 +56,7 @@ class Terminal:
         self._in_text = False
         self._plain = markdown.Plain()
         self._received = 0  # bytes of the answer
-        self._doubted: set[int] = set()  # sources that a sentence cites without their support
+        self._checked: list[CitationChecked] = []
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +95,7 @@ class Terminal:
                 self._status.stop()
                 say("Not from your documents: the model's own knowledge.")
             case CitationChecked():
-                if not event.supported:
-                    self._doubted.add(event.number)
+                self._checked.append(event)
             case TextDelta(text):
                 self._status.stop()
                 self._in_text = True
@@ -105,9 +104,8 @@ class Terminal:
                 print(printable(shown), end="", flush=True)
             case Finished():
                 self._end_text()
-                if self._doubted:
-                    numbers = "".join(f"[{number}]" for number in sorted(self._doubted))
-                    say(f"Not confirmed by the passage that is cited: {numbers}. Check it.")
+                for sentence in summary.doubts(self._checked):
+                    say(sentence)
                 Console(stderr=True).print(Text(_ending(event), style="dim"))
             case Failed(sentence=sentence, request_id=request):
                 self._status.stop()

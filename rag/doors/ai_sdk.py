@@ -154,7 +154,7 @@ class UiStream:
             case CitationChecked(number, start, supported, reason, quote, added):
                 start += bisect_left(self._wide, start)
                 checked = {"number": number, "start": start, "supported": supported}
-                more = {"reason": reason, "quote": quote_as_json(quote)}
+                more = {"outcome": event.outcome, "reason": reason, "quote": quote_as_json(quote)}
                 kind = "data-added-citation" if added else "data-citation"
                 yield {"type": kind, "data": {**checked, **more}}
             case Finished():

@@ -39,9 +39,9 @@ from ..events import (
 )
 from ..question import MAX_QUESTION
 from ..serving.pacing import paced
-from ..text import markdown
+from ..text import markdown, summary
 from ..text.language import detect
-from ..types import Options, Reason, Source, Verdict
+from ..types import Options, Outcome, Reason, Source, Verdict
 from .mcp_sessions import IDLE_SECONDS, Sessions
 from .sources import Found, FoundSource, found, found_source
 
@@ -101,11 +101,13 @@ class AskArguments(BaseModel, extra="forbid"):
 
 
 class Citation(BaseModel):
-    """A marker [n], `start` characters in, and what of its source says so (`quote`), if it does."""
+    """A marker [n], `start` characters in, and what of its source says so (`quote`), if it does.
+    "unclear" is what nobody could tell, "unchecked" what claims nothing."""
 
     number: int
     start: int
     supported: bool
+    outcome: Outcome
     reason: Reason
     added: bool
     quote: Annotated[str | None, BeforeValidator(lambda quote: quote and quote.text)]
@@ -305,9 +307,7 @@ def _answered(events: Sequence[Event]) -> types.CallToolResult:
     shown = [text]
     if finished.reason in ("length", "content_filter"):
         shown.append("The model's server cut the answer here.")
-    if unconfirmed := sorted({c.number for c in checked if not c.supported}):
-        marks = " ".join(f"[{number}]" for number in unconfirmed)
-        shown.append(f"Not confirmed by the passage it cites: {marks}")
+    shown += summary.doubts(checked)
     if sources:
         what = "Nearest passages" if finished.reason == "refused" else "Sources"
         shown.append(f"{what}:\n{_listed(sources)}")

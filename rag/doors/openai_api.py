@@ -234,6 +234,7 @@ class Completion:
                 c.start,
                 c.start + (0 if c.added else len(f"[{c.number}]")),
                 supported=c.supported,
+                outcome=c.outcome,
                 quote=c.quote.text if c.quote else None,
                 added=c.added,
             )

@@ -17,6 +17,7 @@ _CITED: dict[str, JsonValue] = {
     "url": _LINK,
     "title": "Proxies and buffering",
     "supported": True,
+    "outcome": "confirmed",
     "added": False,
     "quote": "X-Accel-Buffering: no tells nginx to pass the response on at once.",
 }

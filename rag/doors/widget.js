@@ -15,6 +15,10 @@ const doubt = say(
   "Chưa xác nhận được: đoạn trích không nói rõ điều này.",
   "Not confirmed: the passage does not clearly say this.",
 );
+const unsure = say(
+  "Không kiểm tra được: không rõ đoạn trích có nói điều này hay không.",
+  "Could not be checked: it is not clear whether the passage says this.",
+);
 const bubble = make("button.bubble", [], { ariaLabel: name, ariaExpanded: false });
 const clear = make("button", [say("Xóa", "Clear")]);
 const close = make("button.close", ["×"], { ariaLabel: say("Đóng", "Close") });
@@ -44,11 +48,13 @@ const tell = (words) => {
   follow();
 };
 
-const citation = ({ number, supported }) => {
-  const title = supported ? "" : doubt;
-  const ariaLabel = say("Nguồn", "Source") + ` ${number} ${title}`;
-  const said = `[${number}]${title && " ⚠"}`;
-  return make("a.cite", [said], { href: "#", name: number, title, ariaLabel });
+const citation = ({ number, supported, outcome }) => {
+  const unclear = outcome === "unclear";
+  const title = supported ? unclear && unsure : doubt;
+  const mark = supported ? unclear && " ?" : " ⚠";
+  const ariaLabel = say("Nguồn", "Source") + ` ${number} ${title || ""}`;
+  const said = `[${number}]${mark || ""}`;
+  return make("a.cite", [said], { href: "#", name: number, title: title || "", ariaLabel });
 };
 
 // The text with its citations marked; one may be told of before it has come.
@@ -84,6 +90,7 @@ const ending = (turn) => {
   const { citations, cut, done, error } = turn;
   const lines = [];
   if (citations.some((citation) => !citation.supported)) lines.push(`⚠ ${doubt}`);
+  if (citations.some((citation) => citation.outcome === "unclear")) lines.push(`? ${unsure}`);
   if (cut) lines.push(say("Câu trả lời bị cắt bớt.", "The answer was cut off."));
   if (!done && !error) lines.push(say("Đã dừng.", "Stopped."));
   const nodes = lines.map((line) => make("p.quiet", [line]));

@@ -35,8 +35,8 @@ class Judged:
 
     @property
     def told(self) -> bool:
-        """Whether the check could tell."""
-        return self.support.reason != "unchecked"
+        """Whether the check found it confirmed or not."""
+        return self.support.outcome in ("confirmed", "unconfirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _figures(judged: Sequence[Judged]) -> Figures:
         recall=_marked(by_label["unsupported"]),
         false_alarms=_marked(by_label["supported"]),
         no_claim=_marked(by_label["no_claim"]),
-        untold=sum(not j.told for j in judged),
+        untold=sum(j.support.outcome == "unclear" for j in judged),
     )
 
 

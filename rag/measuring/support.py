@@ -14,11 +14,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from ..citations.scales import scales
 from ..citations.support import Support, judge
 from ..errors import QuestionsError
 from ..retrieval.embedder import Embedder
 from ..retrieval.retriever import Retriever
 from ..store.store import Store
+from ..text.units import units
 from ..types import Language
 from .search import Progress, require
 
@@ -131,15 +133,16 @@ def measure(
     """
     require({passage.document for passage in labelled.passages.values()}, store)
     retriever = Retriever(store, embedder)
-    texts = [passage.text for passage in labelled.passages.values()]
-    vectors = dict(zip(labelled.passages, embedder.embed(texts), strict=True))
+    fitted = scales(embedder.name)
     judged: list[Judged] = []
     for pair in labelled.pairs:
-        passage, query = labelled.passages[pair.passage], retriever.prepare(pair.sentence)
-        cosine = float(vectors[pair.passage] @ embedder.begin(pair.sentence).result())
+        passage = labelled.passages[pair.passage]
+        query, likeness = retriever.compare(pair.sentence)
+        likeness([unit.text for unit in units(passage.text)])  # embedded before the clock runs
         start = time.perf_counter()
-        likeness = retriever.profile(query).likeness(cosine)
-        support = judge(pair.sentence, passage.text, query.idf, likeness, passage.language)
+        support = judge(
+            pair.sentence, passage.text, query.weights, query.language, likeness, fitted
+        )
         seconds = time.perf_counter() - start
         judged.append(
             Judged(passage.half, passage.language, pair.kind, pair.supported, support, seconds)

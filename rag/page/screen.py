@@ -25,7 +25,7 @@ from ..events import (
 )
 from ..text import markdown, summary, tokens, verdict
 from ..text.inert import as_written, inert
-from ..types import Language, Quote, Turn
+from ..types import Language, Outcome, Quote, Turn
 from . import panel
 
 NOTE = "note"  # the id of a message that is about the answer and not part of it
@@ -44,9 +44,17 @@ _OWN_KNOWLEDGE: dict[Language, str] = {
     "vi": "⚠️ Không phải từ tài liệu của bạn: mô hình trả lời theo hiểu biết riêng, chưa được kiểm "
     "chứng.",
 }
-_DOUBT: dict[Language, str] = {
-    "en": "Not confirmed: the passage does not clearly say this. Check it.",
-    "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+# What a check that did not confirm a sentence puts behind its marker, and what that means.
+_MARKS: dict[Outcome, str] = {"unconfirmed": " ⚠", "unclear": " ?"}
+_HINTS: dict[Outcome, dict[Language, str]] = {
+    "unconfirmed": {
+        "en": "Not confirmed: the passage does not clearly say this. Check it.",
+        "vi": "Chưa xác nhận được: đoạn trích không nói rõ điều này. Hãy kiểm tra.",
+    },
+    "unclear": {
+        "en": "Could not be checked: it is not clear whether the passage says this.",
+        "vi": "Không kiểm tra được: không rõ đoạn trích có nói điều này hay không.",
+    },
 }
 _ADDED: dict[Language, str] = {
     "en": "The answer names no source here; the passage says the same.",
@@ -58,7 +66,7 @@ _UNCHECKED: dict[Language, str] = {
 }
 _PLACE = re.compile("\ue000([0-9]+)\ue001")  # of a checked marker in the text, by its order
 _NO_PLACE = str.maketrans("\ue000\ue001", "\ufffd\ufffd")
-_LINK = re.compile(r"\[\\\[(\d+)\\\](?: ⚠)?\]\(#source-\d+(?: \"[^\"]*\")?\)")
+_LINK = re.compile(r"\[\\\[(\d+)\\\](?: [⚠?])?\]\(#source-\d+(?: \"[^\"]*\")?\)")
 _ADDED_LINK = re.compile(r" \[\\\[\d+\\\] ⁺\]\(#source-\d+ \"[^\"]*\"\)")
 
 
@@ -138,12 +146,17 @@ class Screen:
                 self._sources = self._panel(complete=True)
                 if event.reason != "small_talk":
                     ending = _ending(event, self._language)
-                    if not all(citation.supported for citation in self._citations):
-                        ending = f"⚠ {_DOUBT[self._language]}<br>{ending}"
+                    outcomes = {citation.outcome for citation in self._citations}
+                    lines = [
+                        f"{mark.strip()} {_HINTS[outcome][self._language]}<br>"
+                        for outcome, mark in _MARKS.items()
+                        if outcome in outcomes
+                    ]
                     if event.uncited and not self._citations:
-                        ending = f"⚠ {_UNCHECKED[self._language]}<br>{ending}"
+                        lines.append(f"⚠ {_UNCHECKED[self._language]}<br>")
                     if any(citation.added for citation in self._citations):
-                        ending = f"[n] ⁺ {_ADDED[self._language]}<br>{ending}"
+                        lines.append(f"[n] ⁺ {_ADDED[self._language]}<br>")
+                    ending = "".join([*lines, ending])
                     self._note = _note(ending, "headwater-quiet")
                 if event.reason == "refused" and self._has_model and self._note:
                     alone = f"{_ALONE[self._language]} {self._question.strip()}"
@@ -244,11 +257,9 @@ def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:
     pieces: list[str] = []
     links: list[str] = []
     for citation in sorted(citations, key=lambda c: c.start):
-        mark = hint = ""
-        if citation.added:
-            mark, hint = " ⁺", f' "{_ADDED[language]}"'
-        elif not citation.supported:
-            mark, hint = " ⚠", f' "{_DOUBT[language]}"'
+        mark = " ⁺" if citation.added else _MARKS.get(citation.outcome, "")
+        hints = _ADDED if citation.added else _HINTS.get(citation.outcome)
+        hint = f' "{hints[language]}"' if mark and hints else ""
         space = " " if citation.added else ""
         pieces.append(f"{plain[at : citation.start]}{space}\ue000{len(links)}\ue001")
         links.append(f"[\\[{citation.number}\\]{mark}](#source-{citation.number}{hint})")

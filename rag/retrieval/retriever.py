@@ -8,7 +8,7 @@ and no model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from heapq import nlargest
@@ -24,9 +24,10 @@ from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
 from ..text.language import column, detect, folded, stem, stems, subject, terms, topics, words
 from ..text.wrapping import unwrapped
-from ..types import Chunk, Findings, Language, Source, Vectors
+from ..types import Chunk, Findings, Language, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
 from .candidates import Candidates, combined, identified, judged
+from .embedded_texts import EmbeddedTexts
 from .embedder import Embedder
 from .overview import overview
 from .profiles import BUILT_IN, Profile, Profiles
@@ -59,6 +60,7 @@ class Retriever:
         self._store = store
         self._embedder = embedder
         self._profiles = profiles
+        self._texts = EmbeddedTexts(embedder)
         # By a question's language the chunks in the other, and the library's edition then.
         self._foreign_ids: dict[Language, tuple[str, Sequence[int]]] = {}
 
@@ -67,6 +69,11 @@ class Retriever:
         """Names what the library holds now; another once its documents change."""
         library = self._store.library
         return f"{library.id}-{library.revision}"
+
+    @property
+    def model(self) -> str:
+        """The name of the embedding model."""
+        return self._embedder.name
 
     @property
     def collections(self) -> list[str]:
@@ -139,17 +146,18 @@ class Retriever:
             identified=identified(query, [each.chunk.text for each in found]),
         )
 
-    def compare(self, sentence: str, sources: Sequence[Source]) -> tuple[Query, list[float]]:
-        """`sentence` with what its terms weigh, and for each of `sources` the likeness of the
-        nearest of its chunks; 0 where none is in the index any more."""
-        embedding = self._embedder.begin(sentence)
+    def compare(self, sentence: str) -> tuple[Query, Callable[[Sequence[str]], list[float]]]:
+        """`sentence` with what its terms weigh, and what gives the likeness of each of some texts
+        to it. Nothing is embedded before that is asked, and a text but once."""
         query = self.prepare(sentence)
-        vectors = self._store.library.vectors([chunk for s in sources for chunk in s.chunks])
-        vector, profile = embedding.result(), self.profile(query)
-        likeness = {c: profile.likeness(float(other @ vector)) for c, other in vectors.items()}
-        return query, [
-            max((likeness[c] for c in s.chunks if c in likeness), default=0.0) for s in sources
-        ]
+        profile = self.profile(query)
+
+        def likeness(texts: Sequence[str]) -> list[float]:
+            vector = self._embedder.begin(sentence).result()
+            cosines = self._texts.vectors(texts) @ vector
+            return [profile.likeness(float(cosine)) for cosine in cosines]
+
+        return query, likeness
 
     def relevance(self, question: str, texts: Sequence[str]) -> Scores:
         """How well each of `texts` fits `question`, by the same two scores; shape (len(texts),).

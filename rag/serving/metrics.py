@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ..events import CitationChecked, Event, Failed, Finished, SourcesFound, TextDelta
+from ..types import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,12 @@ _TOKEN_GAPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _FIRST_TOKENS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 _SEARCHES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 # The model's server was there and went away; the other failures are answers of its own.
+_CITATIONS: Mapping[Outcome, str] = {
+    "confirmed": "supported",
+    "unconfirmed": "unsupported",
+    "unclear": "unclear",
+    "unchecked": "supported",
+}
 _DROPPED_UPSTREAM = {"network_error", "stream_interrupted"}
 
 
@@ -95,9 +102,8 @@ class Metrics:
                         case TextDelta():
                             has_text = True
                             self._first_token.observe(now - asked_at)
-                        case CitationChecked(supported=supported, added=added):
-                            found = "supported" if supported else "unsupported"
-                            found = "added" if added else found
+                        case CitationChecked(added=added):
+                            found = "added" if added else _CITATIONS[event.outcome]
                             self._citations.labels(found).inc()
                         case Finished():
                             outcome = event.reason

@@ -1,9 +1,11 @@
-"""The quiet line under an answer, in words: what it took and what it cost. Pure."""
+"""The lines under an answer, in words: what it took, what it cost, what was not confirmed. Pure."""
 
 from __future__ import annotations
 
-from ..events import Finished
-from ..types import Language
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..events import CitationChecked, Finished
+from ..types import Language, Outcome
 
 
 def parts(event: Finished, language: Language) -> list[str]:
@@ -58,3 +60,17 @@ def _milliseconds(seconds: float, vi: bool) -> str:
 
 def _decimal(number: str, vi: bool) -> str:
     return number.replace(".", ",") if vi else number
+
+
+_DOUBTS: Mapping[Outcome, str] = {
+    "unconfirmed": "Not confirmed by the passage that is cited: {}. Check it.",
+    "unclear": "Could not be checked against the passage that is cited: {}.",
+}
+
+
+def doubts(citations: Sequence[CitationChecked]) -> Iterator[str]:
+    """A sentence for each kind of citations that was not confirmed."""
+    for outcome, sentence in _DOUBTS.items():
+        numbers = sorted({c.number for c in citations if c.outcome == outcome})
+        if numbers:
+            yield sentence.format("".join(f"[{number}]" for number in numbers))

@@ -7,16 +7,19 @@ out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import chunking, readers
-from rag.citations.support import judge, quoted
+from rag.citations.scales import scales
+from rag.citations.support import Support, judge, quoted
 from rag.measuring import support as support_eval
 from rag.measuring.support import SupportReport
 from rag.retrieval.embedder import Embedder
+from rag.retrieval.models import MULTILINGUAL, PACKAGED
 from rag.settings import PROJECT
 from rag.store.store import Store
 from rag.text.language import words
@@ -24,6 +27,22 @@ from rag.text.sentences import split_sentences
 from rag.types import Language
 
 LABELLED = support_eval.load(PROJECT / "tests" / "measured" / "support.json")
+
+
+def judged(
+    sentence: str,
+    passage: str,
+    language: Language,
+    likeness: float = 0.5,
+    idf: Mapping[str, float] | None = None,
+    model: str = PACKAGED,
+) -> Support:
+    """What is found where every text is as like the sentence as `likeness` says."""
+    weights = dict.fromkeys(words(sentence), 1.0) if idf is None else idf
+    alike = [likeness]
+    return judge(
+        sentence, passage, weights, language, lambda texts: alike * len(texts), scales(model)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +90,7 @@ def test_every_sentence_that_a_document_holds_is_supported_by_its_passage() -> N
         for page in readers.read(path).pages:
             for passage in chunking.split(page.text):
                 for sentence in split_sentences(passage):
-                    idf = dict.fromkeys(words(sentence), 1.0)
-                    assert judge(sentence, passage, idf, 0.0, language).supported, sentence
+                    assert judged(sentence, passage, language, 0.0).supported, sentence
 
 
 ENGLISH = (
@@ -140,26 +158,49 @@ REASONS = [
 def test_each_kind_of_fault_is_told(sentence: str, reason: str) -> None:
     vietnamese = not sentence.isascii() or "nginx ch" in sentence
     language: Language = "vi" if vietnamese else "en"
-    idf = dict.fromkeys(words(sentence), 1.0)
-    support = judge(sentence, VIETNAMESE if vietnamese else ENGLISH, idf, 0.5, language)
+    support = judged(sentence, VIETNAMESE if vietnamese else ENGLISH, language, 0.8)
     assert support.reason == reason
     assert support.supported == (reason in ("supported", "unchecked"))
 
 
-def test_between_two_languages_only_numbers_are_compared() -> None:
-    assert judge("nginx waits 60 seconds.", VIETNAMESE, {}, 0.1, "en").reason == "unchecked"
-    assert judge("nginx waits 70 seconds.", VIETNAMESE, {}, 0.1, "en").reason == "number"
+@pytest.mark.parametrize(
+    ("likeness", "outcome"), [(0.9, "confirmed"), (0.5, "unclear"), (0.1, "unconfirmed")]
+)
+def test_between_two_languages_the_meaning_decides_or_nobody_can_tell(
+    likeness: float, outcome: str
+) -> None:
+    def alike(texts: Sequence[str]) -> list[float]:
+        return [likeness, *[likeness - 0.1] * (len(texts) - 1)]
+
+    sentence = "nginx waits 60 seconds."
+    support = judge(sentence, VIETNAMESE, {}, "en", alike, scales(MULTILINGUAL))
+    assert support.outcome == outcome
+    assert support.supported == (outcome != "unconfirmed")
+    if outcome == "confirmed":
+        assert support.quote and support.quote.text.startswith("nginx chờ 60 giây")
+
+
+def test_between_two_languages_a_model_that_knows_one_compares_only_numbers() -> None:
+    assert judged("nginx waits 60 seconds.", VIETNAMESE, "en", 0.1).outcome == "unclear"
+    assert judged("nginx waits 70 seconds.", VIETNAMESE, "en", 0.9).reason == "number"
+
+
+@pytest.mark.parametrize(
+    ("likeness", "outcome"), [(0.9, "confirmed"), (0.75, "unclear"), (0.4, "unconfirmed")]
+)
+def test_in_other_words_the_meaning_tells_them_apart(likeness: float, outcome: str) -> None:
+    sentence = "Between the reads nginx pauses, and finally hangs up."
+    assert judged(sentence, ENGLISH, "en", likeness, model=MULTILINGUAL).outcome == outcome
 
 
 def test_vietnamese_without_diacritics_is_compared_without_them() -> None:
-    support = judge("nginx cho 60 giay giua hai lan doc.", VIETNAMESE, {}, 0.5, "vi")
-    assert support.supported and support.share == 1
+    support = judged("nginx cho 60 giay giua hai lan doc.", VIETNAMESE, "vi")
+    assert support.supported and support.share == pytest.approx(1)
 
 
 def test_the_share_weighs_words_by_their_idf() -> None:
-    support = judge(
-        "nginx waits sideways", ENGLISH, {"nginx": 1, "waits": 1, "sideways": 2}, 0, "en"
-    )
+    idf = {"nginx": 1, "waits": 1, "sideways": 2, "today": 0}
+    support = judged("nginx waits sideways today", ENGLISH, "en", idf=idf)
     assert support.share == 0.5
 
 
@@ -170,9 +211,10 @@ def test_the_share_weighs_words_by_their_idf() -> None:
     st.sampled_from(["en", "vi"]),
 )
 def test_any_text_can_be_judged(sentence: str, passage: str, language: Language) -> None:
-    support = judge(sentence, passage, {}, 0.5, language)
+    support = judged(sentence, passage, language, idf={})
     assert 0 <= support.share <= 1.0001
-    assert judge(sentence, sentence, {}, 1.0, language).share > 0.999 or not words(sentence)
+    itself = judged(sentence, sentence, language, 1.0, idf={})
+    assert itself.share > 0.999 or itself.outcome == "unchecked"
 
 
 PASSAGE = (

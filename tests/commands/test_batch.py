@@ -205,6 +205,7 @@ async def test_each_answer_is_a_line_and_is_shown(out: Path) -> None:
         "question": "Proxy là gì?",
         "answer": "Trả lời: Proxy là gì?",
         "unconfirmed": [],
+        "unclear": [],
         "sources": [
             {"number": 1, "document": "tài-liệu-1.md", "page": 1, "score": 0.5124},
             {"number": 2, "document": "tài-liệu-2.md", "page": 2, "score": 0.5124},

@@ -16,7 +16,7 @@ from rag.measuring.support import Half
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.profiles import BUILT_IN
 from rag.settings import PROJECT
-from rag.types import Language, Reason
+from rag.types import Language, Reason, outcome
 from tests.measuring.conftest import Run
 from tests.measuring.test_search import write
 
@@ -51,7 +51,7 @@ def file(tmp_path: Path, *sentences: dict[str, str]) -> Path:
 
 def judged(label: Label, reason: Reason, share: float = 0.5, half: Half = "tuning") -> Judged:
     claim = Claim("bread", half, "en", "en", "qwen", "Why?", f"{label} {share}", label, "faithful")
-    return Judged(claim, Support(reason in ("supported", "unchecked"), reason, share, 0.0))
+    return Judged(claim, Support(outcome(reason) != "unconfirmed", reason, share, 0.0))
 
 
 def test_what_a_sentence_copied_is_read_from_the_articles_beside_it(tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ def test_the_figures_are_shares_of_what_their_names_say() -> None:
             judged("unsupported", "number"),
             judged("unsupported", "words"),
             judged("unsupported", "supported"),
-            judged("unsupported", "unchecked"),
+            judged("unsupported", "unclear"),
             judged("supported", "supported"),
             judged("supported", "name"),
             judged("no_claim", "words"),
-            judged("no_claim", "supported"),
+            judged("no_claim", "unchecked"),
             judged("supported", "supported", half="held_out"),
         ),
         {"bread": BREAD},

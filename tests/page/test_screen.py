@@ -237,6 +237,23 @@ def test_what_is_not_confirmed_is_marked_says_so_and_is_a_plain_marker_for_the_m
     assert turns_of(history) == [Turn("q", text)]
 
 
+def test_what_nobody_can_tell_has_a_quieter_mark_and_a_line_of_its_own() -> None:
+    screen = _screen("q", "en")
+    screen.show(_found())
+    text = "One [1]. Two [1]. Three [1]."
+    screen.show(TextDelta(text))
+    screen.show(_cited(1, 4, supported=False))
+    screen.show(CitationChecked(1, 13, True, "unclear"))
+    screen.show(CitationChecked(1, 24, True, "unchecked"))
+    _, answer, note = screen.show(_finished())
+    assert 'Two [\\[1\\] ?](#source-1 "Could not be checked' in answer["content"]
+    assert "Three [\\[1\\]](#source-1)" in answer["content"]
+    assert note["content"].count("<br>") >= 2
+    assert "⚠ Not confirmed" in note["content"] and "? Could not be checked" in note["content"]
+    history = [{"role": "user", "content": "q"}, dict(answer)]
+    assert turns_of(history) == [Turn("q", text)]
+
+
 def test_cited_sources_come_first_once_the_answer_is_complete_and_keep_their_numbers() -> None:
     sources = tuple(Source(n, f"{n}.md", f"T{n}", 1, 0.5, "text") for n in (1, 2, 3))
     screen = _screen("q", "en")

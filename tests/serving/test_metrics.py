@@ -76,10 +76,11 @@ async def test_what_a_rewriting_took_is_counted_even_if_the_answer_is_cached() -
 async def test_citations_are_counted_by_what_their_check_found() -> None:
     metrics = Metrics()
     good, bad = CitationChecked(1, 2, True, "supported"), CitationChecked(2, 8, False, "number")
-    await watch(metrics, TextDelta("a [1] b [2]"), good, bad, good, finished(dropped=3))
-    outcomes = ("supported", "unsupported", "dropped")
+    unclear = CitationChecked(2, 8, True, "unclear")
+    await watch(metrics, TextDelta("a [1] b [2]"), good, bad, good, unclear, finished(dropped=3))
+    outcomes = ("supported", "unsupported", "unclear", "dropped")
     counted = [value(metrics, "headwater_citations_total", outcome=o) for o in outcomes]
-    assert counted == [2, 1, 3]
+    assert counted == [2, 1, 1, 3]
 
 
 async def test_a_cached_answer_is_a_hit_and_costs_no_tokens() -> None:
