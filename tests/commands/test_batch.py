@@ -222,6 +222,7 @@ async def test_each_answer_is_a_line_and_is_shown(out: Path) -> None:
         "request_id": "r1",
         "rewriting": None,
         "dropped_citations": 0,
+        "uncited_sentences": 0,
     }
     assert "id" not in next(line for line in lines(out) if line["number"] == 9)
     assert "Trả lời: Proxy là gì?" in out.read_text(encoding="utf-8")
