@@ -9,12 +9,15 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from ..events import CitationChecked
-from ..text.language import subject
-from ..types import Source
+from ..text.language import stems, subject, words
+from ..types import Quote, Source
 from .parser import Citations, Cited, Found, Uncited
 from .support import Support
 
 T = TypeVar("T")
+# The share of a sentence's words that a quote must have for its source to be added. The check alone
+# says too little there: nobody has said that the sentence comes from this source.
+REPEATED = 0.7
 CLAIMED = 3  # words with a subject; “That is all of it.” has none and claims nothing
 Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
 
@@ -85,10 +88,10 @@ class Verifier:
         each = await asyncio.to_thread(self._judge, found.sentence, sources)
         if all(support.outcome == "unchecked" for support in each):  # it claims nothing
             return ()
-        shares = [s.share if s.outcome == "confirmed" and s.quote else 0.0 for s in each]
-        best = shares.index(max(shares))
-        if not shares[best]:
-            self.uncited += 1
+        self.uncited += all(support.outcome != "confirmed" for support in each)
+        held = [_held(found.sentence, s.quote) if s.outcome == "confirmed" else 0.0 for s in each]
+        best = held.index(max(held))
+        if held[best] < REPEATED:
             return ()
         number, support = sources[best].number, each[best]
         checked = CitationChecked(
@@ -102,3 +105,9 @@ class Verifier:
             return [Support(True, "unchecked", 0.0, 0.0)] * len(cited.numbers)
         sources = [self._sources[number] for number in cited.numbers]
         return await asyncio.to_thread(self._judge, cited.sentence, sources)
+
+
+def _held(sentence: str, quote: Quote | None) -> float:
+    """The share of the words of `sentence` that the quote has; in 0..1."""
+    says, said = stems(subject(sentence)), set(stems(words(quote.text if quote else "")))
+    return sum(word in said for word in says) / max(len(says), 1)

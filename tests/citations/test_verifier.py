@@ -67,7 +67,8 @@ async def added(*pieces: str) -> tuple[list[tuple[int, int]], int]:
     def judging(sentence: str, sources: Sequence[Source]) -> list[Support]:
         if sentence.startswith("Here"):
             return [Support(True, "unchecked", 0.0, 0.0) for _ in sources]
-        quotes = [Quote(0, 4, s.text) if s.text in sentence else None for s in sources]
+        says = "The ferry always leaves at nine."
+        quotes = [Quote(0, 4, says) if s.text in sentence else None for s in sources]
         return [Support(q is not None, "supported" if q else "words", 0.7, 0.0, q) for q in quotes]
 
     verifier = Verifier(SOURCES, judging, adding=True)
@@ -102,6 +103,11 @@ async def test_one_that_no_source_says_is_counted_and_one_that_cites_is_left_alo
         [],
         0,
     )
+
+
+async def test_a_source_that_says_only_a_part_of_it_is_not_added() -> None:
+    said = "The ferry leaves at nine because its captain fears strong winds. "
+    assert await added(said) == ([], 0)
 
 
 async def test_what_is_held_comes_before_the_end() -> None:
