@@ -66,7 +66,7 @@ def test_without_a_model_the_documents_are_quoted_under_their_sources(
     expect(marked.first).to_be_attached()
     expect(answer(tab)).to_contain_text("[1]")
     expect(answer(tab)).to_contain_text(quoted)
-    expect(answer(tab).locator(".headwater-quiet")).to_contain_text("OPENAI_API_KEY")
+    expect(answer(tab).locator(".headwater-quiet").last).to_contain_text("OPENAI_API_KEY")
     finished(tab)
 
 
