@@ -92,6 +92,8 @@ def judge(
         return _across(claim, passage, source, likeness, fitted, share)
     if fault := evidence.fault(claim, source, idf, language):
         return Support(False, fault, share, 0.0)
+    if not evidence.shares(claim, idf):  # numbers alone, of what nobody says
+        return Support(True, "unclear", share, 0.0)
     scale = fitted.within[language]
     found = evidence.compared(claim, source, idf, likeness if scale.meaning else None)
     reason = _reason(scale.doubt(found), scale.cuts, "words")
