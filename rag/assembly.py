@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from limits import RateLimitItemPerMinute
 
 from .answer import DEFAULTS, Answerer
+from .citations.support import Checker, supports
 from .events import Event
 from .question import sendable
 from .retrieval.retriever import Retriever
@@ -37,7 +38,7 @@ def assemble(
     stopping: Stopping | None = None,
 ) -> Answerer:
     """What answers questions in this process. Raises SettingsError if the limits' storage cannot
-    be used."""
+    be used, EmbedderError if the model that is to check citations cannot."""
     limits = storage(settings.rate_storage.get_secret_value())
     line = Line(settings.max_streams, settings.max_waiting, patience)
     metrics.gauge("headwater_active_answers", "Being written now", lambda: line.inside)
@@ -60,7 +61,12 @@ def assemble(
             Model(settings), cache, budget, lambda t: redactor.text(sendable(t)), settings.models
         )
     visitors = Visitors(settings.rate_limit, limits)
-    searcher = Searcher(opening, settings.top_k, redactor, visitors)
+    checker: Checker = supports
+    if settings.check_model:
+        from .citations.entailment import Entailment  # torch: what no other start waits for
+
+        checker = Entailment(settings.check_model).supports
+    searcher = Searcher(opening, settings.top_k, redactor, visitors, checker)
     return Watched(searcher, author, line, redactor, metrics, stopping or Stopping())
 
 

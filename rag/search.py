@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from . import followup
-from .citations.support import Support, supports
+from .citations.support import Checker, Support, supports
 from .events import Searching, SourcesFound, Waiting, WithoutDocuments
 from .question import checked
 from .retrieval.retriever import Retriever
@@ -32,12 +32,18 @@ class Searcher:
     """Searches what `opening` opens, for `top_k` sources unless a question wishes otherwise."""
 
     def __init__(
-        self, opening: Opening[Retriever], top_k: int, redactor: Redactor, visitors: Visitors
+        self,
+        opening: Opening[Retriever],
+        top_k: int,
+        redactor: Redactor,
+        visitors: Visitors,
+        checker: Checker = supports,
     ) -> None:
         self.opening = opening
         self._top_k = top_k
         self._redactor = redactor
         self._visitors = visitors
+        self.checker = checker
         self._searching = asyncio.Semaphore(SEARCHES)
 
     @property
@@ -159,4 +165,4 @@ class Search:
         overview = self._findings and self._findings.overview
         if overview and overview.kind == "listing":
             return [Support(True, "supported", 1.0, 1.0) for _ in sources]
-        return supports(self._retriever, sentence, sources)
+        return self._searcher.checker(self._retriever, sentence, sources)

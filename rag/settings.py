@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     follow_links: bool = False
     store_dir: Path = Field(default_factory=_default_store)
     embedding_model: str | None = None  # see rag.retrieval.models.choose
+    check_model: str | None = None  # see rag.citations.entailment
     top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
     first_word_timeout: float = Field(default=120.0, gt=0, le=3600)
@@ -232,7 +233,7 @@ class Settings(BaseSettings):
         """Relative paths start at the project, wherever it is started from."""
         return PROJECT / value.expanduser()
 
-    @field_validator("openai_model", "embedding_model")
+    @field_validator("openai_model", "embedding_model", "check_model")
     @classmethod
     def _not_blank(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():

@@ -17,11 +17,17 @@ _INTRODUCES = re.compile(
     r"|(?:một số|các|những|hai|ba|bốn) (?:\w+ ){1,3}sau)$",
     re.IGNORECASE,
 )
+# Behind these a question is what is told of.
+_TELLS = r"(?:biết|cho|xem|tính|đo|đếm|nói|ghi|để|tùy|báo|quyết định|xác định)"
 _ASKS = re.compile(
-    r"^\W*(?:question|câu hỏi|câu)\W*:"
+    r"^\W*(?:question|title|câu hỏi|câu|tiêu đề)\W*:"
+    r"|^\W*(?:what|who|which) (?:do|does|did|should|happens|happened)\b[^,;]*$"
+    r"|^\W*(?:why|how|when|where) (?:is|are|was|were|do|does|did|can|could|should|will|would|many"
+    r"|much|long|far|often)\b[^,;]*$"
     r"|^\W*(?:có đúng (?:là )?.*không|bao nhiêu|bao lâu|vì sao|tại sao|làm sao|làm thế nào)\b"
-    r"|\b(?:là gì|thế nào|bao nhiêu|bao lâu|khi nào|ở đâu|vì sao|tại sao"
-    r"|(?:có|nên) [^;,.\"“”]{1,80}(?<!hay) không)$",
+    r"[^,;]*$"
+    rf"|^(?!.*\b{_TELLS}\b)[^,;]*(?:\b(?:bao nhiêu|bao lâu)\b|\b(?:là gì|(?:điều|cái|làm) gì"
+    r"|thế nào|ra sao|khi nào|ở đâu|vì sao|tại sao)$|\b(?:có|nên) [^;,.\"“”]{1,80}(?<!hay) không$)",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -29,6 +35,15 @@ _OFFERS = re.compile(
     r"|let me|let['’]s|xin lỗi|tôi (?:sẽ|không thể|có thể|xin|cần))\b"
     r"|^\W*(?:answer|summari[sz]e|translate|rewrite|(?:hãy )?(?:trả lời (?:bằng|câu hỏi)|tóm tắt"
     r"|dịch (?:các|đoạn|sang)|viết lại|lập bảng|tạo bảng|giải thích (?:bằng|cho)))\b",
+    re.IGNORECASE,
+)
+# What is asked of an answer: its form, or the passage as such.
+_INSTRUCTS = re.compile(
+    r"^\W*(?:please |to |now |first,? )?(?:describe|explain|compare|identify|summari[sz]e|fill"
+    r"|make)\b.*\b(?:(?:this|the) (?:passage|text|table)|table structure|columns)\b"
+    r"|^\W*(?:hãy |để )?(?:nêu|kể|liệt kê|đổi|chuyển|điền|đưa|mô tả|phân tích|so sánh|lập|tạo|viết)"
+    r"\b.*\b(?:đoạn (?:văn|này|trích)|bảng|cột|ví dụ)\b"
+    r"|\b(?:the (?:first|second|other) column|table structure|two columns|bảng so sánh|hai cột)\b",
     re.IGNORECASE,
 )
 _DOCUMENT = r"(?:passages?|documents?|texts?|sources?|context|excerpts?)"
@@ -55,8 +70,20 @@ _ANNOUNCED = re.compile(
 )
 
 
+# Its number in a list, and a bold label in front of a colon: they claim nothing of their own.
+_NUMBERED = re.compile(
+    r"\s*(?:\(?\d{1,2}[.)]|[-*•])\s+|\s*(?:step|bước|phần|part) \d{1,2}\s*:\s*", re.I
+)
+_LABELLED = re.compile(r"\s*\*\*[^*:]{1,60}(?::\*\*|\*\*:)\s+(?=\S)")
+LABEL = 4  # words of one
+
+
 def claimed(sentence: str) -> str:
-    """`sentence` without “The passage says that” in front."""
+    """What `sentence` claims, without “The passage says that”, a number or a label in front."""
+    sentence = _NUMBERED.sub("", sentence, count=1) if _NUMBERED.match(sentence) else sentence
+    label = _LABELLED.match(sentence)
+    if label and len(words(label[0])) <= LABEL and words(sentence[label.end() :]):
+        sentence = sentence[label.end() :]
     announced = _ANNOUNCED.match(sentence)
     return sentence[announced.end() :] if announced else sentence
 
@@ -72,5 +99,8 @@ def claims_nothing(sentence: str) -> bool:
         or named
         or bare.endswith(("?", ":"))
         or bare.startswith("#")
-        or any(form.search(said) is not None for form in (_INTRODUCES, _ASKS, _OFFERS, _LACKS))
+        or any(
+            form.search(said) is not None
+            for form in (_INTRODUCES, _ASKS, _OFFERS, _INSTRUCTS, _LACKS)
+        )
     )

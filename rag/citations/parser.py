@@ -55,6 +55,9 @@ Found = Cited | Uncited
 _IN_LINK = r"(?:[^\[\]\n]|\[[^\[\]\n]*\])*"
 _LINK, _LINK_BEGUN = (re.compile(_IN_LINK + end) for end in (r"\]\(", r"(?:\[[^\[\]\n]*|\])?"))
 _OPENING, _CLOSING = "[【［(（", "】］)）"
+# What joins two markers. It goes with one of them that is removed.
+_JOINT = re.compile(r" ?(?:[,;&]|(?<= )(?:and|và)(?= )) ?")
+_JOINT_BEGUN = re.compile(r" ?(?:[,;&] ?|(?<= )(?:a|an|and ?|v|và ?))?")
 # Before these no space stays when a marker between them is removed.
 _AFTER_NO_SPACE = " \n\t.,;:!?…)]}”"
 
@@ -77,6 +80,7 @@ class Citations:
         self._held = ""  # what may become a marker
         self._marker = 0  # the length of the marker in it, once only a link could undo it
         self._space = ""  # goes with a marker that is removed
+        self._joint: str | None = None  # what came behind a marker, while it may join another
         self._removed = False
         self._last = "\n"
 
@@ -106,6 +110,7 @@ class Citations:
             end = self._marker or (len(held) if is_marker(held) else 0)
             yield from self._decide(end)
             yield from self._pieces(held[end or 1 :])
+        yield from self._apart()
         if not self._removed:
             yield self._space
         self._space = ""
@@ -116,6 +121,13 @@ class Citations:
         while coming:
             character = coming.popleft()
             held = self._held + character
+            if not self._held and self._joint is not None:
+                joint = self._joint + character
+                if _JOINT_BEGUN.fullmatch(joint):
+                    self._joint = joint
+                    continue
+                if character not in _OPENING or not _JOINT.fullmatch(self._joint):
+                    yield from self._apart()
             if not self._held:
                 if character in _OPENING and self._place.is_text():
                     self._held = character
@@ -153,12 +165,16 @@ class Citations:
         marker = self._held[:end] or self._held[0]
         numbers = cited_numbers(marker) if end else ()
         if not numbers:
+            yield from self._apart()
             yield from self._verbatim(marker)
             return
         self._held, self._marker = "", 0
-        self._place.skip()
         known = tuple(number for number in numbers if number in self._numbers)
         self.dropped += len(numbers) - len(known)
+        if known and not self._removed:
+            yield from self._apart()
+        self._joint = ""
+        self._place.skip()
         if not known:
             self._removed = True
             return
@@ -166,6 +182,12 @@ class Citations:
         yield self._space + text
         self._space, self._removed, self._last = "", False, "]"
         yield from self._sentence.cite(known, self._length - len(text))
+
+    def _apart(self) -> Iterator[str | Found]:
+        """What came behind a marker joins it to no other that stays."""
+        joint, self._joint = self._joint or "", None
+        for character in joint:
+            yield from self._plain(character)
 
     def _verbatim(self, text: str) -> Iterator[str | Found]:
         self._held, self._marker = "", 0
@@ -240,7 +262,7 @@ class _Sentence:
 
     def _whole(self) -> str:
         claim = " ".join(self._text[self._claim :].split())
-        return self._LOOSE.sub(r"\1", claim).lstrip(",;:.-–) ")
+        return self._LOOSE.sub(r"\1", claim).lstrip(",;:.-–) ").rstrip("| ")
 
     def _told(self) -> Iterator[Cited]:
         for numbers, start in self._waiting:

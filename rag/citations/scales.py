@@ -74,21 +74,21 @@ class Scales:
     across: AcrossScale | None = None
 
 
-_EN, _VI = Cuts(0.65, 0.77), Cuts(0.55, 0.65)
+_EN, _VI = Cuts(0.65, 0.77), Cuts(0.6, 0.7)
 _BY_WORDS = Scales(
     {
-        "en": Scale(3.39, 2.57, 2.09, 0.0, Cuts(0.65, 0.85)),
-        "vi": Scale(3.39, 2.57, 2.09, 0.0, _VI),
+        "en": Scale(3.26, 2.51, 1.91, 0.0, Cuts(0.65, 0.85)),
+        "vi": Scale(3.26, 2.51, 1.91, 0.0, Cuts(0.55, 0.65)),
     }
 )
 _SCALES: Mapping[str, Scales] = {
     MULTILINGUAL: Scales(
-        {"en": Scale(5.37, 1.82, 1.22, 4.5, _EN), "vi": Scale(5.37, 1.82, 1.22, 4.5, _VI)},
+        {"en": Scale(5.38, 1.73, 1.14, 4.69, _EN), "vi": Scale(5.38, 1.73, 1.14, 4.69, _VI)},
         AcrossScale(2.61, 3.5, 5.41, Cuts(0.3, 0.8)),
     ),
     PACKAGED: Scales(
         {
-            "en": Scale(4.78, 2.01, 1.6, 2.93, Cuts(0.65, 0.85)),
+            "en": Scale(4.88, 1.91, 1.46, 3.27, Cuts(0.65, 0.85)),
             "vi": _BY_WORDS.within["vi"],  # a language that it does not know
         }
     ),

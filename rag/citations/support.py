@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..retrieval.retriever import Retriever
 from ..text.language import has_diacritics, of_passage, words
@@ -38,6 +39,15 @@ class Support:
     @property
     def outcome(self) -> Outcome:
         return outcome(self.reason)
+
+
+class Checker(Protocol):
+    """What judges citations."""
+
+    def __call__(
+        self, retriever: Retriever, sentence: str, sources: Sequence[Source]
+    ) -> Sequence[Support]:
+        """What each of `sources` says of `sentence`, which cites them, in their order."""
 
 
 NOTHING = Support(True, "unchecked", 0.0, 0.0)
@@ -92,6 +102,8 @@ def judge(
         return _across(claim, passage, source, likeness, fitted, share)
     if fault := evidence.fault(claim, source, idf, language):
         return Support(False, fault, share, 0.0)
+    if not evidence.shares(claim, idf):  # numbers alone, of what nobody says
+        return Support(True, "unclear", share, 0.0)
     scale = fitted.within[language]
     found = evidence.compared(claim, source, idf, likeness if scale.meaning else None)
     reason = _reason(scale.doubt(found), scale.cuts, "words")

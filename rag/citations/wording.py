@@ -81,7 +81,12 @@ def read(text: str, claims: bool = False, spelt: bool = True) -> Wording:
         denied=frozenset(_denied(text)),
         numbers=tuple(numbers),
         durations=tuple(durations),
-        names=frozenset(stem(word) for name in _names(without_dates(text)) for word in words(name)),
+        names=frozenset(
+            stem(word)
+            for name in _names(without_dates(text))
+            for word in words(name)
+            if len(word) > 1  # the s of Heroku's
+        ),
         absolutes=frozenset(
             said
             for said, like in _ABSOLUTES.items()

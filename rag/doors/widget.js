@@ -11,16 +11,11 @@ const on = (node, type, heard) => node.addEventListener(type, heard);
 
 const name = title || say("Hỏi tài liệu", "Ask the documents");
 const hint = say("Hỏi về tài liệu…", "Ask about the documents…");
-const hints = {
-  unconfirmed: [
-    "⚠",
-    say(
-      "Chưa xác nhận được: đoạn trích không nói rõ điều này.",
-      "Not confirmed: the passage does not clearly say this.",
-    ),
-  ],
-  unclear: ["?", say("Không kiểm tra được điều này.", "This could not be checked.")],
-};
+const unconfirmed = say(
+  "⚠ Chưa xác nhận được: đoạn trích không nói rõ điều này.",
+  "⚠ Not confirmed: the passage does not clearly say this.",
+);
+const doubts = { unconfirmed, unclear: say("? Không kiểm tra được.", "? Could not be checked.") };
 const bubble = make("button.bubble", [], { ariaLabel: name, ariaExpanded: false });
 const clear = make("button", [say("Xóa", "Clear")]);
 const close = make("button.close", ["×"], { ariaLabel: say("Đóng", "Close") });
@@ -50,13 +45,11 @@ const tell = (words) => {
   follow();
 };
 
-const outcome = (checked) => checked.outcome ?? (checked.supported || "unconfirmed");
-const citation = (checked) => {
-  const { number } = checked;
-  const [mark, title] = hints[outcome(checked)] ?? ["", ""];
-  const ariaLabel = `${say("Nguồn", "Source")} ${number} ${title}`;
-  const said = `[${number}] ${mark}`.trim();
-  return make("a.cite", [said], { href: "#", name: number, title, ariaLabel });
+const citation = ({ number, outcome }) => {
+  const title = doubts[outcome] || "";
+  const ariaLabel = say("Nguồn", "Source") + ` ${number} ${title.slice(2)}`;
+  const said = `[${number}]${title && " " + title[0]}`;
+  return make("a.cite", [said], { href: "#", name: number, title: title.slice(2), ariaLabel });
 };
 
 // The text with its citations marked; one may be told of before it has come.
@@ -91,8 +84,8 @@ const sources = ({ verdict, sources }) => {
 const ending = (turn) => {
   const { citations, cut, done, error } = turn;
   const lines = [];
-  for (const [found, hint] of Object.entries(hints))
-    if (citations.some((checked) => outcome(checked) === found)) lines.push(hint.join(" "));
+  for (const outcome in doubts)
+    if (citations.some((citation) => citation.outcome === outcome)) lines.push(doubts[outcome]);
   if (cut) lines.push(say("Câu trả lời bị cắt bớt.", "The answer was cut off."));
   if (!done && !error) lines.push(say("Đã dừng.", "Stopped."));
   const nodes = lines.map((line) => make("p.quiet", [line]));

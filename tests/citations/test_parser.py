@@ -44,6 +44,10 @@ REMOVED = [
     ("a [1, 9] b", "a [1] b", 1), ("a [3-7] b", "a [3][4][5] b", 2), ("[9] A", "A", 1),
     ("a\n[9] b", "a\nb", 1), ("- [9] A", "- A", 1), ("a [9]", "a", 1), ("a (source 9).", "a.", 1),
     ("a ([9]) b", "a b", 1), ("a 【4:0†source】.", "a.", 1), ("a [0].", "a.", 1),
+    ("a [9] and [8].", "a.", 2), ("a [9] and [1].", "a [1].", 1), ("a [1] and [9].", "a [1].", 1),
+    ("a [1] và [9] b", "a [1] b", 1), ("a [1], [9], [2].", "a [1][2].", 1),
+    ("a [9] and b", "a and b", 1), ("a [1] and [x] b", "a [1] and [x] b", 0),
+    ("a [9], [8] and [7].", "a.", 3), ("a [1]; [9]", "a [1]", 1),
     ("a [9] [8] .", "a.", 2), ("a [9]\n", "a\n", 1), ("(a [9])", "(a)", 1),
 ]  # fmt: skip
 
@@ -128,6 +132,10 @@ def _sentences(text: str) -> list[tuple[tuple[int, ...], str]]:
         ("```\nx = 1\n```\nIt waits for v1.2 of it [1, 2]", [((1, 2), "It waits for v1.2 of it")]),
         ("Nó chờ 60 giây. Đó là mặc định của nginx (nguồn 1).",
          [((1,), "Đó là mặc định của nginx")]),
+        ("Limits:\n\n| Name | Wait |\n|---|---|\n| nginx | 60 s [1] |\n| Heroku [2] | 55 s |\n",
+         [((1,), "nginx | 60 s"), ((2,), "Heroku | 55 s")]),
+        ("It buffers.\n## Limits of nginx [1]\n* 60 s [2]\n* 55 s for Heroku [3]\nThat is all.",
+         [((1,), "Limits of nginx"), ((2,), "60 s"), ((3,), "55 s for Heroku")]),
         ("| nginx waits for 60 s [1] |\n| Heroku waits for 55 s [2] |",
          [((1,), "nginx waits for 60 s"), ((2,), "Heroku waits for 55 s")]),
     ],

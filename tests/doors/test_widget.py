@@ -57,10 +57,10 @@ def text(said: str) -> list[Part]:
     return [{"type": "text-delta", "id": "text", "delta": word} for word in words(said)]
 
 
-def cited(number: int, said: str, marker: str, supported: bool = True) -> Part:
+def cited(number: int, said: str, marker: str, outcome: str = "confirmed") -> Part:
     start = len(said[: said.index(marker)].encode("utf-16-le")) // 2  # as JavaScript counts
-    checked = {"number": number, "start": start, "supported": supported}
-    return {"type": "data-citation", "data": {**checked, "reason": "tested"}}
+    checked = {"number": number, "start": start, "supported": outcome != "unconfirmed"}
+    return {"type": "data-citation", "data": {**checked, "outcome": outcome, "reason": "tested"}}
 
 
 SEARCHING = status(state="searching", query="q")
@@ -219,7 +219,8 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
 
 def test_an_answer_looks_the_same_however_it_comes(tab: Page, site: str, door: Door) -> None:
     said = "Đây là **đoạn** [1].\n\n1. Một [2]\n2. Hai\n\n```\nx = 1\n```\nHết [1]."
-    checked = [cited(number, said, f"[{number}]", number == 1) for number in (1, 2)]
+    outcomes = ((1, "confirmed"), (2, "unconfirmed"))
+    checked = [cited(number, said, f"[{number}]", outcome) for number, outcome in outcomes]
     door.parts = [*BEGIN, *checked, *text(said), *END]
     open_chat(tab, f"{site}/page")
     shown = []
@@ -237,7 +238,7 @@ def test_a_citation_opens_its_source_and_an_unsupported_one_says_so(
     tab: Page, site: str, door: Door
 ) -> None:
     said = "🌊 So it is [1], and so [2]; [3] is no citation."
-    checked = [cited(1, said, "[1]"), cited(2, said, "[2]", supported=False)]
+    checked = [cited(1, said, "[1]"), cited(2, said, "[2]", "unconfirmed")]
     door.parts = [*BEGIN, *checked[:1], *text(said), *checked[1:], *END]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
@@ -255,6 +256,22 @@ def test_a_citation_opens_its_source_and_an_unsupported_one_says_so(
     turn(tab).locator(".cite").last.click()
     expect(turn(tab).locator(".source.shown")).to_contain_text("Two")
     expect(turn(tab).locator(".source.shown a")).to_have_count(0)
+
+
+def test_a_citation_of_which_the_check_cannot_tell_has_a_mark_of_its_own(
+    tab: Page, site: str, door: Door
+) -> None:
+    said = "So it is [1], and so [2]."
+    checked = [cited(1, said, "[1]"), cited(2, said, "[2]", "unclear")]
+    door.parts = [*BEGIN, *text(said), *checked, *END]
+    open_chat(tab, f"{site}/page")
+    ask(tab, EN)
+    finished(tab)
+    expect(turn(tab).locator(".cite")).to_have_text(["[1]", "[2] ?"])
+    told = re.compile("Could not be checked")
+    expect(turn(tab).locator(".cite").last).to_have_attribute("title", told)
+    expect(turn(tab).locator(".cite").first).not_to_have_attribute("title", told)
+    expect(turn(tab).locator(".quiet")).to_have_text(re.compile(r"^\? Could not be checked"))
 
 
 def test_a_citation_can_be_pressed_while_the_answer_grows(tab: Page, site: str, door: Door) -> None:
@@ -734,7 +751,7 @@ def test_a_screen_reader_gets_each_block_once_and_not_every_token(
 
 def test_how_an_answer_ended_is_read_out_once(tab: Page, site: str, door: Door) -> None:
     said = "So it is [1]."
-    door.parts = [*BEGIN, *text(said), cited(1, said, "[1]", supported=False), *END]
+    door.parts = [*BEGIN, *text(said), cited(1, said, "[1]", "unconfirmed"), *END]
     open_chat(tab, f"{site}/page")
     tab.get_by_role("log").evaluate(
         """(log) => {
