@@ -11,7 +11,7 @@ from rag.citations.support import Support
 from rag.errors import QuestionsError
 from rag.measuring import answers, labelled
 from rag.measuring.answers import AnswersReport, Judged
-from rag.measuring.labelled import Claim, Label
+from rag.measuring.labelled import Answers, Claim, Label
 from rag.measuring.support import Half
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.profiles import BUILT_IN
@@ -204,6 +204,24 @@ def test_the_command_prints_the_figures_of_the_files_that_it_is_given(
 @pytest.mark.parametrize("arguments", [("--answers", "--calibrate"), (), ("a.json", "b.json")])
 def test_what_does_not_go_together_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_what_models_made_up_is_mostly_found_and_what_they_read_is_rarely_marked(
+    multilingual: Embedder,
+) -> None:
+    found = labelled.load([PROJECT / "tests" / "measured" / "prose.json"])
+    tuning = tuple(claim for claim in found.claims if claim.half == "tuning")
+    cited = {claim.passage: found.passages[claim.passage] for claim in tuning}
+
+    report = answers.measure(Answers(tuning, cited), multilingual, BUILT_IN, lambda done: None)
+
+    for (_, row), part in report.parts().items():
+        print(row, part)
+        assert part.precision is not None and part.recall is not None
+        assert part.false_alarms is not None and part.no_claim is not None
+        assert part.false_alarms <= 0.1 and part.no_claim <= 0.2
+        assert part.precision >= 0.75
+        assert part.untold > part.sentences / 3 if row == "across" else part.recall >= 0.5
 
 
 def test_the_project_s_own_sentences_hold_no_text_of_xquad_and_are_enough() -> None:
