@@ -206,6 +206,7 @@ def test_what_does_not_go_together_is_refused(run: Run, arguments: tuple[str, ..
     assert run(*arguments).exit_code == 2
 
 
+@pytest.mark.slow  # a thousand sentences
 def test_what_models_made_up_is_mostly_found_and_what_they_read_is_rarely_marked(
     multilingual: Embedder,
 ) -> None:
