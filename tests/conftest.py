@@ -62,9 +62,8 @@ LONGEST = [
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: two more than there are processors, for many tests only wait. With one more two
-    processors had nothing to do for a quarter of the time."""
-    return (os.cpu_count() or 1) + 2
+    """Of `-n auto`: one more than there are processors, for many tests only wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
