@@ -290,10 +290,11 @@ def _lifespan(
             pass
         await asyncio.to_thread(reading.quicken)
         memory.settle()
-        if reading.doubled:
-            while reading.doubled:
-                await asyncio.sleep(1)
-            memory.settle()
+        while reading.doubled:  # it may hang in a circle, which only a collection finds
+            await asyncio.sleep(1)
+            if not reading.busy:
+                memory.settle()
+                await asyncio.sleep(10)
 
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
