@@ -136,6 +136,7 @@ def test_guessing_passwords_is_slowed_down_and_does_not_lock_out_who_is_in(at: A
     assert client.get("/health", auth=("minh", "s3cret")).status_code == 200
 
 
+@pytest.mark.slow  # it waits
 def test_who_waits_because_of_others_wrong_passwords_is_told_how_long(at: At) -> None:
     client = at(auth={"minh": S3CRET, **dict([LOGIN])}, top_k=9)
     for number in range(20):

@@ -163,6 +163,7 @@ async def test_there_are_two_tools_and_nothing_else(served: Served) -> None:
         assert tool.outputSchema
 
 
+@pytest.mark.slow  # another app is started
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_it_is_offered_where_the_first_port_turns_out_to_be_taken(reading: Reading) -> None:
     """Gradio asks whether 127.0.0.1 has the port and starts the app, whose thread ends where it is

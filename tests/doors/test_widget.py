@@ -339,6 +339,7 @@ def test_what_a_document_says_stays_text(tab: Page, site: str, door: Door) -> No
     assert tab.evaluate("window.hurt") is None
 
 
+@pytest.mark.slow  # dozens of links in a browser; which are ones, tests/text knows
 def test_no_link_in_it_runs_leads_astray_or_reads_like_a_citation(
     tab: Page, site: str, door: Door
 ) -> None:

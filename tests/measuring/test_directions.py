@@ -112,6 +112,7 @@ def test_a_library_that_lets_documents_go_finds_the_others_only(embedder: Embedd
             assert {source.document for source in sources} == set(held)
 
 
+@pytest.mark.slow  # it loads everything; the figures are tested apart
 def test_the_command_prints_the_directions(run: Run, tmp_path: Path, library: Path) -> None:
     files = []
     for name, at in (("en", 0), ("vi", 1)):

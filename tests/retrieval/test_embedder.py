@@ -171,6 +171,7 @@ def test_a_question_asked_again_is_not_embedded_again(embedder: SentenceEmbedder
     assert np.array_equal(first, again)
 
 
+@pytest.mark.slow  # a model of its own is loaded
 def test_a_model_gets_the_prompt_and_the_length_that_it_wants(
     embedder: SentenceEmbedder, tmp_path: Path
 ) -> None:

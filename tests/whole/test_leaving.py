@@ -95,6 +95,7 @@ def reached(event: Event, stage: str) -> bool:
             return isinstance(event, TextDelta)
 
 
+@pytest.mark.slow  # 500 of them
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts sockets as Linux has them")
 async def test_after_500_cancelled_questions_no_task_socket_or_thread_is_left(
     configured: Configured, upstream: Upstream, retriever: Retriever

@@ -390,6 +390,7 @@ def _view(tab: Page) -> tuple[int, int]:
     return round(top), round(end)
 
 
+@pytest.mark.slow  # it scrolls for seconds
 def test_the_view_follows_the_last_line_until_the_reader_scrolls_up(
     tab: Page, with_model: str, upstream: Upstream
 ) -> None:
