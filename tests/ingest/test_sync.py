@@ -468,6 +468,7 @@ def test_a_store_that_fails_is_no_fault_of_the_file(desk: Desk) -> None:
         desk.read()
 
 
+@pytest.mark.slow  # a long file
 def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
     desk.write("a.md", LONG * 30)
     (receipt,) = desk.receipts()

@@ -232,6 +232,7 @@ async def test_two_processes_with_one_redis_share_the_budget(redis: RedisServer)
     assert all(len(note) >= 40 for note in notes)
 
 
+@pytest.mark.slow  # it waits
 async def test_when_redis_is_lost_those_who_wait_pass_with_one_warning(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

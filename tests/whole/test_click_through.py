@@ -153,7 +153,9 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-@pytest.mark.parametrize("stage", ["while it streams", "when it has ended"])
+@pytest.mark.parametrize(
+    "stage", [pytest.param("while it streams", marks=pytest.mark.slow), "when it has ended"]
+)
 @pytest.mark.parametrize("question", QUESTIONS, ids=QUESTIONS.values())
 def test_a_click_on_a_citation_opens_its_passage_and_a_click_on_that_the_marked_page(
     tab: Page, chat: str, upstream: Upstream, question: str, stage: str
@@ -277,6 +279,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     assert max(*chat_too_wide, *page_too_wide) <= 0
 
 
+@pytest.mark.slow  # four answers in a browser
 def test_the_panel_survives_retry_an_edit_and_a_restored_conversation(tab: Page, chat: str) -> None:
     def checked() -> None:
         expect(answer(tab)).to_contain_text(ENDS)

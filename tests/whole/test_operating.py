@@ -77,6 +77,7 @@ def test_a_forged_address_is_not_believed_and_a_trusted_proxys_word_is(visit: An
     assert "again in" in proxied.ask(**{"X-Forwarded-For": "192.0.2.9, 192.0.2.1"})
 
 
+@pytest.mark.slow  # it waits in line
 def test_beyond_the_streams_the_place_in_line_is_told_and_beyond_the_line_a_refusal(
     visit: Any, upstream: Upstream
 ) -> None:

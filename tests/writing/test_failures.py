@@ -80,7 +80,14 @@ MIDWAY = [
 ]  # fmt: skip
 CASES = [
     *(pytest.param(case, id=f"{case.name} before") for case in BEFORE),
-    *(pytest.param(case, id=f"{case.name} midway") for case in MIDWAY),
+    *(
+        pytest.param(
+            case,
+            id=f"{case.name} midway",
+            marks=[pytest.mark.slow] if case.script is SLOWLY else [],
+        )
+        for case in MIDWAY
+    ),
 ]
 # What a browser may show in its own way.
 SEEN = [case for case in CASES if case.id in ("server error before", "network midway",
