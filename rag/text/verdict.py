@@ -44,8 +44,7 @@ def said(findings: Findings, language: Language) -> str:
     if findings.verdict == "weak":
         numbers = [n for n in numbers_lacked(findings) if n not in findings.absent]
         line += [_NUMBERS[language].format(_quoted(numbers))] if numbers else []
-        line += filter(None, [absent(findings, language)])
-    return " ".join(line)
+    return " ".join(filter(None, [*line, absent(findings, language)]))
 
 
 def absent(findings: Findings, language: Language) -> str:
