@@ -15,6 +15,7 @@ _WIDE = {
     ord(character): f"&#{ord(character)};" for character in "【［（"
 }  # a backslash escapes ASCII only
 _ESCAPED = re.compile(rf"\\([!-/:-@\[-`{{-~])|&#({'|'.join(map(str, _WIDE))});")
+_NUMBERED = re.compile(r"\s*\d+[.)]")
 _FENCE = re.compile(r"`{3,}")
 _BOLD = re.compile(r"(?<!\\)\*\*")  # whatever else is a star has a backslash
 _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
@@ -22,6 +23,8 @@ _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 def escape(text: str) -> str:
     """`text` so that Markdown shows it as it is: quoted words never become markup, links or [n]."""
+    if _NUMBERED.fullmatch(text):  # what is put behind it would be a list's item
+        return f"{text[:-1]}\\{text[-1]}"
     return _MARKDOWN.sub(r"\\\1", text).translate(_WIDE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from markdown_it import MarkdownIt
 
 from rag.text import markdown
 
@@ -19,3 +20,10 @@ def test_a_quote_is_plain_text_in_a_terminal(size: int) -> None:
     pieces = [plain.feed(WRITTEN[at : at + size]) for at in range(0, len(WRITTEN), size)]
     assert "".join([*pieces, plain.end()]) == PLAIN
     assert plain.end() == ""
+
+
+def test_a_number_with_a_point_at_the_end_begins_no_list() -> None:
+    """What is put behind it, as a citation is, would be its item."""
+    for text in ("1.", "2)"):
+        assert "<li>" not in MarkdownIt().render(f"{markdown.escape(text)} [3]")
+        assert markdown.unescape(markdown.escape(text)) == text
