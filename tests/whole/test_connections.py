@@ -196,6 +196,7 @@ CHILD = """if True:
 """
 
 
+@pytest.mark.serial  # it has a minute to see that
 @pytest.mark.slow  # everything is loaded in another process
 def test_a_process_without_descriptors_says_so_and_what_to_do(
     tmp_path: Path, known_model: Callable[[Path], None]
