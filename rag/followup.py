@@ -101,6 +101,8 @@ def needed(question: str, turns: Sequence[Turn], findings: Findings) -> bool:
     """
     if not turns or not leans(question, findings.language):
         return False
+    if detect(turns[-1].question) != findings.language and not _points(question, findings.language):
+        return False  # who changes the language says it in whole
     return findings.verdict != "answer" or _is_vague(question, findings.language)
 
 
@@ -133,6 +135,12 @@ def accepted(reply: str, question: str) -> str | None:
         return None
     repeated = words(query) == words(question)
     return None if repeated and _is_vague(question, detect(question)) else query
+
+
+def _points(question: str, language: Language) -> bool:
+    """Whether a word of `question` goes on from an earlier one or stands for something in it."""
+    wording, text = _wording(question, language), _plain(question)
+    return bool(wording.continuing.search(text) or wording.pointing.search(text))
 
 
 def _is_vague(question: str, language: Language) -> bool:

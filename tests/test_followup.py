@@ -286,3 +286,10 @@ def test_a_question_in_capitals_leans_as_one_in_small_letters_does() -> None:
 def test_the_courtesies_of_an_earlier_question_are_not_searched_for() -> None:
     turns = [Turn("Could you please tell me what nginx buffers?", "All.")]
     assert followup.previous(turns) == "what nginx buffers?"
+
+
+def test_a_whole_question_in_another_language_is_no_follow_up() -> None:
+    turns = [Turn("How do I stop nginx from buffering?", "With a header. [1]")]
+    whole, points = "Chỉ mục nên được tạo lại khi nào?", "Còn cái đó thì tắt thế nào?"
+    assert not followup.needed(whole, turns, scored(whole, "weak"))
+    assert followup.needed(points, turns, scored(points, "weak"))

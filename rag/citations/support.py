@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..retrieval.retriever import Retriever
-from ..text.language import has_diacritics, of_passage, words
+from ..text.language import has_diacritics, of_passage
 from ..text.units import Unit
 from ..types import Language, Outcome, Quote, Reason, Source, outcome
 from . import evidence, wording
@@ -96,7 +96,7 @@ def judge(
     claim = claimed(sentence)
     source = wording.passage(passage, language == "vi" and not has_diacritics(sentence))
     share = evidence.held(evidence.shares(claim, idf), source.whole.stems)
-    if {tuple(words(sentence)), tuple(words(claim))} & source.quotes:
+    if source.has(sentence) or source.has(claim):
         return Support(True, "supported", share, 1.0, quoted(sentence, passage, idf))
     if of_passage(passage) != language:
         return _across(claim, passage, source, likeness, fitted, share)

@@ -39,16 +39,29 @@ class Part:
     stems: frozenset[str]
 
 
+RUN = 120  # words from the beginning of a line that are compared
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """`quotes` are the words of its sentences; `sentences` are cut at colons and semicolons too."""
+    """`quotes` are the words of its sentences, `runs` those from the beginning of each line on, in
+    a row; `sentences` are cut at colons and semicolons too."""
 
     whole: Wording
     sentences: tuple[Wording, ...]
     parts: tuple[Part, ...]
     quotes: frozenset[tuple[str, ...]]
+    runs: tuple[str, ...]
+
+    def has(self, sentence: str) -> bool:
+        """Whether `sentence` stands in it word for word: as a sentence, or from the beginning of a
+        line, as a table's rows do. From within one it may be what that denies."""
+        said = words(sentence)
+        run = f"{' '.join(said)} "
+        return tuple(said) in self.quotes or any(line.startswith(run) for line in self.runs)
 
 
+_LINE = re.compile(r"^(?=.*\w)", re.MULTILINE)
 _BOUND = re.compile(r"(?<=[.!?…;:])\s+|\n\s*\n|\n(?=[-•*] )")
 
 
@@ -69,6 +82,10 @@ def passage(text: str, plain: bool = False) -> Passage:
             for unit in units(text)
         ),
         frozenset(tuple(words(sentence)) for sentence in split_sentences(compared)),
+        tuple(
+            f"{' '.join(words(compared[line.start() :])[:RUN])} "
+            for line in _LINE.finditer(compared)
+        ),
     )
 
 

@@ -22,8 +22,8 @@ from .quoting import shown
 
 _MARKER = re.compile(r"\[\d+\]")
 _NO_MORE: dict[Language, str] = {
-    "en": "I found no more about this in the documents than what is quoted above.",
-    "vi": "Tôi không tìm thấy gì thêm về điều này trong tài liệu ngoài phần đã trích ở trên.",
+    "en": "Searched together with the question before it, this finds no more than is quoted above.",
+    "vi": "Tìm cùng với câu hỏi trước, tôi không thấy gì thêm ngoài phần đã trích ở trên.",
 }
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import chunking, readers
+from rag.citations import wording
 from rag.citations.scales import scales
 from rag.citations.support import Support, judge, quoted
 from rag.measuring import support as support_eval
@@ -240,3 +241,13 @@ def test_the_part_of_a_passage_that_says_it_is_found(sentence: str, quote: str |
     else:
         assert found and found.text.startswith(quote)
         assert PASSAGE[found.start : found.end] == found.text
+
+
+def test_a_row_of_the_passage_itself_is_never_called_unconfirmed() -> None:
+    passage = wording.passage(
+        "Measure Answers the question Use it when\nrecall@k is the evidence there at all? always\n"
+        "It is not true that the tide turns at noon on Mondays."
+    )
+    assert passage.has("Measure Answers the question Use it when recall@k is the evidence there")
+    assert passage.has("recall@k is the evidence there at all? always")
+    assert not passage.has("the tide turns at noon on Mondays."), "it is what the sentence denies"

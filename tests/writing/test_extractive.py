@@ -193,7 +193,7 @@ def test_what_would_become_a_link_by_itself_is_escaped_and_can_be_shown_plain(te
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("language", "sentence"),
-    [("en", "I found no more about this"), ("vi", "Tôi không tìm thấy gì thêm về điều này")],
+    [("en", "Searched together with the question before"), ("vi", "Tìm cùng với câu hỏi trước")],
 )
 async def test_a_follow_up_to_which_there_is_no_more_does_not_quote_the_same_again(
     language: Language, sentence: str
