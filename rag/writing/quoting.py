@@ -15,6 +15,7 @@ from .choosing import Quote
 
 FEW = 2  # parts of a text that are bold; of more none is what was asked for
 
+_ANNOUNCING = (":", ":**")
 _OMITTED = " … "
 _FENCE = re.compile(r"`{3,}")
 
@@ -23,17 +24,19 @@ def shown(quote: Quote, question: str) -> str:
     """The quote, with its [n] behind each paragraph; behind code, and not before it, where a line
     announces that."""
     mark, written = f"[{quote.number}]", list[str]()
-    paragraphs = list(_paragraphs(quote, question))
+    paragraphs = list(_paragraphs(quote, question, mark))
     for paragraph, following in zip_longest(paragraphs, paragraphs[1:], fillvalue=""):
-        code, announces = _is_fenced(paragraph), paragraph.endswith((":", ":**"))
-        if announces and _is_fenced(following):
+        code, announces = _is_fenced(paragraph), paragraph.endswith(_ANNOUNCING)
+        if (announces and _is_fenced(following)) or paragraph.endswith(mark):
             written.append(paragraph)
         else:
             written.append(paragraph + ("\n\n" if code else " ") + mark)
     return "\n\n".join(written)
 
 
-def _paragraphs(quote: Quote, question: str) -> Iterator[str]:
+def _paragraphs(quote: Quote, question: str, mark: str) -> Iterator[str]:
+    """Those of the quote; behind the sentence that answers there is a `mark`, which its check, the
+    panel and the page then show, and not the one that the paragraph ends with."""
     running = ""
     last: int | None = None
     alone = len(quote.places) == 1
@@ -46,6 +49,8 @@ def _paragraphs(quote: Quote, question: str) -> Iterator[str]:
             yield _fenced(unit.text)
             continue
         text = _bold(unit, question, whole=not alone) if place == quote.best[0] else ""
+        if text and not alone and unit.kind == "sentence" and not text.endswith(_ANNOUNCING):
+            text = f"{text} {mark}"
         text = text or markdown.escape(unit.text)
         if unit.kind in ("sentence", "line"):
             gap = _OMITTED if last is not None and place > last + 1 else " "
