@@ -132,7 +132,7 @@ def judged(findings: Findings, chunks: int) -> Findings:
     it stands nowhere that what they answer is a part of it at best."""
     if findings.verdict != "answer":
         return findings
-    if numbers_lacked(findings):
+    if numbers_lacked(findings.query, (source.text for source in findings.sources)):
         return replace(findings, verdict="weak")
     foreign = findings.sources and findings.sources[0].language != findings.language
     if not findings.absent or foreign:

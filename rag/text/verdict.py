@@ -21,19 +21,17 @@ _ABSENT: dict[Language, str] = {
     "en": "No document has {}.",
     "vi": "Không tài liệu nào có {}.",
 }
-
-
 _NUMBERS: dict[Language, str] = {
     "en": "None of them has {}.",
     "vi": "Không đoạn nào có {}.",
 }
 
 
-def numbers_lacked(findings: Findings) -> list[str]:
-    """The numbers in the query, from two digits on, that no source has."""
-    there = {word for source in findings.sources for word in words(source.text)}
-    asked = dict.fromkeys(words(findings.query))
-    return [word for word in asked if word.isdigit() and len(word) > 1 and word not in there]
+def numbers_lacked(question: str, texts: Iterable[str]) -> list[str]:
+    """The numbers in `question`, from two digits on, that none of `texts` has."""
+    asked = [word for word in dict.fromkeys(words(question)) if word.isdigit() and len(word) > 1]
+    there = {word for text in texts for word in words(text)} if asked else set()
+    return [number for number in asked if number not in there]
 
 
 def said(findings: Findings, language: Language) -> str:
@@ -42,16 +40,18 @@ def said(findings: Findings, language: Language) -> str:
         return ""
     line = [_SAID[findings.verdict][language]]
     if findings.verdict == "weak":
-        numbers = [n for n in numbers_lacked(findings) if n not in findings.absent]
-        line += [_NUMBERS[language].format(_quoted(numbers))] if numbers else []
+        lacked = numbers_lacked(findings.query, (source.text for source in findings.sources))
+        numbers = [number for number in lacked if number not in findings.absent]
+        line += [_NUMBERS[language].format(listed(numbers))] if numbers else []
     return " ".join(filter(None, [*line, absent(findings, language)]))
 
 
 def absent(findings: Findings, language: Language) -> str:
     """The sentence that names the words of the question that no document has; "" if there are
     none."""
-    return _ABSENT[language].format(_quoted(findings.absent)) if findings.absent else ""
+    return _ABSENT[language].format(listed(findings.absent)) if findings.absent else ""
 
 
-def _quoted(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Words of a question, each in quotation marks."""
     return ", ".join(f"“{word}”" for word in names)  # letters and digits alone

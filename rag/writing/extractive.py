@@ -14,10 +14,10 @@ from ..errors import QuestionError
 from ..text import verdict
 from ..text.asked import Asked, answers, asked
 from ..text.language import words
-from ..types import Findings, Language, Options, Turn
+from ..types import Language, Options, Turn
 from .choosing import Quote, chosen
 from .outline import outlined
-from .pieces import NOTHING, Brief, Ending, Piece, Relevance
+from .pieces import NOTHING, Brief, Ending, Piece
 from .quoting import shown
 
 _MARKER = re.compile(r"\[\d+\]")
@@ -25,8 +25,6 @@ _NO_MORE: dict[Language, str] = {
     "en": "Searched together with the question before it, this finds no more than is quoted above.",
     "vi": "Tìm cùng với câu hỏi trước, tôi không thấy gì thêm ngoài phần đã trích ở trên.",
 }
-
-
 _UNNAMED: dict[Language, str] = {
     "en": "These passages fit the question, but do not mention {}, and may not answer it.",
     "vi": "Các đoạn này khớp với câu hỏi nhưng không nhắc tới {}, nên có thể không trả lời.",
@@ -75,7 +73,7 @@ class Quotes:
             yield verdict.said(findings, brief.language) + "\n\n"
         elif lacking := _lacking(findings.query, found, brief.language):
             yield lacking + "\n\n"
-        quotes = list(_written(found, findings.query))
+        quotes = list(written(found, findings.query))
         if _leans(brief) and all(_is_in(brief.turns[-1].answer, each) for each in quotes):
             quotes = [_NO_MORE[brief.language]]
         for each in quotes:
@@ -96,11 +94,9 @@ def _lacking(question: str, quotes: Sequence[Quote], language: Language) -> str:
     time, or the number that the question is about; "" of others. Of XQuAD's answerable questions
     (dev half, every third) 1 of 172 with the right quote lacks one."""
     said = "\n".join(each.text for each in quotes)
-    kind, there = asked(question), set(words(said))
-    numbers = [w for w in words(question) if w.isdigit() and len(w) > 1 and w not in there]
-    if numbers:
-        names = ", ".join(f"“{number}”" for number in numbers)
-        return _UNNAMED[language].format(names)
+    kind = asked(question)
+    if numbers := verdict.numbers_lacked(question, [said]):
+        return _UNNAMED[language].format(verdict.listed(numbers))
     if kind in _ASKED_FOR and not answers(kind, question, said):
         return _UNANSWERED[language].format(_ASKED_FOR[kind][language])
     return ""
@@ -118,14 +114,7 @@ def _is_in(answer: str, quoted: str) -> bool:
     return says in said
 
 
-def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
-    """The answer as Markdown: what is quoted of one source at a time, the best first.
-
-    `relevance(question, texts)` gives each text's fit, shape (len(texts),).
-    """
-    yield from _written(chosen(findings, relevance), findings.query)
-
-
-def _written(quotes: Sequence[Quote], question: str) -> Iterator[str]:
+def written(quotes: Sequence[Quote], question: str) -> Iterator[str]:
+    """The answer as Markdown: what is quoted of one source at a time, the best first."""
     for position, each in enumerate(quotes):
         yield ("\n\n" if position else "") + shown(each, question)

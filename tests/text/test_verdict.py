@@ -35,7 +35,7 @@ def test_the_words_that_no_document_has_are_named() -> None:
 def test_weak_matches_name_the_number_that_none_of_them_has() -> None:
     sources = (Source(1, "a.md", "A", 1, 0.5, "Status 400 means that the request is malformed."),)
     found = Findings("What to do at 429, 400 or 5?", "en", "weak", 0.2, 0.3, sources)
-    assert numbers_lacked(found) == ["429"]
+    assert numbers_lacked(found.query, [source.text for source in sources]) == ["429"]
     assert said(found, "en").endswith("None of them has “429”.")
     assert said(found, "vi").endswith("Không đoạn nào có “429”.")
     assert "429" not in said(replace(found, verdict="answer"), "en")

@@ -37,7 +37,7 @@ from rag.settings import Settings
 from rag.text import markdown
 from rag.text.language import words
 from rag.types import Findings, Source
-from rag.writing import extractive, prompt
+from rag.writing import choosing, extractive, prompt
 from tests.harness.browser import answer, ask, served, visit
 from tests.harness.injection import DOCUMENTS, LONG_WORD, RUN, Hostile, put
 from tests.harness.upstream import Json, Script, Upstream
@@ -285,7 +285,8 @@ def test_without_a_model_it_is_quoted_as_text_under_its_own_number(
     hostile: Reading, document: Hostile
 ) -> None:
     findings = found(hostile, document)
-    quotes = list(extractive.quote(findings, hostile.opening.wait().relevance))
+    chosen = choosing.chosen(findings, hostile.opening.wait().relevance)
+    quotes = list(extractive.written(chosen, findings.query))
     assert_only_ours(markup("".join(quotes)), {"p", "strong", "pre", "code"})
     numbers = {source.number for source in findings.sources}
     for quote in quotes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ from rag.text.language import keywords, words
 from rag.text.sentences import split_sentences
 from rag.types import Findings, Language, Options, Source, Turn
 from rag.writing.choosing import MOST, chosen
-from rag.writing.extractive import Quotes, quote
-from rag.writing.pieces import Brief
+from rag.writing.extractive import Quotes, written
+from rag.writing.pieces import Brief, Relevance
 
 QUOTED = re.compile(r"(.*) \[(\d+)\]", re.DOTALL)
 
@@ -28,6 +28,11 @@ def shared(question: str, sentences: Sequence[str]) -> NDArray[np.float64]:
     """A fit that a reader can check: the share of the question's keywords in the sentence."""
     wanted = set(keywords(question))
     return np.array([len(wanted & set(words(s))) / len(wanted) for s in sentences])
+
+
+def quote(findings: Findings, relevance: Relevance) -> Iterator[str]:
+    """The quotes of an answer."""
+    return written(chosen(findings, relevance), findings.query)
 
 
 def found(*texts: str, question: str = "How is buffering turned off in nginx?") -> Findings:
