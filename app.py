@@ -290,11 +290,13 @@ def _lifespan(
             pass
         await asyncio.to_thread(reading.quicken)
         memory.settle()
-        while reading.doubled:  # it may hang in a circle, which only a collection finds
+        pause = 10.0  # seconds; a collection stops every stream for half of one
+        while reading.doubled:
             await asyncio.sleep(1)
-            if not reading.busy:
-                memory.settle()
-                await asyncio.sleep(10)
+            if not (reading.busy or reading.meanwhile):
+                memory.settle()  # the old library may hang in a circle
+                await asyncio.sleep(pause)
+                pause *= 2
 
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:

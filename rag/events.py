@@ -99,7 +99,7 @@ class Finished:
     nothing. `search_seconds` is the search alone, None when there was none; the other two count
     from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
     removed from the text because no source has their number; `uncited` sentences claim something
-    and cite nothing, and no source was found that says so. `rewriting` is what the model took to
+    and cite nothing, and none was added. `rewriting` is what the model took to
     rewrite a follow-up; it is in the price and not in `usage`."""
 
     reason: FinishReason

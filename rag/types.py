@@ -179,7 +179,7 @@ class Findings:
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
     another scale than a source's `score`. `missing` are the identifiers (E-1043, Điều 12) that the
     query asks for, where no passage has any of them; `absent` are its words that stand in no
-    document, where there are documents in its language.
+    document that is searched, where there are such in its language.
     """
 
     query: str

@@ -211,7 +211,7 @@ class Citations:
             yield character
         if character == "\n":
             self._line_ended = self._ended
-        elif not character.isspace():
+        elif not (character.isspace() or character == "|"):  # what is put there stays in its cell
             self._ended = self._length
         self._last = character
 

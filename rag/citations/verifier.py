@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from ..events import CitationChecked
 from ..text.language import stems, subject, words
-from ..types import Quote, Source
+from ..types import Source
+from .claims import claims_nothing
 from .parser import Citations, Cited, Found, Uncited
 from .support import Support
 
@@ -24,7 +25,7 @@ Judge = Callable[[str, Sequence[Source]], Sequence[Support]]
 
 class Verifier:
     """The citations of one turn. `dropped` counts those that were removed, having no source;
-    `uncited` the sentences that cite nothing and have no source that says so."""
+    `uncited` the sentences that claim something and cite nothing, and got no source."""
 
     def __init__(self, sources: Sequence[Source], judge: Judge, *, adding: bool = False) -> None:
         """`judge(sentence, sources)` gives one judgement a source; it is called on a thread. With
@@ -84,20 +85,26 @@ class Verifier:
     async def _added(self, found: Uncited) -> Sequence[CitationChecked]:
         if len(subject(found.sentence)) < CLAIMED:
             return ()
-        sources = list(self._sources.values())
-        each = await asyncio.to_thread(self._judge, found.sentence, sources)
-        if all(support.outcome == "unchecked" for support in each):  # it claims nothing
+        if claims_nothing(found.sentence):
             return ()
-        self.uncited += all(support.outcome != "confirmed" for support in each)
-        held = [_held(found.sentence, s.quote) if s.outcome == "confirmed" else 0.0 for s in each]
-        best = held.index(max(held))
-        if held[best] < REPEATED:
-            return ()
-        number, support = sources[best].number, each[best]
-        checked = CitationChecked(
-            number, found.end, True, support.reason, support.quote, added=True
-        )
-        return (checked,)
+        sources = [
+            source
+            for source in self._sources.values()
+            if _held(found.sentence, source.text) >= REPEATED
+        ]
+        each = await asyncio.to_thread(self._judge, found.sentence, sources) if sources else ()
+        for source, support in zip(sources, each, strict=True):
+            quote = support.quote
+            if (
+                support.outcome == "confirmed"
+                and quote
+                and _held(found.sentence, quote.text) >= REPEATED
+            ):
+                return (
+                    CitationChecked(source.number, found.end, True, support.reason, quote, True),
+                )
+        self.uncited += 1
+        return ()
 
     async def _judged(self, cited: Cited) -> Sequence[Support]:
         """One judgement for each number."""
@@ -107,7 +114,7 @@ class Verifier:
         return await asyncio.to_thread(self._judge, cited.sentence, sources)
 
 
-def _held(sentence: str, quote: Quote | None) -> float:
-    """The share of the words of `sentence` that the quote has; in 0..1."""
-    says, said = stems(subject(sentence)), set(stems(words(quote.text if quote else "")))
+def _held(sentence: str, text: str) -> float:
+    """The share of the words of `sentence` that `text` has; in 0..1."""
+    says, said = stems(subject(sentence)), set(stems(words(text)))
     return sum(word in said for word in says) / max(len(says), 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import cache
 from heapq import nlargest
 from typing import NamedTuple
 from unicodedata import normalize
@@ -219,6 +220,7 @@ class Retriever:
         Where that is something too, it is no sure answer."""
         form = column(findings.query)
 
+        @cache
         def known(*words: str) -> bool:
             term = "_".join(stems(folded(words) if form == "folded" else words))
             return bool(self._store.library.keyword_statistics([term], form).chunks_with)
@@ -261,11 +263,12 @@ class Retriever:
 
     def _foreign(self, language: Language, among: Sequence[int] | None) -> Sequence[int]:
         """The chunks in the other language, of those in `among` if that is given."""
+        now = self.edition  # before its ids, that what is written meanwhile is looked up again
         edition, ids = self._foreign_ids.get(language, ("", ()))
-        if edition != self.edition:
+        if edition != now:
             other: Language = "en" if language == "vi" else "vi"
             ids = self._store.library.in_language(other)
-            self._foreign_ids[language] = self.edition, ids
+            self._foreign_ids[language] = now, ids
         return ids if among is None else sorted(set(ids).intersection(among))
 
     def _within(self, collection: str) -> Within:

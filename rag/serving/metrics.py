@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 _TOKEN_GAPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _FIRST_TOKENS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
 _SEARCHES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
-# The model's server was there and went away; the other failures are answers of its own.
 _CITATIONS: Mapping[Outcome, str] = {
     "confirmed": "supported",
     "unconfirmed": "unsupported",
     "unclear": "unclear",
-    "unchecked": "supported",
+    "unchecked": "unchecked",
 }
+# The model's server was there and went away; the other failures are answers of its own.
 _DROPPED_UPSTREAM = {"network_error", "stream_interrupted"}
 
 

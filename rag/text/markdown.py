@@ -17,7 +17,7 @@ _WIDE = {
 _ESCAPED = re.compile(rf"\\([!-/:-@\[-`{{-~])|&#({'|'.join(map(str, _WIDE))});")
 _NUMBERED = re.compile(r"\s*\d+[.)]")
 _FENCE = re.compile(r"`{3,}")
-_BOLD = re.compile(r"(?<!\\)\*\*")  # whatever else is a star has a backslash
+_BOLD = re.compile(r"(\\.)|\*\*")  # whatever else is a star has a backslash
 _TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
@@ -56,7 +56,9 @@ class Plain:
         if fence and self._fence in ("", line):
             self._fence = "" if self._fence else line
             return ""
-        return f"{line if self._fence else unescape(_BOLD.sub('', line))}\n"
+        return (
+            f"{line if self._fence else unescape(_BOLD.sub(lambda found: found[1] or '', line))}\n"
+        )
 
 
 def line(text: str) -> str:

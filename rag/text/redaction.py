@@ -113,15 +113,19 @@ class Redactor:
         return _replaced(text, self._matches(text))
 
     def findings(self, findings: Findings) -> Findings:
-        """The findings with their query and their sources' titles and texts redacted.
+        """The findings with their query and their sources' titles and texts redacted, and without
+        the words that this hides.
 
         The sources have no `document_id`: their pages would show what is hidden here.
         """
         if not self._finders:
             return findings
+        query = self.text(findings.query)
+        left = set(regex.findall(r"[^\W_]+", unmasked(query)))
         return replace(
             findings,
-            query=self.text(findings.query),
+            query=query,
+            absent=tuple(word for word in findings.absent if word in left),
             sources=tuple(self._source(source) for source in findings.sources),
             missing=tuple(map(self.text, findings.missing)),
         )

@@ -18,8 +18,8 @@ _SAID: dict[str, dict[Language, str]] = {
     },
 }
 _ABSENT: dict[Language, str] = {
-    "en": "No document has {}.",
-    "vi": "Không tài liệu nào có {}.",
+    "en": "None of the documents searched has {}.",
+    "vi": "Không tài liệu nào được tìm có {}.",
 }
 _NUMBERS: dict[Language, str] = {
     "en": "None of them has {}.",

@@ -61,17 +61,18 @@ async def test_a_number_without_a_source_is_removed_and_counted() -> None:
     assert (text, dropped) == ("The tide turns at noon [1]. Nothing more.", 1)
 
 
+SAYS = {1: "The tide turns at noon on Mondays.", 2: "The ferry always leaves at nine."}
+
+
 async def added(*pieces: str) -> tuple[list[tuple[int, int]], int]:
     """The number and place of each marker that was added, and how many sentences have none."""
+    sources = [Source(n, f"{n}.md", "T", 1, 0.5, text) for n, text in SAYS.items()]
 
     def judging(sentence: str, sources: Sequence[Source]) -> list[Support]:
-        if sentence.startswith("Here"):
-            return [Support(True, "unchecked", 0.0, 0.0) for _ in sources]
-        says = "The ferry always leaves at nine."
-        quotes = [Quote(0, 4, says) if s.text in sentence else None for s in sources]
+        quotes = [Quote(0, len(s.text), s.text) if "nine" in s.text else None for s in sources]
         return [Support(q is not None, "supported" if q else "words", 0.7, 0.0, q) for q in quotes]
 
-    verifier = Verifier(SOURCES, judging, adding=True)
+    verifier = Verifier(sources, judging, adding=True)
     seen = [piece async for piece in verifier.stream(_pieces(pieces))]
     assert "".join(piece for piece in seen if isinstance(piece, str)) == "".join(pieces)
     found = [c for c in seen if isinstance(c, CitationChecked) and c.added]
@@ -85,8 +86,9 @@ async def added(*pieces: str) -> tuple[list[tuple[int, int]], int]:
         "- The ferry always leaves at nine\n- The",
         "The ferry always leaves at nine\n\n",
         "Here is what I found now:\n\n* The ferry always leaves at nine\n",
+        "| The ferry always leaves | at nine |\n|---|---|\n",
     ],
-    ids=["a sentence", "an item", "a paragraph", "behind an introduction"],
+    ids=["a sentence", "an item", "a paragraph", "behind an introduction", "in its cell"],
 )
 async def test_a_sentence_that_cites_nothing_gets_the_source_that_says_so(text: str) -> None:
     for pieces in ([text], list(text)):
@@ -107,7 +109,7 @@ async def test_one_that_no_source_says_is_counted_and_one_that_cites_is_left_alo
 
 async def test_a_source_that_says_only_a_part_of_it_is_not_added() -> None:
     said = "The ferry leaves at nine because its captain fears strong winds. "
-    assert await added(said) == ([], 0)
+    assert await added(said) == ([], 1)
 
 
 async def test_what_is_held_comes_before_the_end() -> None:

@@ -322,9 +322,11 @@ def _findings(query: str, source: Source) -> Findings:
 def test_findings_are_redacted() -> None:
     text = "mail a@b.vn or call 0912 345 678 for the budget"
     source = Source(1, "a@b.vn.pdf", "Of a@b.vn", 1, 0.5, text)
-    findings = REDACTOR.findings(_findings("who is a@b.vn", source))
+    asked = _findings("who is a@b.vn", source)
+    findings = REDACTOR.findings(replace(asked, absent=("who", "a", "b", "vn")))
     (redacted,) = findings.sources
     assert findings.query == "who is [email]"
+    assert findings.absent == ("who",), "the words of an address are hidden with it"
     assert (redacted.document, redacted.title) == ("a@b.vn.pdf", "Of [email]")
     assert redacted.text == "mail [email] or call [phone] for the budget"
 

@@ -26,10 +26,12 @@ def test_each_verdict_has_its_sentence_in_both_languages() -> None:
 
 def test_the_words_that_no_document_has_are_named() -> None:
     assert said(findings("weak", "leaky", "Zurich"), "en").endswith(
-        "No document has “leaky”, “Zurich”."
+        "None of the documents searched has “leaky”, “Zurich”."
     )
-    assert said(findings("weak", "leaky"), "vi").endswith("Không tài liệu nào có “leaky”.")
-    assert said(findings("answer", "leaky"), "en").endswith("No document has “leaky”.")
+    assert said(findings("weak", "leaky"), "vi").endswith("Không tài liệu nào được tìm có “leaky”.")
+    assert said(findings("answer", "leaky"), "en").endswith(
+        "None of the documents searched has “leaky”."
+    )
 
 
 def test_weak_matches_name_the_number_that_none_of_them_has() -> None:
