@@ -3,13 +3,10 @@ that reads a passage and a claim together. Knows no index but for the words of a
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..errors import SettingsError
 from ..retrieval import models
@@ -60,19 +57,15 @@ class Entailment:
         """How likely each of `passages` entails `claim`, in 0..1."""
         import torch
 
-        pairs = [(passage, claim) for passage in passages]
+        pairs, one = [(passage, claim) for passage in passages], self._model.num_labels == 1
         with self._lock:
             scores = self._model.predict(
-                pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False
+                pairs,
+                activation_fn=torch.nn.Sigmoid() if one else torch.nn.Identity(),
+                apply_softmax=not one,
+                show_progress_bar=False,
             )
-        if self._model.num_labels == 1:
-            return [1 / (1 + math.exp(-float(score))) for score in scores.reshape(-1)]
-        return [float(each) for each in _softmax(scores)[:, self._label]]
-
-
-def _softmax(scores: Any) -> Any:
-    grown = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return grown / grown.sum(axis=1, keepdims=True)
+        return [float(each) for each in (scores.reshape(-1) if one else scores[:, self._label])]
 
 
 def _label(count: int, names: Mapping[int, str]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..retrieval.retriever import Retriever
-from ..text.language import has_diacritics, of_passage
+from ..text.language import detect, has_diacritics, of_passage
 from ..text.units import Unit
 from ..types import Language, Outcome, Quote, Reason, Source, outcome
 from . import evidence, wording
@@ -94,7 +94,7 @@ def judge(
     if claims_nothing(sentence):
         return NOTHING
     claim = claimed(sentence)
-    source = wording.passage(passage, language == "vi" and not has_diacritics(sentence))
+    source = wording.passage(passage, _is_plain(sentence))
     share = evidence.held(evidence.shares(claim, idf), source.whole.stems)
     if source.has(sentence) or source.has(claim):
         return Support(True, "supported", share, 1.0, quoted(sentence, passage, idf))
@@ -139,10 +139,15 @@ def _reason(doubt: float, cuts: Cuts, lacking: Reason) -> Reason:
 def quoted(sentence: str, passage: str, idf: Mapping[str, float]) -> Quote | None:
     """The unit of `passage` that has most of the words of `sentence`, if that is enough."""
     weights = evidence.shares(sentence, idf)
-    parts = wording.passage(passage, not has_diacritics(sentence)).parts
+    parts = wording.passage(passage, _is_plain(sentence)).parts
     having = [(evidence.held(weights, part.own), part.unit) for part in parts]
     most, best = max(having, key=lambda each: each[0], default=(0.0, None))
     return _quote(best, passage) if best and most >= QUOTED else None
+
+
+def _is_plain(sentence: str) -> bool:
+    """Whether it is Vietnamese typed without diacritics, and so compared."""
+    return detect(sentence) == "vi" and not has_diacritics(sentence)
 
 
 def _quote(unit: Unit, passage: str) -> Quote:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import pdfium
 from ..errors import DocumentError
+from ..text.language import Span
 from ..text.tcvn3 import unicode_of
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ class Box:
 @dataclass(frozen=True, slots=True)
 class Highlight:
     """The boxes of a passage, about one a line, in reading order; none if `similarity`, 0..1, is
-    below SIMILAR. `width` and `height` are the drawn page's, in points."""
+    below SIMILAR; and those of the `part` of it that was asked for. `width` and `height` are the
+    drawn page's, in points."""
 
     width: float
     height: float
     boxes: tuple[Box, ...]
     similarity: float
+    part: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ class _Tile:
     length: int
 
 
-def find(pdf: Path | BinaryIO, number: int, passage: str) -> Highlight:
-    """Where `passage` stands on page `number`, from 1. The same text twice: its first place.
+def find(pdf: Path | BinaryIO, number: int, passage: str, part: str = "") -> Highlight:
+    """Where `passage` stands on page `number`, from 1, and in it the `part`. The same text twice:
+    its first place.
 
     Raises DocumentError if the page cannot be opened.
     """
@@ -105,10 +109,16 @@ def find(pdf: Path | BinaryIO, number: int, passage: str) -> Highlight:
             spans, similarity = match(passage, unicode_of(shown))
         if similarity < SIMILAR:
             return Highlight(width, height, (), similarity)
-        indices = [at for start, end in spans for at in range(start, end)]
-        characters = (_placed(page, text, at) for at in indices if not shown[at].isspace())
-        boxes = tuple(line.share(width, height) for line in _lines(characters))
-    return Highlight(width, height, boxes, similarity)
+
+        def boxes(spans: Iterable[Span]) -> tuple[Box, ...]:
+            indices = (at for start, end in spans for at in range(start, end))
+            characters = (_placed(page, text, at) for at in indices if not shown[at].isspace())
+            return tuple(line.share(width, height) for line in _lines(characters))
+
+        first, last = min(start for start, _ in spans), max(end for _, end in spans)
+        inside, alike = match(part, shown[first:last]) if part else ([], 0.0)
+        exact = ((first + start, first + end) for start, end in inside if alike >= SIMILAR)
+        return Highlight(width, height, boxes(spans), similarity, boxes(exact))
 
 
 def draw(pdf: Path | BinaryIO, number: int) -> bytes:

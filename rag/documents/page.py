@@ -6,14 +6,14 @@ Pure. Knows neither the library nor files; links are relative, so it may be serv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
 from ..text.language import Span, of_passage
 from ..text.markdown import line
-from .highlight import Highlight
+from .highlight import Box, Highlight
 
 Notice = tuple[str, str]  # in Vietnamese and in English
 
@@ -47,8 +47,8 @@ mark.around { background: none; border-bottom: 2px solid var(--mark); }
 @dataclass(frozen=True, slots=True)
 class View:
     """What is shown of a page. `mark` is the passage's (start, end) in `text`, `quote` that of what
-    supports a sentence in it; `drawing` and `quoted` the places of the two on a page that is drawn.
-    The text is folded away under that unless there is a notice."""
+    supports a sentence in it; `drawing` the places of the two on a page that is drawn, and the text
+    is folded away under that unless there is a notice."""
 
     title: str
     name: str
@@ -60,7 +60,6 @@ class View:
     notice: Notice | None
     has_original: bool
     quote: Span | None = None
-    quoted: Highlight | None = None
 
 
 def show(view: View) -> str:
@@ -98,13 +97,10 @@ def _navigation(view: View) -> str:
 def _drawing(view: View) -> str:
     if view.drawing is None:
         return ""
-    exact = view.quoted is not None and view.quoted.boxes
-    boxes = _boxes(view.drawing, "around" if exact else "")
-    if view.quoted and exact:
-        boxes += _boxes(view.quoted, "")
-        boxes = boxes.replace('<span class=""', '<span id="passage" class=""', 1)
-    else:
-        boxes = boxes.replace("<span", '<span id="passage"', 1)
+    exact = view.drawing.part
+    boxes = _boxes(view.drawing.boxes, "around") if exact else ""
+    boxes += _boxes(exact or view.drawing.boxes, "")
+    boxes = boxes.replace('<span class=""', '<span id="passage" class=""', 1)
     # With the ratio the passage is scrolled to before the picture has come.
     ratio = f"{view.drawing.width:.2f}/{view.drawing.height:.2f}"
     alt = f"Trang {view.number} · Page {view.number}"
@@ -114,10 +110,10 @@ def _drawing(view: View) -> str:
     )
 
 
-def _boxes(found: Highlight, look: str) -> str:
+def _boxes(boxes: Iterable[Box], look: str) -> str:
     places = (
         f"left:{box.left:.3%};top:{box.top:.3%};width:{box.width:.3%};height:{box.height:.3%}"
-        for box in found.boxes
+        for box in boxes
     )
     return "".join(f'<span class="{look}" style="{place}"></span>' for place in places)
 

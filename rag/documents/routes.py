@@ -201,15 +201,13 @@ def _view(
     quote: str,
     originals: Originals,
 ) -> View:
-    drawing, quoted, read = None, None, None
+    drawing, read = None, None
     notice: Notice | None = _CHANGED
     original = originals.open(document)
     if original:
         with original:
             if _suffix(document) == ".pdf":
-                drawing, notice = _drawing(original, number, marked)
-                if drawing and drawing.boxes and quote:
-                    quoted = highlight.find(original, number, quote)
+                drawing, notice = _drawing(original, number, marked, quote)
             else:
                 notice, read = None, _read(original, document, number, passages, originals)
     text = joined(passages) if read is None else read
@@ -227,15 +225,14 @@ def _view(
         notice=notice,
         has_original=original is not None,
         quote=None if at < 0 else (at, at + len(quote)),
-        quoted=quoted,
     )
 
 
 def _drawing(
-    pdf: BufferedReader, number: int, marked: Sequence[Chunk]
+    pdf: BufferedReader, number: int, marked: Sequence[Chunk], quote: str
 ) -> tuple[highlight.Highlight | None, Notice | None]:
     try:
-        drawing = highlight.find(pdf, number, joined(marked))
+        drawing = highlight.find(pdf, number, joined(marked), quote)
     except DocumentError:
         return None, _UNDRAWN
     return drawing, _UNPLACED if marked and not drawing.boxes else None
