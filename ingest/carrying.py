@@ -54,11 +54,13 @@ def _taken_over(
         document = library.document(document_id)
         if document is None or (document.folder, document.name) in there:
             continue
-        texts = [(c.page, c.text) for c in _chunks(library, ids[document_id])]
+        chunks = list(_chunks(library, ids[document_id]))
+        texts = [(c.page, c.text) for c in chunks]
         tell = partial(_tell, progress, done, len(ids), document.name, len(texts))
         tell(0)
         vectors = embedder.embed([meant(document.title, text) for _, text in texts], tell)
-        store.replace(document, texts, vectors)
+        names = {chunk.page: chunk.page_name for chunk in chunks if chunk.page_name}
+        store.replace(document, texts, vectors, names)
         pages, with_text = document.pages, document.pages_with_text
         yield Receipt(document.name, "added", pages, with_text, len(texts))
 

@@ -203,7 +203,8 @@ def _read(
         tell(f"{name} · {count}/{len(passages)}" if len(passages) > MANY else name)
 
     vectors = embedder.embed([meant(content.title, text) for _, text in passages], embedded)
-    store.replace(document, passages, vectors)
+    page_names = {page.number: page.name for page in content.pages if page.name}
+    store.replace(document, passages, vectors, page_names)
     outcome: Outcome = "replaced" if known else "added"
     reason = " ".join(remark.en for remark in content.remarks)
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)

@@ -241,6 +241,7 @@ def findings_as_json(findings: Findings) -> dict[str, object]:
                 "number": s.number,
                 "document": s.document,
                 "page": s.page,
+                **({"page_name": s.page_name} if s.page_name else {}),
                 "score": round(s.score, 4),
                 "text": s.text,
             }

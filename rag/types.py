@@ -65,11 +65,13 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a document; numbers start at 1. Text formats have a single page. `blocks` are
-    those that the format tells of, in order."""
+    those that the format tells of, in order; `name` is what its readers call it, where that is not
+    its number: the sheet and its rows, the chapter (rag.text.places)."""
 
     number: int
     text: str
     blocks: tuple[Block, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Chunk:
     page: int
     text: str
     language: Language = "en"
+    page_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Source:
     document_id: int = 0
     chunks: tuple[int, ...] = ()
     language: Language | None = None
+    page_name: str = ""
 
     @property
     def address(self) -> str | None:

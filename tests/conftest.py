@@ -39,8 +39,9 @@ NODE = PROJECT / "tests" / "node"
 # The files that take longest begin first, or one worker would be alone with one of them at the end.
 # Those with serial tests come last: all workers wait for one of these, and it for their tests.
 LONGEST = [
-    "doors/test_openapi.py",  # and these two in the slow stage
+    "doors/test_openapi.py",  # and these three in the slow stage
     "whole/test_attacks.py",
+    "whole/test_space.py",
     "whole/test_page.py",  # it records the model first, which these two do not need:
     "serving/test_budget.py",
     "text/test_redaction.py",
@@ -48,6 +49,10 @@ LONGEST = [
     "writing/test_failures.py",
     "whole/test_injection.py",
     "whole/test_click_through.py",
+    "whole/test_kill.py",
+    "whole/test_stopping.py",
+    "measuring/test_answers.py",
+    "whole/test_new_model.py",
     "doors/test_access.py",
     "writing/test_model.py",
     "serving/test_line.py",

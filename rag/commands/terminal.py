@@ -28,7 +28,7 @@ from ..events import (
     Waiting,
     WithoutDocuments,
 )
-from ..text import markdown, summary, tokens
+from ..text import markdown, places, summary, tokens
 from ..text.language import marks
 from ..text.redaction import unmasked
 from ..text.verdict import absent
@@ -124,7 +124,8 @@ def _print_sources(findings: Findings) -> None:
     grid = Table.grid(padding=(0, 1))
     query = unmasked(findings.query)
     for s in findings.sources:
-        place = f"{s.document}, page {s.page} · {s.score:.2f}"
+        at = places.place(s.document, s.page, s.page_name, "en")
+        place = f"{s.document}, {at} · {s.score:.2f}"
         heading = Text.assemble((printable(s.title), "bold"), "  ", (printable(place), "dim"))
         grid.add_row(Text(f"[{s.number}]", style="cyan"), Group(heading, _excerpt(s.text, query)))
     console = Console()
@@ -140,7 +141,8 @@ def findings_table(findings: Findings) -> Table:
     for s in findings.sources:
         name = Text(printable(s.document), overflow="fold")
         excerpt = _excerpt(s.text, query)
-        table.add_row(str(s.number), name, str(s.page), f"{s.score:.2f}", excerpt)
+        page = printable(s.page_name or str(s.page))
+        table.add_row(str(s.number), name, page, f"{s.score:.2f}", excerpt)
     return table
 
 

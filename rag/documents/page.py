@@ -13,10 +13,13 @@ from itertools import pairwise
 
 from ..text.language import Span, of_passage
 from ..text.markdown import line
+from ..text.places import place
+from ..types import Language
 from .highlight import Box, Highlight
 
 Notice = tuple[str, str]  # in Vietnamese and in English
 
+_SPOKEN: tuple[Language, ...] = ("vi", "en")
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'none'"
 _PARAGRAPH = re.compile(r"(?:.+(?:\n|\Z))+")
 _STYLE = """
@@ -60,6 +63,7 @@ class View:
     notice: Notice | None
     has_original: bool
     quote: Span | None = None
+    page_name: str = ""
 
 
 def show(view: View) -> str:
@@ -72,8 +76,7 @@ def show(view: View) -> str:
     return _html(
         view.title,
         f"<header><h1>{escape(line(view.title))}</h1>"
-        f"<p><bdi>{escape(line(view.name))}</bdi> · trang {view.number}/{view.pages} · "
-        f"page {view.number} of {view.pages}</p>{_navigation(view)}</header>"
+        f"<p><bdi>{escape(line(view.name))}</bdi> · {_where(view)}</p>{_navigation(view)}</header>"
         f'<main lang="{of_passage(view.text)}">{_notice(view.notice)}{_drawing(view)}{text}</main>',
     )
 
@@ -81,6 +84,15 @@ def show(view: View) -> str:
 def message(notice: Notice) -> str:
     """A page that has only something to say."""
     return _html("Headwater", f"<main>{_notice(notice)}</main>")
+
+
+def _where(view: View) -> str:
+    """Which page it is; a sheet or a chapter by its name too."""
+    shown = f"trang {view.number}/{view.pages} · page {view.number} of {view.pages}"
+    if not view.page_name:
+        return shown
+    vi, en = (escape(line(place(view.name, 0, view.page_name, spoken))) for spoken in _SPOKEN)
+    return f"{shown} · <bdi>{vi} · {en}</bdi>"
 
 
 def _navigation(view: View) -> str:

@@ -225,6 +225,7 @@ def _view(
         notice=notice,
         has_original=original is not None,
         quote=None if at < 0 else (at, at + len(quote)),
+        page_name=passages[0].page_name if passages else "",
     )
 
 

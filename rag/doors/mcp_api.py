@@ -41,6 +41,7 @@ from ..question import MAX_QUESTION
 from ..serving.pacing import paced
 from ..text import markdown, summary
 from ..text.language import detect
+from ..text.places import place
 from ..types import Options, Outcome, Reason, Source, Verdict
 from .mcp_sessions import IDLE_SECONDS, Sessions
 from .sources import Found, FoundSource, found, found_source
@@ -272,7 +273,7 @@ def _progress(event: Event) -> str | None:
         case Searching(query):
             return f"Searching for: {query}"
         case SourcesFound(findings):
-            return f"Sources:\n{_listed(findings.sources)}"
+            return "\n".join(["Sources:", *map(_line, findings.sources)])
         case TextDelta(text):
             return text
         case Started() | CitationChecked() | WithoutDocuments() | Finished() | Failed():
@@ -310,17 +311,13 @@ def _answered(events: Sequence[Event]) -> types.CallToolResult:
     shown += summary.doubts(checked)
     if sources:
         what = "Nearest passages" if finished.reason == "refused" else "Sources"
-        shown.append(f"{what}:\n{_listed(sources)}")
+        shown.append("\n".join([f"{what}:", *map(_line, sources)]))
     return _result("\n\n".join(shown), answer)
 
 
-def _listed(sources: Sequence[Source]) -> str:
-    return "\n".join(map(_line, sources))
-
-
-def _line(source: Source) -> str:
-    title, document = markdown.line(source.title), markdown.line(source.document)
-    return f"[{source.number}] {title} ({document}), page {source.page}, score {source.score:.2f}"
+def _line(s: Source) -> str:
+    at = place(s.document, s.page, s.page_name, "en")
+    return markdown.line(f"[{s.number}] {s.title} ({s.document}), {at}, score {s.score:.2f}")
 
 
 def _result(text: str, structured: BaseModel) -> types.CallToolResult:

@@ -23,6 +23,7 @@ _EXAMPLE: dict[str, JsonValue] = {
             "document": "vi-proxy-va-bo-dem.md",
             "title": "Proxy và bộ đệm",
             "page": 1,
+            "page_name": "",
             "score": 0.8731,
             "text": "X-Accel-Buffering: no báo cho nginx không đệm phản hồi này.",
             "url": "documents/9/pages/1?chunk=214#passage",
@@ -38,6 +39,7 @@ class FoundSource(BaseModel):
     document: str
     title: str
     page: int
+    page_name: str
     score: float
     text: str
     url: str | None
@@ -74,6 +76,7 @@ def found_source(source: Source) -> FoundSource:
         document=source.document,
         title=source.title,
         page=source.page,
+        page_name=source.page_name,
         score=round(source.score, 4),
         text=source.text,
         url=source.address,

@@ -63,12 +63,13 @@ const marked = (turn) => {
   return points.join("");
 };
 
-const source = ({ number, title, filename, page, text, url }) => {
-  const place = make("small", [`${say("tr.", "p.")} ${page}`]);
+const source = ({ number, title, filename, page, page_name, text, url }) => {
+  const at = page_name || say(`trang ${page}`, `page ${page}`);
+  const place = make("small", [at]);
   const line = make("summary", [make("b", [number]), make("span", [title]), place]);
   const node = make(`details.source n${number}`, [line, make("small", [filename]), make("p", [text])]);
   const address = url && new URL(url, server);
-  const opens = say(`Mở trang ${page} ↗`, `Open page ${page} ↗`);
+  const opens = say(`Mở ${at} ↗`, `Open ${at} ↗`);
   if (/^http/.test(address?.protocol)) node.append(link(address, [opens]));
   return node;
 };

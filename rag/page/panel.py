@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from ..text import markdown
+from ..text import markdown, places
 from ..text.editions import changes
 from ..text.language import Span, marks
 from ..text.redaction import unmasked
@@ -105,7 +105,9 @@ def _source(
 ) -> str:
     """One source; with no `query` it is a place that nobody ranked. Its language is said where it
     is not that in which the question was `asked`. Folded it shows the `quote`, if there is one."""
-    place = f"{'trang' if vi else 'p.'} {source.page}"
+    place = places.place(
+        source.document, source.page, markdown.line(source.page_name), "vi" if vi else "en"
+    )
     spoken = f" · {_SPOKEN[source.language][vi]}" if source.language not in (None, asked) else ""
     text = source.text
     spans = () if query is None else marks(unmasked(text), query)

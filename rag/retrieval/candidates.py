@@ -184,6 +184,7 @@ def _source(number: int, passage: Sequence[Chunk], score: float) -> Source:
         document_id=first.document_id,
         chunks=tuple(chunk.id for chunk in passage),
         language=first.language,
+        page_name=first.page_name,
     )
 
 

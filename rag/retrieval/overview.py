@@ -103,6 +103,7 @@ def overview(library: Library, question: str, collection: str | None) -> Finding
                 *(number, chunk.document, chunk.title, chunk.page, 1.0, text),
                 document_id=chunk.document_id,
                 chunks=(chunk.id,),
+                page_name=chunk.page_name,
             )
             for number, (chunk, text) in enumerate(places, start=1)
         ),

@@ -11,9 +11,9 @@ import secrets
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..errors import StoreError
 from ..text.language import of_passage
 from ..types import Chunk, Column, Document, Language, Vectors
 from . import private, schema
-from .schema import KeywordStatistics, Within, collection_of, keyword_columns
+from .schema import Backlog, KeywordStatistics, Within, collection_of, keyword_columns
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +33,10 @@ _DOCUMENT = (
 )
 
 _CHUNK = (
-    "SELECT chunk.id, document_id, name, title, page, text, language FROM chunk "
-    "JOIN document ON document.id = document_id"
+    "SELECT chunk.id, chunk.document_id, document.name, title, chunk.page, text, language, "
+    "coalesce(page_name.name, '') FROM chunk JOIN document ON document.id = chunk.document_id "
+    "LEFT JOIN page_name USING (document_id, page)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Chunk ids that the vector index has yet to add, and yet to remove."""
-
-    added: tuple[int, ...]
-    removed: tuple[int, ...]
 
 
 class Library:
@@ -85,6 +78,7 @@ class Library:
                 "hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
                 owner=str(self._path),
             )
+        self._db.execute(schema.PAGE_NAMES)
 
     def _stem(self) -> None:
         """Makes the keyword index anew from the chunks' texts, as this version has it."""
@@ -136,10 +130,14 @@ class Library:
     def opening(self, folder: str, name: str, count: int | None = None) -> list[Chunk]:
         """The first `count` chunks of a document, or all of them, in their order."""
         values = (folder, name, -1 if count is None else count)
-        return self._chunks("folder = ? AND name = ? ORDER BY chunk.id LIMIT ?", values)
+        return self._chunks("folder = ? AND document.name = ? ORDER BY chunk.id LIMIT ?", values)
 
     def replace(
-        self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
+        self,
+        document: Document,
+        passages: Sequence[tuple[int, str]],
+        vectors: Vectors,
+        page_names: Mapping[int, str] | None = None,
     ) -> None:
         """Stores `document` with its (page, text) passages and their unit vectors, one a row, in
         place of what the library had under the same folder and name; all of it or nothing."""
@@ -151,6 +149,8 @@ class Library:
                 "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
                 astuple(document)[:-1],  # all but how many chunks
             ).fetchone()[0]
+            names = [(document_id, *named) for named in (page_names or {}).items()]
+            self._db.executemany("INSERT INTO page_name VALUES (?, ?, ?)", names)
             for (page, text), vector in zip(passages, vectors, strict=True):
                 columns = keyword_columns(text)
                 length, blob = len(columns["exact"]), vector.astype("<f4").tobytes()
@@ -212,7 +212,7 @@ class Library:
 
     def chunk_ids(self) -> list[int]:
         """The ids of all chunks, ascending."""
-        return [row[0] for row in self._rows("SELECT id FROM chunk ORDER BY id")]
+        return [i for (i,) in self._rows("SELECT id FROM chunk ORDER BY id")]
 
     def within(self, collection: str) -> Within:
         """The chunks of one collection; none if there is no such collection."""

@@ -30,6 +30,11 @@ KEYWORD = (
     "CREATE INDEX chunk_document ON chunk(document_id, terms)",
     "CREATE INDEX chunk_language ON chunk(language)",
 )
+# Of the pages that have one. Libraries that were made before there were any have no such table yet.
+PAGE_NAMES = """CREATE TABLE IF NOT EXISTS page_name (
+    document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+    page INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (document_id, page)
+) WITHOUT ROWID"""
 SCHEMA = f"""
 CREATE TABLE document (
     id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
@@ -48,6 +53,7 @@ CREATE TABLE backlog (
     chunk_id INTEGER PRIMARY KEY, change TEXT NOT NULL CHECK (change IN ('added', 'removed'))
 );
 CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
+{PAGE_NAMES};
 PRAGMA user_version = {VERSION};
 """
 
@@ -60,6 +66,14 @@ class KeywordStatistics:
     chunks: int
     average_terms: float
     chunks_with: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Chunk ids that the vector index has yet to add, and yet to remove."""
+
+    added: tuple[int, ...]
+    removed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from heapq import nlargest
 from pathlib import Path
@@ -97,10 +97,14 @@ class Store:
         self.close()
 
     def replace(
-        self, document: Document, passages: Sequence[tuple[int, str]], vectors: Vectors
+        self,
+        document: Document,
+        passages: Sequence[tuple[int, str]],
+        vectors: Vectors,
+        page_names: Mapping[int, str] | None = None,
     ) -> None:
         """As Library.replace; the vector index follows, at once or when it can be written again."""
-        self.library.replace(document, passages, vectors)
+        self.library.replace(document, passages, vectors, page_names)
         self._follow()
 
     def remove(self, folder: str, name: str) -> None:

@@ -164,6 +164,7 @@ class Redactor:
             source,
             title=self.text(source.title),
             text=self.text(source.text),
+            page_name=self.text(source.page_name),
             document_id=0,
         )
 

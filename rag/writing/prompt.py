@@ -104,7 +104,8 @@ def messages(
 def _fenced(source: Source) -> str:
     """A passage as data: no text of it can close the fence or open another."""
     title = unmarked(html.escape(" ".join(source.title.split())))
-    heading = f'number="{source.number}" title="{title}" page="{source.page}"'
+    page = unmarked(html.escape(" ".join(source.page_name.split()))) or source.page
+    heading = f'number="{source.number}" title="{title}" page="{page}"'
     return f"<passage {heading}>\n{unmarked(source.text)}\n</passage>"
 
 

@@ -213,7 +213,7 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
     finished(tab)
     order = tab.evaluate("window.order")
     assert [True, False] in order and [False, True] not in order
-    expect(turn(tab).locator(".source summary")).to_have_text(["1Onep. 2", "2Twop. 2"])
+    expect(turn(tab).locator(".source summary")).to_have_text(["1Onepage 2", "2Twopage 2"])
     expect(tab.locator("headwater-chat [role=status]")).to_be_empty()
 
 

@@ -66,7 +66,7 @@ def test_a_source_shows_its_number_title_page_score_and_marked_words_escaped() -
     assert writing["metadata"]["title"] == "Writing…"
     assert message["metadata"]["title"] == "📚 Sources (1)"
     assert "[1] <bdi>Title &lt;i&gt;</bdi>" in content
-    assert "<bdi>a/&lt;b&gt;.md</bdi> · p. 3 · 0.88" in content
+    assert "<bdi>a/&lt;b&gt;.md</bdi> · page 3 · 0.88" in content
     assert "<mark>buffering</mark>" in content
     assert "<script>" not in content and "&lt;script&gt;" in content
 

@@ -1,0 +1,32 @@
+"""Where in a document a passage stands, in words: its page, slide, chapter, sheet, rows. Pure.
+
+What a format calls its pages is a line here; what has none in the table has pages.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from ..types import Language
+
+_PAGE: dict[Language, str] = {"en": "page", "vi": "trang"}
+_SLIDE: dict[Language, str] = {"en": "slide", "vi": "trang chiếu"}
+_SHEET: dict[Language, str] = {"en": "sheet", "vi": "trang tính"}
+_ROWS: dict[Language, str] = {"en": "rows", "vi": "dòng"}
+_LINES: dict[Language, str] = {"en": "lines", "vi": "dòng"}
+_CHAPTER: dict[Language, str] = {"en": "chapter", "vi": "chương"}
+_CALLED = {
+    ".pptx": _SLIDE,
+    ".odp": _SLIDE,
+    ".xlsx": _SHEET,
+    ".ods": _SHEET,
+    ".csv": _ROWS,
+    ".tsv": _ROWS,
+    ".epub": _CHAPTER,
+}
+
+
+def place(document: str, page: int, name: str, language: Language) -> str:
+    """The page of the document with this file name: by what its readers call it, or its number."""
+    called = _CALLED.get(PurePath(document).suffix.lower(), _LINES if name else _PAGE)
+    return f"{called[language]} {name or page}"
