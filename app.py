@@ -22,9 +22,11 @@ from starlette.middleware import Middleware
 
 from ingest import readers, sync
 from ingest.background import Reading
+from ingest.sessions import Sessions, shelf_of
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents.routes import Originals, documents
+from rag.documents.uploads import uploads
 from rag.doors.access import user_of
 from rag.doors.mcp_api import McpDoor
 from rag.doors.probes import probes
@@ -57,9 +59,13 @@ log = logging.getLogger(__name__)
 class Page:
     """The chat page of one process over its library and its way of answering."""
 
-    def __init__(self, settings: Settings, reading: Reading, answerer: Answerer) -> None:
+    def __init__(
+        self, settings: Settings, reading: Reading, answerer: Answerer, sessions: Sessions
+    ) -> None:
         self._settings = settings
         self._reading = reading
+        self._sessions = sessions
+        self._uploads: sidebar.Uploads = settings.where_uploads_go
         self._answerer = answerer
         self._tasks: defaultdict[str, set[Task[None]]] = defaultdict(set)
         self._retrying: set[str] = set()  # sessions that ask for another answer
@@ -78,10 +84,12 @@ class Page:
         temperature: str = "",
         max_tokens: float | None = 0,
         instructions: str = "",
+        visitor: str = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
-        an empty model, temperature or 0 max_tokens leaves the choice to the model's server."""
+        an empty model, temperature or 0 max_tokens leaves the choice to the model's server; the
+        documents of `visitor` are searched too."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
@@ -93,6 +101,7 @@ class Page:
             instructions=instructions,
             fresh=session in self._retrying,
             documents=alone is None,
+            visitor=visitor or "",
         )
         self._retrying.discard(session)
         screen = Screen(question, has_model=self._settings.has_model)
@@ -164,27 +173,40 @@ class Page:
         if not self._tasks.get(session):
             gradio_internals.forget(self.demo, session)
 
-    def shelf(self) -> tuple[str, gr.Timer]:
+    def enter(self, visitor: str) -> tuple[str, str, gr.Timer]:
+        """The visitor's key, a new one for who has none, and the shelf."""
+        visitor = self._sessions.enter(visitor) if self._uploads == "session" else ""
+        return visitor, *self.shelf(visitor)
+
+    def shelf(self, visitor: str = "") -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
-        reading = self._reading
+        reading, place = self._reading, str(self._reading.uploads.path)
         # Asked once and first: what is read meanwhile is in the list, or the timer renews it.
-        busy = reading.busy
-        problems = [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]]
-        content = sidebar.content(
-            reading.documents(),
+        busy, below = reading.busy, None if self._settings.redact else ""
+        documents = sorted(reading.documents(), key=lambda document: document.folder != place)
+        own = self._sessions.documents(visitor)
+        listed = sidebar.content(
+            documents,
             reading.progress if busy else None,
-            problems,
+            [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]],
             reading.error,
             reading.notice,
             reading.meanwhile,
+            added=lambda document: self._uploads == "library" and document.folder == place,
+            below=below,
         )
-        return content, gr.Timer(active=busy)
+        if own:
+            under = None if below is None else f"own/{visitor}/"
+            listed = sidebar.content(own, added=lambda _: True, below=under) + listed
+        shown = sidebar.shelf(listed, len(own) + len(documents), self._uploads, visitor)
+        return shown, gr.Timer(active=busy)
 
-    def read_again(self) -> tuple[str, gr.Timer]:
+    def read_again(self, visitor: str = "") -> tuple[str, gr.Timer]:
         self._reading.again()
-        return self.shelf()
+        return self.shelf(visitor)
 
     def _build(self) -> gr.ChatInterface:
+        visitor = gr.BrowserState("", storage_key="headwater-visitor", secret="headwater")
         demo = gr.ChatInterface(
             self.chat,
             title="Headwater",
@@ -199,18 +221,21 @@ class Page:
             concurrency_limit=self.at_once,
             show_progress="hidden",
             additional_inputs_accordion=gr.Accordion("Tùy chọn · Options", open=False),
-            additional_inputs=look.options(self._settings),
+            additional_inputs=[*look.options(self._settings), visitor],
         )
         with demo:
             with gr.Sidebar(position="right", open=False, width=340):
                 gr.Markdown("### Tài liệu · Documents")
-                listed = gr.HTML(padding=False)
+                gr.HTML(sidebar.adding(self._uploads, list(readers.READERS)), padding=False)
+                listed = gr.HTML(padding=False, elem_id="headwater-listed")
                 again = gr.Button("Đọc lại thư mục · Read the folder again", size="sm")
+                refresh = gr.Button(elem_id="headwater-refresh")  # page.js presses it
             timer = gr.Timer(1.0)
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-            demo.load(self.shelf, None, [listed, timer], **private)
-            timer.tick(self.shelf, None, [listed, timer], **private)
-            again.click(self.read_again, None, [listed, timer], **private)
+            demo.load(self.enter, visitor, [visitor, listed, timer], **private)
+            timer.tick(self.shelf, visitor, [listed, timer], **private)
+            refresh.click(self.shelf, visitor, [listed, timer], **private)
+            again.click(self.read_again, visitor, [listed, timer], **private)
             demo.unload(self.leave)
             demo.chatbot.retry(self.retry, queue=False, **private)
             gradio_internals.mend(demo)
@@ -227,11 +252,16 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     answers and the server. Raises OSError if the port is taken.
     """
     metrics, stopping = Metrics(), Stopping()
-    answerer = assemble(settings, reading.opening, metrics, stopping=stopping)
-    page = Page(settings, reading, answerer)
+    sessions = Sessions(settings.store_dir, reading)
+    answerer = assemble(
+        settings, reading.opening, metrics, stopping=stopping, own=sessions.together
+    )
+    page = Page(settings, reading, answerer, sessions)
     assistants = McpDoor(answerer, user_of)
     originals = Originals(settings.data_dir, sync.digest, readers.read, settings.follow_links)
-    pages = documents(lambda: reading.library, originals)
+    pages = [] if settings.redact else documents(shelf_of(reading, sessions), originals)
+    if settings.where_uploads_go != "off":
+        pages += uploads(reading if settings.where_uploads_go == "library" else sessions)
     descriptors = Descriptors()
     gradio_internals.speak(Impatient)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.
@@ -255,11 +285,11 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                     metrics.exposition,
                     lambda: stopping.problems() or descriptors.problems() or reading.problems(),
                 ),
-                *([] if settings.redact else pages),
+                *pages,
                 *doors(answerer, settings),
                 *assistants.routes,
             ],
-            "lifespan": _lifespan(assistants, reading, descriptors),
+            "lifespan": _lifespan(assistants, reading, descriptors, sessions),
             "exception_handlers": exception_handlers,
         },
         root_path=settings.root_path,
@@ -272,7 +302,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         enable_monitoring=False,  # /metrics is ours; Gradio's would show itself to everybody
         # More tabs than can be answered; a caller may have megabytes kept for each that it invents.
         state_session_capacity=4 * page.at_once,
-        max_file_size=1,  # nothing is uploaded here
+        max_file_size=1,  # nothing comes Gradio's way
         prevent_thread_lock=True,
     )
     if block:
@@ -283,25 +313,13 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
 
 
 def _lifespan(
-    assistants: McpDoor, reading: Reading, descriptors: Descriptors
+    assistants: McpDoor, reading: Reading, descriptors: Descriptors, sessions: Sessions
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    async def settle() -> None:
-        async for _ in reading.opening.waiting():
-            pass
-        await asyncio.to_thread(reading.quicken)
-        memory.settle()
-        pause = 10.0  # seconds; a collection stops every stream for half of one
-        while reading.doubled:
-            await asyncio.sleep(1)
-            if not (reading.busy or reading.meanwhile):
-                memory.settle()  # the old library may hang in a circle
-                await asyncio.sleep(pause)
-                pause *= 2
-
     @asynccontextmanager
     async def started(app: Starlette) -> AsyncGenerator[None]:
         gradio_internals.leave_origins_to_us(app)
-        tasks = [asyncio.create_task(settle()), asyncio.create_task(descriptors.watch())]
+        running = reading.settle(), descriptors.watch(), sessions.watch()
+        tasks = [asyncio.create_task(each) for each in running]
         async with assistants.lifespan(app):
             yield
         for task in tasks:

@@ -3,13 +3,16 @@ there. Knows nothing of the page."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from rag.errors import HeadwaterError
+from rag.errors import DocumentError, HeadwaterError
 from rag.events import Waiting
 from rag.retrieval import earlier, profiles
 from rag.retrieval.earlier import Earlier
@@ -17,24 +20,29 @@ from rag.retrieval.embedder import Embedder, SentenceEmbedder
 from rag.retrieval.models import MULTILINGUAL
 from rag.retrieval.retriever import Retriever
 from rag.retrieval.start import open_store
+from rag.serving import memory
 from rag.settings import Settings
 from rag.store.library import Library
-from rag.store.opening import Opening, Report
+from rag.store.opening import POLL_SECONDS, Opening, Report
 from rag.store.store import Store
 from rag.types import Document, Notice
 
 from .carrying import carried
-from .sync import Folder, Progress, Receipt, locate, sync
+from .sync import Folder, Outcome, Progress, Receipt, locate, sync
+from .uploads import Uploads
 
 log = logging.getLogger(__name__)
 
+Place = tuple[Folder, str]
+
 
 class Reading:
-    """The library of one process: `opening` is over when it may be asked.
+    """The library of one process: `opening` is over when it may be asked, which is as soon as the
+    first document is in it.
 
     `failed` and `unsupported` hold the receipts of the files that could not be read last time,
     `error` what kept the last reading from going through, `notice` what readers have to know of
-    the model that searches.
+    the model that searches. `uploads` is the folder of what was added at the page.
 
     As long as a library of an earlier model is not taken over, that one answers and is read into;
     the new one takes its place at once when it has all.
@@ -53,21 +61,35 @@ class Reading:
         self._retriever: Retriever | None = None  # of the store
         self._earlier: Earlier | None = None  # what answers instead of it
         self._closing: weakref.finalize[[], Retriever] | None = None  # of the earlier store
-        self._asked = threading.Event()  # for a reading, while the earlier library is taken over
-        self._again: threading.Thread | None = None
+        self._asked = threading.Event()  # for a reading, while one is going on
+        self._added = threading.Event()  # a file at the page, which is not read yet
+        self._reading = False
+        self._first = threading.Event()  # when there is something to ask, or nothing to come
         self._starting = threading.Lock()
+        self._receipts: dict[str, list[Receipt]] = {}  # of the last reading, by folder
+        self.uploads = Uploads(settings.store_dir)
         self.progress = Waiting(0, 0, "")
-        self.failed: list[Receipt] = []
-        self.unsupported: list[Receipt] = []
         self.error: HeadwaterError | None = None
         self.notice: Notice | None = None
-        with self._starting:  # the thread that reads needs it there
+        with self._starting:  # the thread that opens needs it there
             self.opening: Opening[Retriever] = Opening(self._open)
 
     @property
     def busy(self) -> bool:
         """Whether documents are being read now."""
-        return not self.opening.done or (self._again is not None and self._again.is_alive())
+        return not self.opening.done or self._reading
+
+    @property
+    def failed(self) -> list[Receipt]:
+        return self._with("failed")
+
+    @property
+    def unsupported(self) -> list[Receipt]:
+        return self._with("unsupported")
+
+    def _with(self, outcome: Outcome) -> list[Receipt]:
+        read = list(self._receipts.values())
+        return [receipt for of in read for receipt in of if receipt.outcome == outcome]
 
     @property
     def meanwhile(self) -> Notice | None:
@@ -107,9 +129,9 @@ class Reading:
         return store.problems()
 
     def again(self) -> None:
-        """Reads the folder again, on a thread of its own; questions are answered meanwhile. If
-        the store could not be opened, that is tried again first. While the earlier library is
-        taken over, it is read between two of its documents."""
+        """Reads the folders again, on a thread of its own; questions are answered meanwhile. If
+        the store could not be opened, that is tried again first. One that is going on is followed
+        by another; while the earlier library is taken over, between two of its documents."""
         with self._starting:
             self._asked.set()
             if self.busy:
@@ -118,14 +140,75 @@ class Reading:
             if self.opening.failed:
                 self.opening.restart()
             else:
-                self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
-                self._again.start()
+                self._start()
+
+    def settled(self) -> Retriever:
+        """Waits until nothing is read any more. Raises what kept the store from being opened."""
+        self.opening.wait()
+        while self.busy:
+            time.sleep(POLL_SECONDS)
+        return self.opening.wait()
+
+    async def add(
+        self, visitor: str, name: str, body: AsyncIterator[bytes]
+    ) -> AsyncGenerator[dict[str, object]]:
+        """Keeps a file and reads it: yields how far that is, and its receipt last. Every visitor
+        adds to the same library. Raises DocumentError if it may not be kept."""
+        kept, place = await self.uploads.save(name, body), str(self.uploads.path)
+        before, told = self._receipts.get(place), None
+        self._added.set()
+        self.again()
+        while True:
+            busy, receipts = self.busy, self._receipts.get(place)
+            if receipts is not before:
+                for receipt in receipts or ():
+                    if receipt.name == kept:
+                        yield {"receipt": asdict(receipt)}
+                        return
+            if not busy:
+                raise self.error or _unexpected(None)
+            if self.progress != told:
+                told = self.progress
+                yield {"progress": asdict(told)}
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def remove(self, visitor: str, document: int) -> dict[str, object]:
+        """Removes a document that was added here, and gives its receipt. Raises DocumentError if it
+        was not, or is gone."""
+        library, place = self.library, str(self.uploads.path)
+        found = library.document(document) if library else None
+        if found is None or found.folder != place:
+            raise DocumentError(
+                "There is no such document among those that were added here.",
+                "Không có tài liệu này trong số đã thêm ở đây.",
+            )
+        self.uploads.remove(found.name)
+        for store in (self._store, self._earlier and self._earlier.store):
+            if store:
+                await asyncio.to_thread(store.remove, place, found.name)
+        self.again()  # one that was being read meanwhile has it again
+        return {"receipt": asdict(Receipt(found.name, "removed"))}
 
     def quicken(self) -> None:
         """Makes single questions quicker, in seconds of work beside those that are asked; for a
         process that answers many."""
         if self._embedder:
             self._embedder.record()
+
+    async def settle(self) -> None:
+        """For a process that goes on: quickens questions and gives back the memory of the start,
+        and that of an earlier library when it is no longer needed."""
+        async for _ in self.opening.waiting():
+            pass
+        await asyncio.to_thread(self.quicken)
+        memory.settle()
+        pause = 10.0  # seconds; a collection stops every stream for half of one
+        while self.doubled:
+            await asyncio.sleep(1)
+            if not (self.busy or self.meanwhile):
+                memory.settle()  # the old library may hang in a circle
+                await asyncio.sleep(pause)
+                pause *= 2
 
     def close(self) -> None:
         """Gives the store back once nobody reads."""
@@ -148,17 +231,23 @@ class Reading:
             log.exception("the store could not be opened")
             self.error = _unexpected(exc)
             raise self.error from exc
-        if before is None:
-            self._read(report)
-            return self._retriever
-        answering = Retriever(before.store, before.embedder, measured)
-        # The last answer that searches it may end long after the new library is there.
-        self._closing = weakref.finalize(answering, before.store.close)
-        self._closing.atexit = False  # it may be read into
-        self._earlier = before
-        self._again = threading.Thread(target=self._read_again, name="reading", daemon=True)
-        self._again.start()
+        answering = self._retriever
+        if before:
+            answering = Retriever(before.store, before.embedder, measured)
+            # The last answer that searches it may end long after the new library is there.
+            self._closing = weakref.finalize(answering, before.store.close)
+            self._closing.atexit = False  # it may be read into
+            self._earlier = before
+        with self._starting:
+            self._start()
+        library = (before.store if before else store).library
+        while not (library.count() or self._first.wait(POLL_SECONDS)):
+            report(self.progress)
         return answering
+
+    def _start(self) -> None:
+        self._reading = True
+        threading.Thread(target=self._read_all, name="reading", daemon=True).start()
 
     def _opened(self) -> tuple[Store, Embedder]:
         """The store and the embedding model, opened once; what failed may be tried again."""
@@ -172,31 +261,32 @@ class Reading:
             self._embedder = self._load(name, store)
         return self._embedder
 
-    def _read_again(self) -> None:
-        with self._starting:
-            opening = self.opening
-        opening.wait()
-        self._read(lambda _: None)
-        if self._earlier and not earlier.pending(self._settings.store_dir, MULTILINGUAL):
-            assert self._retriever
-            log.info("the earlier library is taken over: answers come from the new one")
-            self._earlier = None
-            opening.renew(self._retriever)
+    def _read_all(self) -> None:
+        """Reads the folders, and again as long as that is asked for meanwhile."""
+        while True:
+            self._asked.clear()
+            self._read()
+            self._first.set()
+            if self._earlier and not earlier.pending(self._settings.store_dir, MULTILINGUAL):
+                assert self._retriever
+                log.info("the earlier library is taken over: answers come from the new one")
+                self._earlier = None
+                self.opening.wait()
+                self.opening.renew(self._retriever)
+            with self._starting:
+                if not self._asked.is_set():
+                    self._reading, self.opening.meanwhile = False, None
+                    return
 
-    def _read(self, report: Report) -> None:
-        """One reading of the data folder. What goes wrong is kept for the page: the documents that
+    def _read(self) -> None:
+        """One reading of the folders. What goes wrong is kept for the page: the documents that
         were read before can still be asked."""
-        assert self._store and self._embedder
 
         def progress(done: int, total: int, name: str) -> None:
-            self.progress = Waiting(done, total, name)
-            report(self.progress)
+            self.progress = self.opening.meanwhile = Waiting(done, total, name)
 
         try:
-            data, follow = self._settings.data_dir, self._settings.follow_links
-            place = locate(data, data, follow)
-            while not self._follow(place, progress):
-                pass
+            self._follow(progress)
         except HeadwaterError as exc:
             log.error("%s", exc)
             self.error = exc
@@ -209,29 +299,42 @@ class Reading:
         for receipt in self.failed:
             log.warning("%s could not be read: %s", receipt.name, receipt.reason)
 
-    def _follow(self, place: tuple[Folder, str], progress: Progress) -> bool:
-        """Makes the library equal to the folder. An earlier one that answers comes first, so that
-        what is new is found at once and what is gone not any more, and is then taken over; False
-        if a reading was asked for before the end."""
+    def _follow(self, progress: Progress) -> None:
+        """Makes the library equal to the folders. An earlier one that answers comes first, so that
+        what is new is found at once and what is gone not any more, and is then taken over; that is
+        left to the next reading if one was asked for before the end."""
         assert self._store and self._embedder
-        self._asked.clear()
         before, folder = self._earlier, self._settings.store_dir
         if before:
-            self._sync(place, before, progress)
+            self._sync(before, progress)
         library = before.store.library if before else None
         for _ in carried(folder, self._store, self._embedder, progress, library):
             if before and self._asked.is_set():
-                return False
-        self._sync(place, Earlier(self._store, self._embedder), progress)
-        return not (before and self._asked.is_set())
+                return
+        self._sync(Earlier(self._store, self._embedder), progress)
 
-    def _sync(self, place: tuple[Folder, str], into: Earlier, progress: Progress) -> None:
-        receipts = list(sync(*place, into.store, into.embedder, progress))
-        self.failed = [r for r in receipts if r.outcome == "failed"]
-        self.unsupported = [r for r in receipts if r.outcome == "unsupported"]
+    def _sync(self, into: Earlier, progress: Progress) -> None:
+        """What was added at the page first, and between two other files: somebody waits for it."""
+        data, follow = self._settings.data_dir, self._settings.follow_links
+        self._sync_folder(self.uploads.place(), into, progress)
+        for _ in self._receipts_of(locate(data, data, follow), into, progress):
+            if self._added.is_set():
+                self._sync_folder(self.uploads.place(), into, lambda *_: None)
+
+    def _sync_folder(self, place: Place, into: Earlier, progress: Progress) -> None:
+        self._added.clear()
+        for _ in self._receipts_of(place, into, progress):
+            pass
+
+    def _receipts_of(self, place: Place, into: Earlier, progress: Progress) -> Iterator[Receipt]:
+        folder, scope = place
+        receipts = self._receipts[folder.name] = list[Receipt]()
+        for receipt in sync(folder, scope, into.store, into.embedder, progress):
+            receipts.append(receipt)
+            yield receipt
 
 
-def _unexpected(cause: Exception) -> HeadwaterError:
+def _unexpected(cause: Exception | None) -> HeadwaterError:
     error = HeadwaterError(
         "The documents could not be read because of a fault in Headwater, which its log describes. "
         "Try again.",

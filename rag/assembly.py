@@ -12,7 +12,7 @@ from .citations.support import Checker, supports
 from .events import Event
 from .question import sendable
 from .retrieval.retriever import Retriever
-from .search import Searcher
+from .search import Own, Searcher
 from .serving.budget import Budget
 from .serving.limit_storage import storage
 from .serving.line import Line
@@ -36,6 +36,7 @@ def assemble(
     metrics: Metrics,
     patience: float = PATIENCE,
     stopping: Stopping | None = None,
+    own: Own = lambda _, library: library,
 ) -> Answerer:
     """What answers questions in this process. Raises SettingsError if the limits' storage cannot
     be used, EmbedderError if the model that is to check citations cannot."""
@@ -66,7 +67,7 @@ def assemble(
         from .citations.entailment import Entailment  # torch: what no other start waits for
 
         checker = Entailment(settings.check_model).supports
-    searcher = Searcher(opening, settings.top_k, redactor, visitors, checker)
+    searcher = Searcher(opening, settings.top_k, redactor, visitors, checker, own)
     return Watched(searcher, author, line, redactor, metrics, stopping or Stopping())
 
 

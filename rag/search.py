@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -28,6 +28,9 @@ DEFAULTS = Options()
 SEARCHES = 16  # at once: more would not be quicker, so many questions are embedded together
 
 
+Own = Callable[[str, Retriever], Retriever]
+
+
 class Searcher:
     """Searches what `opening` opens, for `top_k` sources unless a question wishes otherwise."""
 
@@ -38,8 +41,11 @@ class Searcher:
         redactor: Redactor,
         visitors: Visitors,
         checker: Checker = supports,
+        own: Own = lambda _, library: library,
     ) -> None:
+        """`own` gives what searches the library together with a visitor's own documents."""
         self.opening = opening
+        self._own = own
         self._top_k = top_k
         self._redactor = redactor
         self._visitors = visitors
@@ -74,7 +80,12 @@ class Searcher:
         async with aclosing(self.ready(user)) as waits:
             async for _ in waits:
                 pass
-        return await self.find(self.opening.wait(), question, options)
+        return await self.find(self.retriever(options), question, options)
+
+    def retriever(self, options: Options) -> Retriever:
+        """What searches for who asks; only once it is open."""
+        library = self.opening.wait()
+        return self._own(options.visitor, library) if options.visitor else library
 
     async def find(self, retriever: Retriever, query: str, options: Options) -> Findings:
         """The passages that `retriever` has for `query`, redacted, with the verdict. Raises
@@ -82,6 +93,8 @@ class Searcher:
         top_k = options.top_k or self._top_k
         async with self._searching:
             findings = await asyncio.to_thread(retriever.search, query, top_k, options.collection)
+        if meanwhile := self.opening.meanwhile:
+            findings = replace(findings, unread=max(meanwhile.total - meanwhile.done, 0))
         return self._redactor.findings(findings)
 
     def shown(self, query: str) -> str:
@@ -109,7 +122,9 @@ class Search:
         options: Options,
     ) -> None:
         self._searcher, self._author = searcher, author
-        self._retriever = searcher.opening.wait()  # one for the whole answer: another's ids differ
+        self._retriever = searcher.retriever(
+            options
+        )  # one for the whole answer: another's ids differ
         self._question, self._turns = question, turns
         self._language, self._options = language, options
         self._findings: Findings | None = None

@@ -9,7 +9,7 @@ import re
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dotenv import dotenv_values
 from limits import RateLimitItem, parse, parse_many
@@ -149,6 +149,7 @@ class Settings(BaseSettings):
     store_dir: Path = Field(default_factory=_default_store)
     embedding_model: str | None = None  # see rag.retrieval.models.choose
     check_model: str | None = None  # see rag.citations.entailment
+    uploads: Literal["session", "library", "off"] | None = None  # None: see where_uploads_go
     top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
     first_word_timeout: float = Field(default=120.0, gt=0, le=3600)
@@ -239,6 +240,12 @@ class Settings(BaseSettings):
         if value is not None and not value.strip():
             raise ValueError("must not be blank")
         return value and value.strip()
+
+    @property
+    def where_uploads_go(self) -> Literal["session", "library", "off"]:
+        """Into the library of all where only this machine asks; elsewhere into the visitor's."""
+        alone = self.server_name in ("127.0.0.1", "localhost", "::1")
+        return self.uploads or ("library" if alone else "session")
 
     @property
     def store_is_temporary(self) -> bool:

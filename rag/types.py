@@ -104,6 +104,7 @@ class Document:
     pages: int
     pages_with_text: int
     chunks: int
+    id: int = 0  # in its library; 0 before it is in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ class Source:
 
     `score` is in 0..1 and comparable within one search only. `chunks` are the ids of those it is
     made of, in the order of the page. Without a `document_id` its page cannot be opened.
-    `language` is that of the text, None where nobody asked.
+    `language` is that of the text, None where nobody asked. `shelf` is the address below which the
+    document's pages are, "" for the library's.
     """
 
     number: int
@@ -140,6 +142,7 @@ class Source:
     chunks: tuple[int, ...] = ()
     language: Language | None = None
     page_name: str = ""
+    shelf: str = ""
 
     @property
     def address(self) -> str | None:
@@ -154,7 +157,9 @@ class Source:
         asked: list[tuple[str, int]] = [("chunk", chunk) for chunk in self.chunks]
         if quote:
             asked += [("from", quote.start), ("to", quote.end)]
-        return f"documents/{self.document_id}/pages/{self.page}?{urlencode(asked)}#passage"
+        return (
+            f"{self.shelf}documents/{self.document_id}/pages/{self.page}?{urlencode(asked)}#passage"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,8 @@ class Findings:
     `best_score` is the evidence for an answer in 0..1, compared with `threshold`; it is on
     another scale than a source's `score`. `missing` are the identifiers (E-1043, Điều 12) that the
     query asks for, where no passage has any of them; `absent` are its words that stand in no
-    document that is searched, where there are such in its language.
+    document that is searched, where there are such in its language. `unread` documents were still
+    to be read then.
     """
 
     query: str
@@ -195,6 +201,7 @@ class Findings:
     overview: Overview | None = None
     missing: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +223,7 @@ class Options:
     max_tokens: int | None = None
     instructions: str = ""
     fresh: bool = False  # ask the model even if this answer was given before
+    visitor: str = ""  # whose own documents are searched too; nobody's
     documents: bool = True  # False: ask the model alone, without any passage
     collection: str | None = None  # search only this one; None: the whole library
     parameters: Mapping[str, object] = field(default_factory=dict)  # more, as the wire names them

@@ -75,7 +75,8 @@ MAY_IMPORT |= {
     },
     "rag.__main__": {"rag.commands"},
     "ingest": VALUES
-    | {"rag.pdfium", "rag.settings", "rag.text.tcvn3", "rag.store", "rag.retrieval"},
+    | {"rag.pdfium", "rag.settings", "rag.text.tcvn3", "rag.store", "rag.retrieval"}
+    | {"rag.serving.memory"},
     "ingest.__main__": VALUES
     | {"rag.settings", "rag.store", "rag.retrieval", "rag.commands.shared", "ingest"},
 }

@@ -42,14 +42,20 @@ def version(path: Path) -> str:
     return reader.VERSION if reader else ""
 
 
+def unsupported(name: str) -> UnsupportedFormat:
+    """Says that there is no reader for a file of this name."""
+    return UnsupportedFormat(
+        f"{name}: this format cannot be read; convert it to one of {', '.join(READERS)}.",
+        f"{name}: chưa đọc được định dạng này; hãy chuyển sang {', '.join(READERS)}.",
+    )
+
+
 def read(path: Path, file: BinaryIO | None = None) -> Content:
     """Read one document, from `file` if it is open already; raises DocumentError, for an unknown
     suffix UnsupportedFormat."""
     reader, name = READERS.get(path.suffix.lower()), path.name
     if reader is None:
-        en = f"{name}: this format cannot be read; convert it to one of {', '.join(READERS)}."
-        vi = f"{name}: chưa đọc được định dạng này; hãy chuyển sang {', '.join(READERS)}."
-        raise UnsupportedFormat(en, vi)
+        raise unsupported(name)
     try:
         data = file.read() if file else path.read_bytes()
     except OSError as exc:

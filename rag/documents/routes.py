@@ -26,7 +26,7 @@ from . import highlight
 from . import page as document_page
 from .page import Notice, View
 
-Shelf = Callable[[], Library | None]
+Shelf = Callable[[str], Library | None]
 
 _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
 _TEXT = {".txt", ".md", ".markdown"}
@@ -92,7 +92,9 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     `#passage`; with `from` and `to`, places in it, what stands between these more than the rest),
     the same with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
 
-    `shelf` gives None while the library is being opened: 503. What is not in it is 404.
+    `shelf` gives the library of a visitor, whose own documents have the same routes below
+    `/own/{visitor}`, or that of all for ""; None while that is being opened: 503. What is not in it
+    is 404.
     """
 
     def page(request: Request) -> Response:
@@ -124,9 +126,9 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
         return _Original(original, document)
 
     return [
-        Route("/documents/{id}/pages/{n}.png", _answered(drawn)),
-        Route("/documents/{id}/pages/{n}", _answered(page)),
-        Route("/documents/{id}/file", _answered(file)),
+        Route(f"{below}/documents/{{id}}{name}", _answered(show))
+        for below in ("", "/own/{visitor}")
+        for name, show in (("/pages/{n}.png", drawn), ("/pages/{n}", page), ("/file", file))
     ]
 
 
@@ -143,7 +145,10 @@ def _answered(show: Callable[[Request], Response]) -> Callable[[Request], Respon
 
 
 def _asked(request: Request, shelf: Shelf) -> tuple[Library, int, Document]:
-    library = shelf()
+    visitor = request.path_params.get("visitor", "")
+    library = shelf(visitor)
+    if library is None and visitor:
+        raise _Missing
     if library is None:
         raise HeadwaterError(
             "The library is being opened. Try again in a moment.",

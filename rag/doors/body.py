@@ -21,6 +21,7 @@ MAX_PAGE_BODY = 8_000_000  # bytes; what a browser keeps of conversations, 5 MB,
 MAX_CALL = 100_000  # bytes; a question at the page with its options, which Gradio keeps in a queue
 MAX_HELD = 64_000_000  # bytes of all bodies longer than that, at once
 BODY_SECONDS = 15.0  # in which all of a body must have come
+_FILES = "/documents"  # rag.documents.uploads keeps them piece by piece, with bounds of its own
 _CALL = re.compile(r"/gradio_api/(?:call/.+|queue/join/?)")
 
 
@@ -33,7 +34,8 @@ class Limited:
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        is_file = scope["type"] == "http" and path_of(scope) == _FILES
+        if is_file or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         held = 0

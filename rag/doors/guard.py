@@ -39,7 +39,7 @@ _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
 _POLICY = "content-security-policy"
 # What another site's page learns from, also without reading it: how long it takes, whether it is.
-_TELLING = re.compile(r"/(?:documents|metrics)(?:/|$)")
+_TELLING = re.compile(r"/(?:documents|own|metrics)(?:/|$)")
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
 _NOT_SHOWN_ELSEWHERE = ("cross-origin-resource-policy", "same-origin")

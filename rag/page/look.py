@@ -12,6 +12,7 @@ from .gradio_internals import gr
 
 CSS = Path(__file__).parent / "page.css"
 _JS = Path(__file__).parent / "page.js"
+_DOCUMENTS = Path(__file__).parent / "documents.js"
 EXAMPLES = [
     "X-Accel-Buffering dùng để làm gì?",
     "What does X-Accel-Buffering do?",
@@ -30,7 +31,9 @@ THEME = gr.themes.Soft(
 def script() -> str:
     """What the page runs, as one function."""
     links = LINKS.read_text(encoding="utf-8")
-    return _JS.read_text(encoding="utf-8").replace("() => {\n", f"() => {{\n{links}", 1)
+    documents = _DOCUMENTS.read_text(encoding="utf-8")
+    first = f"() => {{\n{links}{{\n{documents}}}\n"
+    return _JS.read_text(encoding="utf-8").replace("() => {\n", first, 1)
 
 
 def description(settings: Settings) -> str:

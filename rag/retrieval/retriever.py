@@ -58,9 +58,9 @@ class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
     def __init__(self, store: Store, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
-        self._store = store
-        self._embedder = embedder
-        self._profiles = profiles
+        self.store = self._store = store
+        self.embedder = self._embedder = embedder
+        self.profiles = self._profiles = profiles
         self._texts = EmbeddedTexts(embedder)
         # By a question's language the chunks in the other, and the library's edition then.
         self._foreign_ids: dict[Language, tuple[str, Sequence[int]]] = {}

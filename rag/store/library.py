@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _DOCUMENT = (
     "SELECT folder, name, title, digest, pages, pages_with_text, "
-    "(SELECT count(*) FROM chunk WHERE document_id = document.id) FROM document"
+    "(SELECT count(*) FROM chunk WHERE document_id = document.id), id FROM document"
 )
 
 _CHUNK = (
@@ -147,7 +147,7 @@ class Library:
             document_id = self._db.execute(
                 "INSERT INTO document (folder, name, title, digest, pages, pages_with_text) "
                 "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                astuple(document)[:-1],  # all but how many chunks
+                astuple(document)[:6],  # all but how many chunks, and the id
             ).fetchone()[0]
             names = [(document_id, *named) for named in (page_names or {}).items()]
             self._db.executemany("INSERT INTO page_name VALUES (?, ?, ?)", names)

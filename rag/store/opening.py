@@ -27,6 +27,7 @@ class Opening(Generic[T]):
 
     def __init__(self, work: Callable[[Report], T]) -> None:
         self._work = work
+        self.meanwhile: Waiting | None = None  # how far what may be asked already is
         self._error: BaseException | None = None
         self._start()
 

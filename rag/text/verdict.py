@@ -21,6 +21,10 @@ _ABSENT: dict[Language, str] = {
     "en": "None of the documents searched has {}.",
     "vi": "Không tài liệu nào được tìm có {}.",
 }
+_UNREAD: dict[Language, str] = {
+    "en": "Still to be read, and not searched: {}. Ask again when they are in.",
+    "vi": "Chưa đọc xong nên chưa tìm trong: {} tài liệu. Hãy hỏi lại khi đã đọc xong.",
+}
 _NUMBERS: dict[Language, str] = {
     "en": "None of them has {}.",
     "vi": "Không đoạn nào có {}.",
@@ -43,13 +47,18 @@ def said(findings: Findings, language: Language) -> str:
         lacked = numbers_lacked(findings.query, (source.text for source in findings.sources))
         numbers = [number for number in lacked if number not in findings.absent]
         line += [_NUMBERS[language].format(listed(numbers))] if numbers else []
-    return " ".join(filter(None, [*line, absent(findings, language)]))
+    return " ".join(filter(None, [*line, absent(findings, language), unread(findings, language)]))
 
 
 def absent(findings: Findings, language: Language) -> str:
     """The sentence that names the words of the question that no document has; "" if there are
     none."""
     return _ABSENT[language].format(listed(findings.absent)) if findings.absent else ""
+
+
+def unread(findings: Findings, language: Language) -> str:
+    """That more documents are to come, of which nothing was searched; "" if there are none."""
+    return _UNREAD[language].format(findings.unread) if findings.unread else ""
 
 
 def listed(names: Iterable[str]) -> str:

@@ -33,5 +33,7 @@ async def refusal(brief: Brief) -> AsyncGenerator[Piece]:
             why = _SCORES[brief.language].format(findings.best_score, findings.threshold)
             if absent := verdict.absent(findings, brief.language):
                 why = f"{absent} {why}"
+        if unread := verdict.unread(findings, brief.language):
+            why = f"{why} {unread}"
         yield f"{_REFUSAL[brief.language]} {why}"
     yield Ending("refused")

@@ -245,7 +245,7 @@ def answering(url: str, store: str) -> Iterator[Answerer]:
         {"OPENAI_BASE_URL": url, "store_dir": store, "rate_limit": "off", "cache_seconds": 0}
     )
     reading = Reading(settings)
-    reading.opening.wait()
+    reading.settled()
     yield assemble(settings, reading.opening, Metrics())
     reading.close()
 

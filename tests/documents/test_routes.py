@@ -60,7 +60,9 @@ def shelve(data: Path, store: Store, embedder: Embedder) -> Shelve:
 
 def served(shelf: Callable[[], Library | None], data: Path) -> TestClient:
     originals = Originals(data, sync.digest, readers.read)
-    return TestClient(Starlette(routes=documents(shelf, originals), middleware=[Middleware(Guard)]))
+    return TestClient(
+        Starlette(routes=documents(lambda _: shelf(), originals), middleware=[Middleware(Guard)])
+    )
 
 
 def id_of(library: Library, name: str) -> int:
@@ -456,7 +458,7 @@ def test_a_document_whose_file_became_a_link_to_the_outside_is_not_shown(
         assert client.get(f"/documents/{number}/pages/1.png").status_code == 404
         assert "The original file is gone" in client.get(f"/documents/{number}/pages/1").text
         allowed = Originals(data, sync.digest, readers.read, follow_links=True)
-        routes = documents(lambda: store.library, allowed)
+        routes = documents(lambda _: store.library, allowed)
         assert TestClient(Starlette(routes=routes)).get(f"/documents/{number}/file").is_success
         place.unlink()
         (tmp_path / place.name).rename(place)
@@ -488,7 +490,7 @@ def test_what_is_sent_is_the_file_that_was_looked_at(
         return found
 
     originals = Originals(data, digest, readers.read)
-    client = TestClient(Starlette(routes=documents(lambda: store.library, originals)))
+    client = TestClient(Starlette(routes=documents(lambda _: store.library, originals)))
     answer = client.get("/documents/1/file", headers={"range": "bytes=4-8"})
     assert (answer.status_code, answer.text) == (206, "ferry")
 

@@ -78,7 +78,7 @@ def test_an_empty_library_says_so(tmp_path: Path, embedder: Embedder) -> None:
     data = tmp_path / "data"
     data.mkdir()
     reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"), lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     with httpx.Client(base_url=served(reading), timeout=60) as client:
         refused = search(client, q=EN)
     reading.close()
@@ -99,7 +99,7 @@ def test_a_collection_is_searched_alone(tmp_path: Path, embedder: Embedder) -> N
         (data / folder).mkdir(parents=True)
         (data / folder / "a.md").write_text(f"# {folder}\n\nThe {folder} opens at {hour} o'clock.")
     reading = Reading(Settings(data_dir=data, store_dir=tmp_path / "store"), lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     with httpx.Client(base_url=served(reading), timeout=60) as client:
         found = search(client, q="When does it open?", collection="station").json()
         models = [model["id"] for model in client.get("/v1/models").json()["data"]]

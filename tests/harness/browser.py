@@ -41,7 +41,7 @@ def reading(
     store = tmp_path_factory.mktemp("store")
     shutil.copytree(own_library, store, dirs_exist_ok=True)
     reading = Reading(Settings(data_dir=PROJECT / "data", store_dir=store), lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading
     reading.close()

@@ -76,7 +76,7 @@ def test_what_was_not_foreseen_while_reading_is_a_sentence_until_it_goes_well(
     settings: Settings, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = read(settings)
-    reading.opening.wait()
+    reading.settled()
     with monkeypatch.context() as broken:
         broken.setattr("ingest.background.sync", lambda *_: 1 / 0)
         reading.again()
@@ -97,7 +97,7 @@ def test_failed_and_unsupported_files_are_kept_apart_and_hidden_ones_ignored(
     for name in ("broken.pdf", "song.mp3", ".DS_Store"):
         (settings.data_dir / name).write_bytes(b"%PDF-1.7")
     reading = read(settings)
-    reading.opening.wait()
+    reading.settled()
     assert [r.name for r in reading.failed] == ["broken.pdf"]
     assert [r.name for r in reading.unsupported] == ["song.mp3"]
     reading.close()
@@ -107,7 +107,7 @@ def test_asked_by_many_at_once_it_reads_once(
     settings: Settings, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = read(settings)
-    reading.opening.wait()
+    reading.settled()
     go_on, runs = threading.Event(), []
 
     def slow(data: bytes, name: str) -> Content:
@@ -132,7 +132,7 @@ def test_an_index_that_breaks_while_it_runs_costs_no_file_and_is_mended_by_a_rea
     settings: Settings, read: Read
 ) -> None:
     reading = read(settings)
-    retriever = reading.opening.wait()
+    retriever = reading.settled()
     (place,) = settings.store_dir.glob("*/vectors")
     shutil.rmtree(place)
     place.write_text("no folder")

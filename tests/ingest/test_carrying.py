@@ -82,10 +82,10 @@ def test_a_changed_model_loses_no_document_though_its_file_is_gone(
     settings: Settings, turned: Turned, embedder: Embedder
 ) -> None:
     reading = Reading(settings, lambda name, _: turned if name == MULTILINGUAL else embedder)
-    reading.opening.wait()
+    reading.settled()
     while reading.busy:
         time.sleep(0.01)
-    retriever = reading.opening.wait()
+    retriever = reading.settled()
     assert {document.name for document in reading.documents()} == {"tides.md", "eggs.md"}
     assert reading.failed == [] and reading.error is None and reading.problems() == []
     assert retriever.search("How many eggs?", 1).sources[0].document == "eggs.md"

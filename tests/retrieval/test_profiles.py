@@ -131,7 +131,7 @@ def test_the_app_goes_by_the_file_beside_its_store(
         profiles.save(app_settings.store_dir, measured)
         reading = opened(app_settings, embedder)
         try:
-            assert reading.opening.wait().search(QUESTION, 5).verdict == verdict
+            assert reading.settled().search(QUESTION, 5).verdict == verdict
         finally:
             reading.close()
 
@@ -147,7 +147,7 @@ def test_the_app_says_that_the_file_is_broken_and_starts_once_it_is_gone(
         assert any(FILE in problem for problem in reading.problems())
         broken.unlink()
         reading.again()
-        assert reading.opening.wait().search(QUESTION, 5).verdict == "answer"
+        assert reading.settled().search(QUESTION, 5).verdict == "answer"
     finally:
         for _ in range(600):
             if not reading.busy:

@@ -95,7 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def secret(folder: Path, embedder: Embedder) -> Iterator[Reading]:
     settings = Settings(data_dir=folder / "data", store_dir=folder / "store")
     reading = Reading(settings, lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     yield reading
     reading.close()
 

@@ -94,7 +94,7 @@ def copies(
         shutil.copy(PDFS / "sample_multicolumn.pdf", place / "data")
     settings = {"data_dir": place / "data", "store_dir": place / "store"}
     reading = Reading(Settings.model_validate(settings), lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     yield served(reading, **settings), reading
     reading.close()
 

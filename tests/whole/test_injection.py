@@ -94,14 +94,14 @@ def hostile(
     reading = Reading(
         Settings(data_dir=data, store_dir=tmp_path_factory.mktemp("store")), lambda *_: embedder
     )
-    reading.opening.wait()
+    reading.settled()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     yield reading
     reading.close()
 
 
 def found(reading: Reading, document: Hostile) -> Findings:
-    return reading.opening.wait().search(document.question, 5)
+    return reading.settled().search(document.question, 5)
 
 
 def source_of(document: Hostile, findings: Findings) -> Source:
@@ -326,7 +326,7 @@ def test_a_number_that_no_source_has_is_taken_out_of_a_models_answer(
 @pytest.fixture(scope="module")
 def pages(hostile: Reading, data: Path) -> TestClient:
     originals = Originals(data, sync.digest, readers.read)
-    routes = documents(lambda: hostile.library, originals)
+    routes = documents(lambda _: hostile.library, originals)
     return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
 
 

@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 from app import Page
 from ingest.__main__ import app as ingest_app
 from ingest.background import Reading
+from ingest.sessions import Sessions
 from ingest.sync import locate, sync
 from rag.assembly import assemble
 from rag.commands.app import app as rag_app
@@ -154,7 +155,8 @@ def test_the_sidebar_says_in_both_languages_what_answers_and_how_far_it_is(
     settings: Settings, stepwise: Stepwise, embedder: Embedder
 ) -> None:
     with reading(settings, stepwise, embedder) as library:
-        page = Page(settings, library, assemble(settings, library.opening, Metrics()))
+        answerer = assemble(settings, library.opening, Metrics())
+        page = Page(settings, library, answerer, Sessions(settings.store_dir, library))
         stepwise.go_on(1)
         until(lambda: one_is_taken_over(library))
         shown, timer = page.shelf()
@@ -294,6 +296,7 @@ def test_without_the_old_model_questions_wait_for_the_new_library(
         return multilingual if name == MULTILINGUAL else SentenceEmbedder(name, folder)
 
     library = Reading(settings, load)
+    library.settled()
     assert found(library, EGGS_VI) == "eggs.md"
     assert (library.error, library.meanwhile, library.doubled) == (None, None, False)
     library.close()
@@ -303,6 +306,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from ingest.background import Reading
+from ingest.sessions import Sessions
 from rag.retrieval.embedder import SentenceEmbedder
 from rag.settings import load_settings
 

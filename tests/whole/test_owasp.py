@@ -58,7 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(folder: Path, store: Path, embedder: Embedder) -> Reading:
     reading = Reading(Settings(data_dir=folder, store_dir=store), lambda *_: embedder)
-    reading.opening.wait()
+    reading.settled()
     assert [reading.failed, reading.unsupported, reading.error] == [[], [], None]
     return reading
 
