@@ -29,7 +29,7 @@ from rag.types import Document, Notice
 
 from .carrying import carried
 from .sync import Folder, Outcome, Progress, Receipt, locate, sync
-from .uploads import Uploads
+from .uploads import Uploads, safe
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class Reading:
         self._earlier: Earlier | None = None  # what answers instead of it
         self._closing: weakref.finalize[[], Retriever] | None = None  # of the earlier store
         self._asked = threading.Event()  # for a reading, while one is going on
-        self._added = threading.Event()  # a file at the page, which is not read yet
+        self._waits = threading.Event()  # for a file that was added at the page
+        self._added: dict[str, Receipt] = {}  # of files at the page, when they were last read
         self._reading = False
         self._first = threading.Event()  # when there is something to ask, or nothing to come
         self._starting = threading.Lock()
@@ -154,17 +155,19 @@ class Reading:
     ) -> AsyncGenerator[dict[str, object]]:
         """Keeps a file and reads it: yields how far that is, and its receipt last. Every visitor
         adds to the same library. Raises DocumentError if it may not be kept."""
+        self._added.pop(safe(name), None)  # of an earlier file of this name
         kept, place = await self.uploads.save(name, body), str(self.uploads.path)
         before, told = self._receipts.get(place), None
-        self._added.set()
+        self._waits.set()
         self.again()
         while True:
             busy, receipts = self.busy, self._receipts.get(place)
-            if receipts is not before:
-                for receipt in receipts or ():
-                    if receipt.name == kept:
-                        yield {"receipt": asdict(receipt)}
-                        return
+            read = self._added.get(kept)
+            if not read and receipts is not before:
+                read = next((receipt for receipt in receipts or () if receipt.name == kept), None)
+            if read:
+                yield {"receipt": asdict(read)}
+                return
             if not busy:
                 raise self.error or _unexpected(None)
             if self.progress != told:
@@ -318,11 +321,11 @@ class Reading:
         data, follow = self._settings.data_dir, self._settings.follow_links
         self._sync_folder(self.uploads.place(), into, progress)
         for _ in self._receipts_of(locate(data, data, follow), into, progress):
-            if self._added.is_set():
+            if self._waits.is_set():
                 self._sync_folder(self.uploads.place(), into, lambda *_: None)
 
     def _sync_folder(self, place: Place, into: Earlier, progress: Progress) -> None:
-        self._added.clear()
+        self._waits.clear()
         for _ in self._receipts_of(place, into, progress):
             pass
 
@@ -331,6 +334,8 @@ class Reading:
         receipts = self._receipts[folder.name] = list[Receipt]()
         for receipt in sync(folder, scope, into.store, into.embedder, progress):
             receipts.append(receipt)
+            if folder.path == self.uploads.path and receipt.outcome != "unchanged":
+                self._added[receipt.name] = receipt
             yield receipt
 
 

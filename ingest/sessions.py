@@ -26,7 +26,7 @@ from rag.types import Document
 
 from .background import Reading
 from .sync import Receipt, sync
-from .uploads import Uploads
+from .uploads import Uploads, safe
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ class Sessions:
                 "Reload the page, then add the file again.",
                 "Hãy tải lại trang rồi thêm tệp lần nữa.",
             )
+        session.receipts.pop(safe(name), None)  # of an earlier file of this name
         kept, told = await session.uploads.save(name, body), None
-        session.receipts.pop(kept, None)  # of an earlier file of this name
         reading = asyncio.create_task(asyncio.to_thread(session.read, self._reading))
         while not reading.done():
             if session.progress != told:
