@@ -114,7 +114,7 @@ class Library:
         return [Document(*row) for row in self._rows(f"{_DOCUMENT} ORDER BY folder, name")]
 
     def document(self, document_id: int) -> Document | None:
-        """The document with this id. An id may be given again once its document is gone."""
+        """The document with this id, which no other one of this library ever had."""
         rows = self._rows(f"{_DOCUMENT} WHERE id = ?", (document_id,))
         return Document(*rows[0]) if rows else None
 
@@ -144,11 +144,8 @@ class Library:
         with self._transaction():
             self.revision += 1
             self._remove(document.folder, document.name)
-            document_id = self._db.execute(
-                "INSERT INTO document (folder, name, title, digest, pages, pages_with_text) "
-                "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                astuple(document)[:6],  # all but how many chunks, and the id
-            ).fetchone()[0]
+            row = astuple(document)[:6]  # all but how many chunks, and the id
+            (document_id,) = self._db.execute(schema.ADDED_DOCUMENT, row).fetchone()
             names = [(document_id, *named) for named in (page_names or {}).items()]
             self._db.executemany("INSERT INTO page_name VALUES (?, ?, ?)", names)
             for (page, text), vector in zip(passages, vectors, strict=True):
@@ -163,7 +160,7 @@ class Library:
                 self._db.execute("INSERT INTO backlog VALUES (?, 'added')", (chunk_id,))
 
     def count_from(self, last_id: int) -> None:
-        """Gives chunks ids above `last_id`; for a library that never had one."""
+        """Gives chunks and documents ids above `last_id`; for a library that never had one."""
         never = "WHERE NOT EXISTS (SELECT * FROM sqlite_sequence)"
         self._rows(f"INSERT INTO sqlite_sequence SELECT 'chunk', ? {never}", (last_id,))
 
@@ -190,6 +187,7 @@ class Library:
                 "ON CONFLICT (chunk_id) DO UPDATE SET change = 'removed'",
                 (chunk_id,),
             )
+        self._db.execute(schema.IDS_STAY_GIVEN)
         self._db.execute("DELETE FROM document WHERE folder = ? AND name = ?", (folder, name))
 
     # Chunks

@@ -57,6 +57,20 @@ CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
 
+# A document's id is above all that chunks and documents ever had: a link from an open page leads to
+# no other document. (What never had a chunk has no link either.)
+ADDED_DOCUMENT = """
+INSERT INTO document (id, folder, name, title, digest, pages, pages_with_text) VALUES ((
+    SELECT max(
+        coalesce(max(id), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'chunk'), 0)
+    ) + 1 FROM document
+), ?, ?, ?, ?, ?, ?) RETURNING id
+"""
+IDS_STAY_GIVEN = """
+UPDATE sqlite_sequence SET seq = max(seq, (SELECT max(id) FROM document))
+WHERE name = 'chunk' AND EXISTS (SELECT * FROM document)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class KeywordStatistics:

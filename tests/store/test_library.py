@@ -114,12 +114,37 @@ def test_an_id_is_never_given_twice(library: Library, tmp_path: Path) -> None:
     again.close()
 
 
+def document_id(library: Library) -> int:
+    """The id of the document that was read last."""
+    [chunk] = library.chunks(library.chunk_ids()[-1:]).values()
+    return chunk.document_id
+
+
+def test_a_removed_documents_id_is_given_to_no_other(library: Library, tmp_path: Path) -> None:
+    put(library, "scan.pdf")
+    put(library, "second scan.pdf")
+    given = []
+    for name in ("a.md", "b.md", "b.md", "c.md"):
+        put(library, name, "one")
+        given.append(document_id(library))
+        if name == "a.md":
+            library.remove(FOLDER, "a.md")
+    library.remove(FOLDER, "c.md")
+    again = Library(tmp_path / "library.db")
+    put(again, "d.md", "one", "two")
+    put(again, "e.md", "one")
+    given += [again.chunks([i])[i].document_id for i in again.chunk_ids()[-2:]]
+    again.close()
+    assert len(set(given)) == len(given)
+
+
 def test_ids_may_begin_above_those_of_another_library_once(library: Library) -> None:
     library.count_from(1000)
     put(library, "a.md", "one", "two")
     library.count_from(5000)
     put(library, "b.md", "three")
     assert library.chunk_ids() == [1001, 1002, 1003]
+    assert min(chunk.document_id for chunk in library.chunks([1001, 1003]).values()) > 1000
 
 
 def test_a_document_without_text_is_listed(library: Library) -> None:

@@ -255,11 +255,13 @@ def test_a_link_from_an_old_answer_never_leads_to_another_passage(
         before = library.library
         assert before and before.passages(old.document_id, old.page)[0].id in old.chunks
         linked = before.chunk_ids()
+        open_pages = {chunk.document_id for chunk in before.chunks(linked).values()}
         stepwise.go_on()
         until(lambda: not library.busy)
         now = library.library
         assert now and now is not before and now.count() == len(linked) == len(DOCUMENTS)
         assert not set(now.chunk_ids()) & set(linked)
+        assert [now.document(document_id) for document_id in open_pages] == [None] * len(DOCUMENTS)
 
 
 def test_the_old_model_and_its_store_are_given_back(
