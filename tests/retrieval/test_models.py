@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -124,3 +128,71 @@ def test_without_room_the_packaged_model_serves_and_nothing_is_left(tmp_path: Pa
     assert done.stdout.startswith(f"{PACKAGED} "), done.stderr
     assert "250 MB" in done.stdout and "File too large" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub on loopback that has no model, and lists what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _HubRequest)
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _HubRequest(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+THREE_MODELS = """
+import sys
+from contextlib import suppress
+from http.client import HTTPConnection
+from rag.errors import EmbedderError
+from rag.retrieval import models
+models.load(models.PACKAGED, None)
+there = HTTPConnection(sys.argv[1])
+there.request("GET", "/the-packaged-model-is-loaded")
+there.getresponse()
+with suppress(EmbedderError):
+    models.cross_encoder("my/check")
+with suppress(EmbedderError):
+    models.load("my/model", None)
+"""
+
+
+@pytest.mark.slow  # a process of its own loads all libraries
+def test_a_hub_is_asked_for_a_users_own_models_and_never_for_the_packaged_one(
+    hub: Hub, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [sys.executable, "-c", THREE_MODELS, hub.url.removeprefix("http://")],
+        cwd=PROJECT,
+        env=os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)},
+        check=True,
+        timeout=120,
+    )
+    assert hub.asked[0] == "/the-packaged-model-is-loaded"
+    for name in ("my/check", "my/model"):
+        assert any(name in path for path in hub.asked), hub.asked
