@@ -223,7 +223,7 @@ class Retriever:
         @cache
         def known(*words: str) -> bool:
             term = "_".join(stems(folded(words) if form == "folded" else words))
-            return bool(self._store.library.keyword_statistics([term], form).chunks_with)
+            return bool(self._store.library.chunks_with([term], form))
 
         asked = unwrapped(findings.query, known)
         if asked is None:
@@ -241,7 +241,7 @@ class Retriever:
 
         def chunks_with(words: Sequence[str]) -> Mapping[str, float]:
             indexed = {word: stem(word) for word in words}
-            found = library.keyword_statistics(list(set(indexed.values())), form).chunks_with
+            found = library.chunks_with(list(set(indexed.values())), form)
             return {word: found[term] for word, term in indexed.items() if term in found}
 
         return corrected(question, form, chunks_with, self._embedder.has_word)

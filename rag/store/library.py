@@ -258,11 +258,7 @@ class Library:
         counted, all others are taken to be as frequent as in the library, and a pair of words as
         its rarer one: to count all of them would take as long as the search."""
         count, total = self._rows("SELECT count(*), coalesce(sum(terms), 0) FROM chunk")[0]
-        rows = self._rows(
-            f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({_marks(wanted)})",
-            [column, *wanted],
-        )
-        having: dict[str, float] = dict(rows)
+        having: dict[str, float] = {**self.chunks_with(wanted, column)}
         if within is not None and count:
             share, ids = len(within.ids) / count, frozenset(within.ids)
             shares = {
@@ -274,6 +270,11 @@ class Library:
                 having[term] *= min(shares.get(word, share) for word in term.split("_"))
             count, total = len(within.ids), within.terms
         return KeywordStatistics(count, total / count if count else 0.0, having)
+
+    def chunks_with(self, wanted: Sequence[str], column: Column) -> dict[str, int]:
+        """How many chunks have each term of `wanted`; one that is in none is left out."""
+        sql = f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({_marks(wanted)})"
+        return dict(self._rows(sql, [column, *wanted]))
 
     def _having(self, term: str, column: Column) -> Iterator[int]:
         """The ids of the chunks that have `term`."""

@@ -26,6 +26,19 @@ def test_what_is_said_around_a_question_is_not_searched_for(
     assert retriever.search(question, 5) == retriever.search(searched, 5)
 
 
+def test_whether_the_library_has_a_word_is_looked_up_without_counting_its_passages(
+    retriever: Retriever,
+) -> None:
+    asked: list[str] = []
+    retriever._store.library._db.set_trace_callback(asked.append)
+    retriever.search("I love cake, what is the best beach near Da Nang?", 5)
+    retriever._store.library._db.set_trace_callback(None)
+    looked_up = [statement for statement in asked if "FROM keyword_terms" in statement]
+    counted = [statement for statement in asked if "sum(terms)" in statement]
+    assert any("('cake')" in statement for statement in looked_up)
+    assert len(counted) == 2 < len(looked_up)  # as it was asked, and without what is around it
+
+
 def test_what_is_found_without_a_sentence_that_was_set_aside_is_no_sure_answer(
     retriever: Retriever,
 ) -> None:
