@@ -141,6 +141,15 @@ def test_a_cropped_page_has_its_boxes_moved(tmp_path: Path) -> None:
     assert (box.top + box.height) * 350 == pytest.approx(750 - 720, abs=4)
 
 
+def test_of_a_line_that_is_twice_on_the_page_the_one_in_the_passage_is_the_part(
+    tmp_path: Path,
+) -> None:
+    above, passage = ["Draft.", LINES[0], "So ends the draft."], ["Printed.", *LINES]
+    path = written(tmp_path, pdf([[*above, *passage, LINES[0]]]))
+    (part,) = find(path, 1, "\n".join(passage), LINES[0]).part
+    assert near(part, 72, HEIGHT - 720 + 4 * 14, 183.4)
+
+
 COLUMN_A = "The quick brown fox jumps over the lazy dog by the river"
 COLUMN_B = "while eleven grey geese watch it from the other bank of it"
 
