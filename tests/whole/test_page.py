@@ -180,6 +180,23 @@ def test_the_options_reach_the_search_and_the_model(
     assert "Vietnamese" in body["messages"][0]["content"]
 
 
+def test_a_source_that_is_added_to_a_cell_of_a_table_leaves_the_table_whole(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    row = "| `X-Accel-Buffering` | nginx uses it itself and does not pass it to the client |\n"
+    table = f"| Header | At the client |\n|---|---|\n{row}| `Cache-Control` | passed on |\n"
+    upstream.script = Script(tokens=words(f"Both headers:\n\n{table}\nThat is all."))
+    visit(tab, with_model)
+    ask(tab, EN)
+    finished(tab)
+    cells = answer(tab).locator("tbody tr").first.locator("td")
+    expect(cells).to_have_count(2)
+    expect(cells.last.locator("a")).to_contain_text("⁺")
+    expect(cells.last).to_contain_text("pass it to the client [")
+    expect(answer(tab).locator("tbody tr")).to_have_count(2)
+    expect(answer(tab).get_by_text("That is all.")).to_be_visible()
+
+
 def test_models_that_are_offered_can_be_chosen_and_no_others(
     tab: Page, reading: Reading, upstream: Upstream
 ) -> None:
