@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from . import html, markdown, pdf, text
+from . import docx, html, markdown, opendocument, pdf, pptx, rtf, text, xlsx
 
 
 class Reader(Protocol):
@@ -33,6 +33,13 @@ READERS: dict[str, Reader] = {
     ".html": html,
     ".htm": html,
     ".pdf": pdf,
+    ".docx": docx,
+    ".pptx": pptx,
+    ".xlsx": xlsx,
+    ".odt": opendocument,
+    ".ods": opendocument,
+    ".odp": opendocument,
+    ".rtf": rtf,
 }
 
 

@@ -18,10 +18,10 @@ from rag.pdfium import Pdf, PdfiumError
 from rag.text import tcvn3
 from rag.types import Content, Page, Remark
 
-from .text import clean, title_of
+from .text import clean, given, title_of
 from .words import are_words, broken, word_count
 
-VERSION = "2"
+VERSION = "3"
 
 MIN_CHARACTERS_A_PAGE = 20
 """A PDF with fewer on average is taken for a scan unless they are words."""
@@ -31,10 +31,6 @@ _BROKEN = 0.15  # share of a page's words that are cut or glued above which pypd
 _HYPHENATED = re.compile(r"([^\W\d_]{1,40})[-\u2010]\n(?=([^\W\d_]{1,40}))")
 _VIETNAMESE = re.compile("[ăđơưạ-ỹ]", re.I)
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_NO_TITLE = re.compile(
-    r"(untitled|document|slide)?[\W\d_]*|microsoft \w+ - .*|.*\.(docx?|odt|pdf|pptx?|txt|xlsx?)",
-    re.I,
-)
 # A damaged PDF makes pypdf raise more than its own errors (the docstring of pypdf.errors).
 _PYTHON_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError)
 _PDF_FAULTS = (PyPdfError, EOFError, RuntimeError, TypeError, ValueError, struct.error, zlib.error)
@@ -51,10 +47,8 @@ def read(data: bytes, name: str) -> Content:
         raise _not_words(name)
     if len(found) < MIN_CHARACTERS_A_PAGE * max(len(texts), 1) and word_count(found) < _FEWEST:
         raise _scanned(name)
-    if not isinstance(title, str) or _NO_TITLE.fullmatch(title.strip()):  # it may be any object
-        title = ""
     return Content(
-        title_of(title, name),
+        title_of(given(title), name),
         tuple(Page(n, "" if n in unreadable else text) for n, text in enumerate(texts, start=1)),
         tuple(_remarks(unreadable, [n for n, page in enumerate(pages, start=1) if page.is_scan])),
     )

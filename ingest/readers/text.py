@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +34,11 @@ _RIGHT_A_WRONG = 10  # letters that are right UTF-8 for each that is not
 # nobody writes.
 START, END, HEAD = "\ufdd0", "\ufdd1", "\ufdd2"
 MARKS = re.compile(f"[{START}{END}{HEAD}]")
+_NO_TITLE = re.compile(
+    r"(untitled|document|slide|word document|powerpoint presentation|bản trình bày powerpoint)?"
+    r"[\W\d_]*|microsoft \w+ - .*|.*\.(docx?|od[pst]|pdf|pptx?|rtf|txt|xlsx?)",
+    re.I,
+)
 LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
@@ -99,6 +105,13 @@ def _cleaned(text: str) -> str:
     return re.sub(r"\n{4,}", "\n\n\n", text).strip()
 
 
+def given(title: object) -> str:
+    """A title out of a document's properties; "" for one that only a program gave, or none."""
+    if not isinstance(title, str) or _NO_TITLE.fullmatch(title.strip()):
+        return ""
+    return title
+
+
 def title_of(title: str, name: str) -> str:
     """A title on one line; without one, the file's name made readable (dates keep their "-")."""
     spaced = re.sub(r"_+|(?<!\d)-+|-+(?!\d)", " ", Path(name).stem)
@@ -108,18 +121,27 @@ def title_of(title: str, name: str) -> str:
 def one_page(title: str, text: str, name: str) -> Content:
     """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
     is no text on it."""
-    if len(_BINARY.findall(text)) * 50 > len(text):
+    return paged(title, [("", text)], name)
+
+
+def paged(title: str, pages: Sequence[tuple[str, str]], name: str) -> Content:
+    """A document of these pages, each what it is called (Page.name) and its text, whose blocks are
+    marked. Raises DocumentError if there is no text on any."""
+    whole = "\n".join(text for _, text in pages)
+    if len(_BINARY.findall(whole)) * 50 > len(whole):
         en = f"{name} holds binary data, not text; check that its suffix is right."
         vi = f"{name} chứa dữ liệu nhị phân, không phải văn bản; hãy kiểm tra phần mở rộng của tệp."
         raise DocumentError(en, vi)
-    if tcvn3.is_tcvn3(text):
-        title, text = tcvn3.unicode_of(title), tcvn3.unicode_of(text)
-    text, blocks = _blocks(_cleaned(text))
-    if not text:
+    unicode_of = tcvn3.unicode_of if tcvn3.is_tcvn3(whole) else str
+    found = tuple(
+        Page(number, *_blocks(_cleaned(unicode_of(text))), " ".join(clean(called).split()))
+        for number, (called, text) in enumerate(pages, start=1)
+    )
+    if not any(page.text for page in found):
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise DocumentError(en, vi)
-    return Content(title_of(title, name), (Page(1, text, blocks),))
+    return Content(title_of(unicode_of(title), name), found)
 
 
 def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:

@@ -442,9 +442,9 @@ def test_a_suffix_in_capitals_is_the_same_suffix(tmp_path: Path) -> None:
 
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFormat) as caught:
-        read(tmp_path / "missing.docx")
+        read(tmp_path / "missing.doc")
     for sentence in (caught.value.en, caught.value.vi):
-        assert "missing.docx" in sentence
+        assert "missing.doc" in sentence
         assert all(suffix in sentence for suffix in READERS)
 
 

@@ -572,7 +572,7 @@ def test_a_missing_path_is_refused_before_anything_is_changed(run: Run, tmp_path
 
 def test_a_named_file_that_nobody_reads_ends_with_status_1(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
-    report, store = tmp_path / "notes" / "report.docx", tmp_path / "store"
+    report, store = tmp_path / "notes" / "report.doc", tmp_path / "store"
     report.write_bytes(b"PK")
 
     named = run("ingest", "--json", str(report), HEADWATER_STORE_DIR=store)

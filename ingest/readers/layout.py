@@ -1,0 +1,73 @@
+"""Paragraphs, lists and tables as marked lines of text (ingest.readers.text), for the formats that
+tell them apart. Knows no format."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .text import END, HEAD, MARKS, START
+
+_NUMBER = re.compile(r"[-+(]?[\d.,\s]+[%)]?")
+_YEAR = re.compile(r"(19|20)\d\d")
+_LONGEST_NAME = 80  # characters of what a column is called
+
+
+class Piece(NamedTuple):
+    """A paragraph or a table as text; `is_item` if it is one of a list."""
+
+    text: str
+    is_item: bool = False
+
+
+def plain(text: str) -> str:
+    """Text of a document, without the characters that mark blocks."""
+    return MARKS.sub("", text)
+
+
+def joined(pieces: Iterable[Piece]) -> str:
+    """With an empty line between them, but not between the items of a list."""
+    out: list[str] = []
+    in_list = False
+    for piece in pieces:
+        if piece.text.strip():
+            out += ["\n" if in_list and piece.is_item else "\n\n", piece.text]
+            in_list = piece.is_item
+    return "".join(out[1:])
+
+
+def table(rows: Iterable[Sequence[str]], heads: int = 0) -> str:
+    """The rows as lines "cell | cell", marked as a block whose first `heads` rows say what the
+    columns are; without the rows and columns that are empty."""
+    lines = [[" ".join(plain(cell).split()) for cell in row] for row in rows]
+    heads -= sum(not any(line) for line in lines[:heads])
+    out: list[str] = []
+    for number, cells in enumerate(compact(line for line in lines if any(line)), start=1):
+        while not cells[-1]:
+            cells.pop()
+        out.append(" | ".join(cells).lstrip() + (HEAD if number == heads else ""))
+    text = "\n".join(out)
+    return f"{START}{text}{END}" if text else ""
+
+
+def compact(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    """The rows without the columns that are empty in all of them, each as long as it is."""
+    rows = list(rows)
+    used = sorted({at for row in rows for at, cell in enumerate(row) if cell})
+    return [[row[at] for at in used[: bisect_left(used, len(row))]] for row in rows]
+
+
+def names_columns(row: Sequence[str]) -> bool:
+    """Whether a table's first row looks as if it said what the columns are: short texts, all of
+    them different, and no numbers but years. The corner may be empty."""
+    cells = [cell.strip() for cell in row]
+    names = cells[1:] if cells and not cells[0] else cells
+    return (
+        len(cells) > 1
+        and all(names)
+        and len(set(names)) == len(names)
+        and all(len(name) <= _LONGEST_NAME for name in names)
+        and all(_YEAR.fullmatch(name) or not _NUMBER.fullmatch(name) for name in names)
+    )

@@ -1,0 +1,114 @@
+"""The numbers and bullets that Word puts before paragraphs: they stand in no text of the file, and
+"Điều 12" may be one. Knows nothing of paragraphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_DEEPEST = 9  # levels of one list
+_LONGEST = 80  # characters of what is written around a number
+_ROMAN = (
+    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l")),
+    *((40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One level of a list: how its number is written, as in "%1.%2", from which it starts."""
+
+    form: str
+    text: str
+    start: int
+    style: str
+
+
+class Numbering:
+    """Counts the paragraphs of each list of a document, in the order they are asked for."""
+
+    def __init__(self, root: Any) -> None:
+        """Of the root of numbering.xml."""
+        self._levels: dict[str, list[_Level]] = {}
+        self._lists: dict[str, str] = {}
+        self._restarts: dict[str, Mapping[int, int]] = {}
+        self._counts: dict[str, list[int | None]] = {}
+        for abstract in (child for child in root if child.tag == f"{_W}abstractNum"):
+            levels = [_level(level) for level in abstract.iterfind(f"{_W}lvl")]
+            self._levels[abstract.get(f"{_W}abstractNumId")] = levels[:_DEEPEST]
+        for number in (child for child in root if child.tag == f"{_W}num"):
+            key = number.get(f"{_W}numId")
+            self._lists[key] = _value(number, "abstractNumId")
+            self._restarts[key] = {
+                _whole(override.get(f"{_W}ilvl"), 0): _whole(_value(override, "startOverride"), 1)
+                for override in number.iterfind(f"{_W}lvlOverride")
+                if override.find(f"{_W}startOverride") is not None
+            }
+
+    def depth_of(self, number: str, style: str) -> int:
+        """The level of a list that paragraphs of this style have."""
+        levels = self._levels.get(self._lists.get(number, ""), [])
+        return next((at for at, level in enumerate(levels) if level.style == style), 0)
+
+    def label(self, number: str, depth: int) -> str:
+        """What stands before the next paragraph at this level, from 0, of the list `number`: "-"
+        for a bullet, "" if nothing does."""
+        key = self._lists.get(number, "")
+        levels = self._levels.get(key, [])
+        if not 0 <= depth < len(levels):
+            return ""
+        counts = self._counts.setdefault(key, [None] * len(levels))
+        restarts = self._restarts.pop(number, None) or {}  # once, where the list begins
+        for at, start in restarts.items():
+            if 0 <= at < len(counts):
+                counts[at] = start - 1
+        level, count = levels[depth], counts[depth]
+        counts[depth] = level.start if count is None else count + 1
+        counts[depth + 1 :] = [None] * (len(levels) - depth - 1)
+        if level.form == "bullet":
+            return "-"
+
+        def written(place: re.Match[str]) -> str:
+            at = int(place[1]) - 1
+            if at >= len(levels):
+                return ""
+            shown = counts[at]
+            return _written(levels[at].start if shown is None else shown, levels[at].form)
+
+        return re.sub("%([1-9])", written, level.text).strip()
+
+
+def _level(level: Any) -> _Level:
+    return _Level(
+        _value(level, "numFmt") or "decimal",
+        _value(level, "lvlText")[:_LONGEST],
+        _whole(_value(level, "start"), 1),
+        _value(level, "pStyle"),
+    )
+
+
+def _value(parent: Any, tag: str) -> str:
+    child = parent.find(f"{_W}{tag}")
+    return "" if child is None else child.get(f"{_W}val", "")
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and re.fullmatch(r"\d{1,6}", text) else otherwise
+
+
+def _written(number: int, form: str) -> str:
+    if form == "none":
+        return ""
+    if form in ("lowerLetter", "upperLetter") and number > 0:
+        letter = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 % 10 + 1)
+        return letter.upper() if form == "upperLetter" else letter
+    if form in ("lowerRoman", "upperRoman") and 0 < number < 4000:
+        roman = ""
+        for value, sign in _ROMAN:
+            roman += sign * (number // value)
+            number %= value
+        return roman.upper() if form == "upperRoman" else roman
+    return f"{number:02}" if form == "decimalZero" else str(number)

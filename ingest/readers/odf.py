@@ -1,0 +1,158 @@
+"""OpenDocument's paragraphs, lists and tables, which its texts, sheets and slides are made of.
+Knows nothing of files or pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .layout import Piece, names_columns, plain, table
+
+_ODF = "{urn:oasis:names:tc:opendocument:xmlns:"
+OFFICE, TEXT, TABLE, STYLE, DRAW, PRESENTATION, SVG = (
+    f"{_ODF}{space}:1.0}}"
+    for space in ("office", "text", "table", "style", "drawing", "presentation", "svg-compatible")
+)
+_PARAGRAPHS = (f"{TEXT}p", f"{TEXT}h")
+_DROPPED = {
+    *(f"{OFFICE}annotation", f"{OFFICE}forms", f"{OFFICE}event-listeners", f"{SVG}title"),
+    *(f"{SVG}desc", f"{TEXT}tracked-changes", f"{TEXT}hidden-text", f"{TEXT}ruby-text"),
+    *(f"{TEXT}note-citation", f"{PRESENTATION}notes", f"{TEXT}sequence-decls"),
+}
+_ANCHORED = (f"{DRAW}text-box", f"{TEXT}note-body", f"{TABLE}table")
+_WIDEST = 64  # columns that one cell of a text's table may stand for
+_LONGEST = 80  # characters of what is written before or behind a number
+Lists = Mapping[str, Mapping[int, tuple[str, str]]]  # by style and level: what is around a number
+
+
+class Reading:
+    """One reading of a document, from its start to its end; `heading` is the first that it met."""
+
+    def __init__(self, lists: Lists) -> None:
+        self.heading = ""
+        self._lists = lists
+        self._counts: dict[tuple[str, int], int] = {}
+
+    def pieces(self, parent: Any) -> Iterator[Piece]:
+        """The paragraphs, lists and tables in an element, in order."""
+        for child in parent:
+            if child.tag in _PARAGRAPHS:
+                yield from self._paragraph(child)
+            elif child.tag == f"{TEXT}list":
+                yield from self._list(child, "", 1)
+            elif child.tag == f"{TABLE}table":
+                yield from self._table(child)
+            elif isinstance(child.tag, str) and child.tag not in _DROPPED:
+                yield from self.pieces(child)
+
+    def _paragraph(self, paragraph: Any, label: str = "") -> Iterator[Piece]:
+        """A paragraph, then the text boxes and notes that it anchors."""
+        text, anchored = inline(paragraph)
+        if text:
+            line = f"{label} {text}" if label else text
+            if paragraph.tag == f"{TEXT}h" or paragraph.get(f"{TEXT}style-name") == "Title":
+                self.heading = self.heading or line
+            yield Piece(line, is_item=bool(label))
+        for box in anchored:
+            yield from self._table(box) if box.tag == f"{TABLE}table" else self.pieces(box)
+
+    def _list(self, root: Any, style: str, level: int) -> Iterator[Piece]:
+        style = root.get(f"{TEXT}style-name") or style
+        goes_on = root.get(f"{TEXT}continue-numbering") == "true"
+        if not goes_on and not root.get(f"{TEXT}continue-list"):
+            self._counts[style, level] = 0
+        for item in root.iterchildren(f"{TEXT}list-item", f"{TEXT}list-header"):
+            label = self._label(style, level) if item.tag == f"{TEXT}list-item" else ""
+            for child in item:
+                if child.tag == f"{TEXT}list":
+                    yield from self._list(child, style, level + 1)
+                elif child.tag in _PARAGRAPHS:
+                    yield from self._paragraph(child, label)
+                    label = ""
+
+    def _label(self, style: str, level: int) -> str:
+        around = self._lists.get(style, {}).get(level)
+        if around is None:
+            return "-"
+        self._counts[style, level] = count = self._counts.get((style, level), 0) + 1
+        return f"{around[0]}{count}{around[1]}".strip()
+
+    def _table(self, root: Any) -> Iterator[Piece]:
+        """A table as rows; one that holds others, or a single column, as what is in it."""
+        rows = [*rows_of(root)]
+        told = sum(row.getparent().tag == f"{TABLE}table-header-rows" for row in rows)
+        cells = [[*row.iterchildren(f"{TABLE}table-cell")] for row in rows]
+        inner = next(root.iterdescendants(f"{TABLE}table"), None)
+        if max(map(len, cells), default=0) < 2 or inner is not None:
+            for cell in (cell for row in cells for cell in row):
+                yield from self.pieces(cell)
+            return
+        lines = [[text for cell in row for text in self._cell(cell)] for row in rows]
+        is_named = len(lines) > 1 and names_columns(lines[0])
+        yield Piece(table(lines, told if 0 < told < len(rows) else int(is_named)))
+
+    def _cell(self, cell: Any) -> list[str]:
+        """The text of a cell, and nothing for what it covers and where it is repeated."""
+        if cell.tag not in (f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
+            return []
+        times = min(repeated(cell, "columns"), _WIDEST)
+        if cell.tag == f"{TABLE}covered-table-cell":
+            return [""] * times
+        return [" ".join(piece.text for piece in self.pieces(cell)), *[""] * (times - 1)]
+
+
+def rows_of(root: Any) -> Iterator[Any]:
+    """The rows of a table, those in groups too."""
+    for child in root:
+        if child.tag == f"{TABLE}table-row":
+            yield child
+        elif child.tag in {
+            f"{TABLE}table-{group}" for group in ("header-rows", "rows", "row-group")
+        }:
+            yield from rows_of(child)
+
+
+def repeated(node: Any, what: str) -> int:
+    """How often a row or a cell stands there."""
+    return max(int(node.get(f"{TABLE}number-{what}-repeated") or 1), 1)
+
+
+def inline(paragraph: Any) -> tuple[str, list[Any]]:
+    """The text of a paragraph, and what it anchors: text boxes, notes, tables."""
+    out: list[str] = []
+    anchored: list[Any] = []
+    stack: list[Any] = [paragraph]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            out.append(" ".join(plain(node).replace("\n", " ").split(" ")))
+            continue
+        if node is not paragraph and node.tail:
+            stack.append(node.tail)
+        if node.tag in (f"{TEXT}s", f"{TEXT}tab"):
+            out.append(" ")
+        elif node.tag == f"{TEXT}line-break":
+            out.append("\n")
+        elif node.tag in _ANCHORED:
+            anchored.append(node)
+        elif isinstance(node.tag, str) and node.tag not in _DROPPED:
+            stack.extend(reversed(node))
+            if node.text:
+                stack.append(node.text)
+    lines = "".join(out).split("\n")
+    return "\n".join(" ".join(line.split()) for line in lines).strip(), anchored
+
+
+def lists(*roots: Any) -> Lists:
+    """How the list styles of a document write their numbers; levels with bullets are not in it."""
+    found: dict[str, dict[int, tuple[str, str]]] = {}
+    for style in (style for root in roots for style in root.iter(f"{TEXT}list-style")):
+        levels = found.setdefault(style.get(f"{STYLE}name", ""), {})
+        for level in style.iterchildren(f"{TEXT}list-level-style-number"):
+            if level.get(f"{STYLE}num-format"):
+                before, after = (
+                    level.get(f"{STYLE}num-{side}", "") for side in ("prefix", "suffix")
+                )
+                at = int(level.get(f"{TEXT}level") or 1)
+                levels[at] = (before[:_LONGEST], after[:_LONGEST])
+    return found
