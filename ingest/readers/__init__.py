@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from . import html, markdown, pdf, text
+from . import code, delimited, eml, epub, html, markdown, pdf, records, text
 
 
 class Reader(Protocol):
@@ -33,6 +33,14 @@ READERS: dict[str, Reader] = {
     ".html": html,
     ".htm": html,
     ".pdf": pdf,
+    ".csv": delimited,
+    ".tsv": delimited,
+    ".json": records,
+    ".jsonl": records,
+    ".epub": epub,
+    ".eml": eml,
+    ".rst": text,
+    **dict.fromkeys(code.SUFFIXES, code),
 }
 
 

@@ -20,6 +20,7 @@ VERSION = "2"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
+_UNCLOSED = 1000
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
 _LINE = re.compile(
     "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
@@ -29,7 +30,11 @@ _LINE = re.compile(
 
 def read(data: bytes, name: str) -> Content:
     """The page's main part, if it has one that holds most of its text."""
-    soup = parsed(_decoded(data), name)
+    return one_page(*main_part(parsed(_decoded(data), name)), name)
+
+
+def main_part(soup: BeautifulSoup) -> tuple[str, str]:
+    """A page's title and the text of its main part, with the blocks marked."""
     _reveal(soup)
     title = first(soup.find_all("title")) or first(soup.find_all("h1"))
     half = len(lines(soup)) / 2
@@ -40,12 +45,13 @@ def read(data: bytes, name: str) -> Content:
         form["hidden"] = ""
     for content in (soup.find("main"), soup.find("article")):
         if content and len(lines(content)) > half:
-            return one_page(title, lines(content), name)
-    return one_page(title, lines(soup), name)
+            return title, lines(content)
+    return title, lines(soup)
 
 
 def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
     """Parse HTML; of bytes, bs4 finds the charset: byte order mark, declaration, best guess."""
+    markup = _closed(markup)
     try:
         with warnings.catch_warnings():  # bs4's advice to programmers, about XML for instance
             warnings.simplefilter("ignore")
@@ -54,6 +60,16 @@ def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
         en = f"{name} is HTML that cannot be read; open it in a browser and save it again."
         vi = f"{name} là HTML không đọc được; hãy mở bằng trình duyệt rồi lưu lại."
         raise DocumentError(en, vi) from exc
+
+
+def _closed(markup: bytes | str) -> bytes | str:
+    """Without the many tags behind the last that is closed: html.parser looks for the end of each
+    to the end of all."""
+    if isinstance(markup, bytes):
+        end = markup.rfind(b">") + 1
+        return markup[:end] if markup.count(b"<", end) > _UNCLOSED else markup
+    end = markup.rfind(">") + 1
+    return markup[:end] if markup.count("<", end) > _UNCLOSED else markup
 
 
 def _decoded(data: bytes) -> bytes | str:
