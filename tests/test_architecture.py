@@ -75,7 +75,14 @@ MAY_IMPORT |= {
     },
     "rag.__main__": {"rag.commands"},
     "ingest": VALUES
-    | {"rag.pdfium", "rag.settings", "rag.text.tcvn3", "rag.store", "rag.retrieval"},
+    | {
+        "rag.pdfium",
+        "rag.settings",
+        "rag.text.legacy",
+        "rag.text.tcvn3",
+        "rag.store",
+        "rag.retrieval",
+    },
     "ingest.__main__": VALUES
     | {"rag.settings", "rag.store", "rag.retrieval", "rag.commands.shared", "ingest"},
 }

@@ -11,12 +11,12 @@ from bs4.element import NavigableString, PageElement, PreformattedString
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import DocumentError
-from rag.text import tcvn3
+from rag.text import legacy
 from rag.types import Content
 
 from .text import END, HEAD, MARKS, START, one_page, utf8
 
-VERSION = "2"
+VERSION = "3"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
@@ -73,10 +73,10 @@ def _closed(markup: bytes | str) -> bytes | str:
 
 
 def _decoded(data: bytes) -> bytes | str:
-    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese (TCVN3)."""
+    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese."""
     text = utf8(data)
-    if text is None and tcvn3.is_tcvn3(latin := data.decode("latin-1")):
-        return latin
+    if text is None and legacy.reading(data.decode("latin-1")):
+        return data.decode("latin-1")
     return text if text and "\ufffd" in text else data
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from rag.errors import DocumentError
-from rag.text import tcvn3
+from rag.text import legacy
 from rag.types import Block, Content, Page, Remark
 
-VERSION = "2"
+VERSION = "3"
 
 MOST_MB = 100
 """Of a file of text, or of the text in one; more would take days to embed."""
@@ -68,15 +68,14 @@ def too_large(name: str, most_mb: int = MOST_MB) -> DocumentError:
 
 def decoded(data: bytes) -> str:
     """Decode by byte order mark, else as UTF-8, else by charset-normalizer's best guess; old
-    Vietnamese (TCVN3) is converted."""
+    Vietnamese (TCVN3, VNI) is converted."""
     if encoding := _wide(data):
         return data.decode(encoding, "replace")
     text = utf8(data)
     if text is not None:
-        return tcvn3.converted(text)
-    latin = data.decode("latin-1")
-    if tcvn3.is_tcvn3(latin):
-        return tcvn3.unicode_of(latin)
+        return legacy.converted(text)
+    if (old := legacy.decoded(data)) is not None:
+        return old
     guesses = list(from_bytes(data))
     # Short texts tie; then the Vietnamese and the English code page are the likely ones.
     ties = [guess for guess in guesses if guess.chaos == guesses[0].chaos]
@@ -130,8 +129,8 @@ def title_of(title: str, name: str) -> str:
 def one_page(title: str, text: str, name: str) -> Content:
     """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
     is no text on it."""
-    if tcvn3.is_tcvn3(text):
-        title, text = tcvn3.unicode_of(title), tcvn3.unicode_of(text)
+    if old := legacy.reading(text):
+        title, text = old(title), old(text)
     return several(title, [("", text)], name)
 
 
@@ -164,7 +163,7 @@ def _pages(parts: Iterable[tuple[str, str]], name: str, indented: bool) -> Itera
                 "hãy kiểm tra phần mở rộng của tệp."
             )
             raise DocumentError(en, vi)
-        text, blocks = _blocks(_cleaned(tcvn3.converted(marked), "\n" if indented else None))
+        text, blocks = _blocks(_cleaned(legacy.converted(marked), "\n" if indented else None))
         characters += len(text)
         if characters > 2 * MOST_MB * 1_000_000:
             raise too_large(name)

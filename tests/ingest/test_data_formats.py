@@ -16,7 +16,7 @@ from ingest import chunking
 from ingest.readers import READERS
 from rag.errors import DocumentError
 from rag.types import Content, Page
-from tests.ingest.test_readers import TCVN3, WARRANTY, all_text, cp1258, read_bytes
+from tests.ingest.test_readers import TCVN3, VNI, WARRANTY, all_text, cp1258, read_bytes
 
 PRICES = """Mã,Tên món,Giá (đồng)
 KX-1,"Phở bò, tái",50000
@@ -24,8 +24,6 @@ KX-2,"Bún
 chả",45000
 """
 PRICED = "Mã | Tên món | Giá (đồng)\nKX-1 | Phở bò, tái | 50000\nKX-2 | Bún chả | 45000"
-# Whose columns Windows' Vietnamese code page and the old code have too.
-WARRANTIES = f"Mã máy;Thời hạn bảo hành\n7;{WARRANTY}\n8;Không được bảo hành; hãy hỏi người bán.\n"
 
 
 def blocks(page: Page) -> list[tuple[str, str]]:
@@ -66,9 +64,15 @@ def test_a_table_is_read_in_whatever_way_its_program_wrote_it(
     assert (content.title, content.remarks) == ("a", ())
 
 
-def test_a_table_in_old_vietnamese_is_read(tmp_path: Path) -> None:
-    old = f"M· m¸y,Thêi h¹n b¶o hµnh\n7,{TCVN3.replace(',', '')}\n".encode("latin-1")
-    (page,) = read_bytes(tmp_path, "a.csv", old).pages
+@pytest.mark.parametrize(
+    "old",
+    [
+        f"M· m¸y,Thêi h¹n b¶o hµnh\n7,{TCVN3.replace(',', '')}\n",
+        f"Maõ maùy,Thôøi haïn baûo haønh\n7,{VNI}\n",
+    ],
+)
+def test_a_table_in_old_vietnamese_is_read(old: str, tmp_path: Path) -> None:
+    (page,) = read_bytes(tmp_path, "a.csv", old.encode("latin-1")).pages
     assert page.text == f"Mã máy | Thời hạn bảo hành\n7 | {WARRANTY}"
 
 
