@@ -140,7 +140,7 @@ def _layout(tag: Tag) -> list[PageElement | str]:
     """
     edge = "\n\n" if _PARAGRAPH.fullmatch(tag.name) else "\v" if _LINE.fullmatch(tag.name) else ""
     cells = tag.find_all(["td", "th"], recursive=False) if tag.name == "tr" else []
-    if len(cells) > 1 and not tag.find(["table", "tr"]):
+    if len(cells) > 1 and not _holds(tag, "table", "tr"):
         row = " | ".join(" ".join(MARKS.sub("", lines(cell)).split()) for cell in cells)
         return [edge, row, HEAD if _is_head(tag, cells) else "", edge]
     if tag.name == "pre":  # NFKC turns the no-break spaces back, after others were collapsed
@@ -157,10 +157,23 @@ def _layout(tag: Tag) -> list[PageElement | str]:
             number += 1
             children.append(f"\v{number}. ")
         children.append(child)
-    if tag.name == "table" and not tag.find(["table", "pre"]):
+    if tag.name == "table" and not _holds(tag, "table", "pre"):
         return [edge, START, *children, END, edge]
     bullet = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
     return [edge, bullet, *children, edge]
+
+
+def _holds(tag: Tag, *names: str) -> bool:
+    """Whether an element of one of these names is inside. bs4's own search first goes down to the
+    last element of all, at each level of tables in tables once more."""
+    todo = list(tag.children)
+    while todo:
+        inside = todo.pop()
+        if isinstance(inside, Tag):
+            if inside.name in names:
+                return True
+            todo += inside.children
+    return False
 
 
 def _is_head(row: Tag, cells: Iterable[Tag]) -> bool:

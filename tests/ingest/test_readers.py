@@ -521,6 +521,13 @@ def test_deep_nesting_is_not_a_problem(tmp_path: Path) -> None:
     for element in (b"<div>", b"<p>", b"<ul><li>", b"<span>", b"<tr><td>a<td>"):
         assert read_bytes(tmp_path, "deep.html", element * 2000 + b"text").pages[0].text
     assert read_bytes(tmp_path, "deep.md", b"- " * 2000 + b"text").pages[0].text
+    tables = b"<table><tr><td>" * 8000
+    assert read_bytes(tmp_path, "deep.html", tables + b"text").pages[0].text == "text"
+
+
+def test_tags_that_are_never_closed_are_no_text(tmp_path: Path) -> None:
+    content = read_bytes(tmp_path, "a.html", b"<p>The text.</p>" + b"<a b " * 200_000)
+    assert all_text(content) == "The text."
 
 
 @needs_samples
