@@ -75,8 +75,15 @@ MAY_IMPORT |= {
     },
     "rag.__main__": {"rag.commands"},
     "ingest": VALUES
-    | {"rag.pdfium", "rag.settings", "rag.text.tcvn3", "rag.store", "rag.retrieval"}
-    | {"rag.serving.memory"},
+    | {
+        "rag.pdfium",
+        "rag.settings",
+        "rag.text.legacy",
+        "rag.text.tcvn3",
+        "rag.serving.memory",
+        "rag.store",
+        "rag.retrieval",
+    },
     "ingest.__main__": VALUES
     | {"rag.settings", "rag.store", "rag.retrieval", "rag.commands.shared", "ingest"},
 }

@@ -12,7 +12,22 @@ from typing import BinaryIO, Protocol
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from . import docx, html, markdown, opendocument, pdf, pptx, rtf, text, xlsx
+from . import (
+    code,
+    delimited,
+    docx,
+    eml,
+    epub,
+    html,
+    markdown,
+    opendocument,
+    pdf,
+    pptx,
+    records,
+    rtf,
+    text,
+    xlsx,
+)
 
 
 class Reader(Protocol):
@@ -40,6 +55,14 @@ READERS: dict[str, Reader] = {
     ".ods": opendocument,
     ".odp": opendocument,
     ".rtf": rtf,
+    ".csv": delimited,
+    ".tsv": delimited,
+    ".json": records,
+    ".jsonl": records,
+    ".epub": epub,
+    ".eml": eml,
+    ".rst": text,
+    **dict.fromkeys(code.SUFFIXES, code),
 }
 
 

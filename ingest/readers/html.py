@@ -11,15 +11,16 @@ from bs4.element import NavigableString, PageElement, PreformattedString
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import DocumentError
-from rag.text import tcvn3
+from rag.text import legacy
 from rag.types import Content
 
 from .text import END, HEAD, MARKS, START, one_page, utf8
 
-VERSION = "2"
+VERSION = "3"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
+_UNCLOSED = 1000
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
 _LINE = re.compile(
     "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
@@ -29,7 +30,11 @@ _LINE = re.compile(
 
 def read(data: bytes, name: str) -> Content:
     """The page's main part, if it has one that holds most of its text."""
-    soup = parsed(_decoded(data), name)
+    return one_page(*main_part(parsed(_decoded(data), name)), name)
+
+
+def main_part(soup: BeautifulSoup) -> tuple[str, str]:
+    """A page's title and the text of its main part, with the blocks marked."""
     _reveal(soup)
     title = first(soup.find_all("title")) or first(soup.find_all("h1"))
     half = len(lines(soup)) / 2
@@ -40,12 +45,13 @@ def read(data: bytes, name: str) -> Content:
         form["hidden"] = ""
     for content in (soup.find("main"), soup.find("article")):
         if content and len(lines(content)) > half:
-            return one_page(title, lines(content), name)
-    return one_page(title, lines(soup), name)
+            return title, lines(content)
+    return title, lines(soup)
 
 
 def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
     """Parse HTML; of bytes, bs4 finds the charset: byte order mark, declaration, best guess."""
+    markup = _closed(markup)
     try:
         with warnings.catch_warnings():  # bs4's advice to programmers, about XML for instance
             warnings.simplefilter("ignore")
@@ -56,11 +62,21 @@ def parsed(markup: bytes | str, name: str) -> BeautifulSoup:
         raise DocumentError(en, vi) from exc
 
 
+def _closed(markup: bytes | str) -> bytes | str:
+    """Without the many tags behind the last that is closed: html.parser looks for the end of each
+    to the end of all."""
+    if isinstance(markup, bytes):
+        end = markup.rfind(b">") + 1
+        return markup[:end] if markup.count(b"<", end) > _UNCLOSED else markup
+    end = markup.rfind(">") + 1
+    return markup[:end] if markup.count("<", end) > _UNCLOSED else markup
+
+
 def _decoded(data: bytes) -> bytes | str:
-    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese (TCVN3)."""
+    """What bs4 would take for another code: UTF-8 with a wrong byte, and old Vietnamese."""
     text = utf8(data)
-    if text is None and tcvn3.is_tcvn3(latin := data.decode("latin-1")):
-        return latin
+    if text is None and legacy.reading(data.decode("latin-1")):
+        return data.decode("latin-1")
     return text if text and "\ufffd" in text else data
 
 
@@ -124,7 +140,7 @@ def _layout(tag: Tag) -> list[PageElement | str]:
     """
     edge = "\n\n" if _PARAGRAPH.fullmatch(tag.name) else "\v" if _LINE.fullmatch(tag.name) else ""
     cells = tag.find_all(["td", "th"], recursive=False) if tag.name == "tr" else []
-    if len(cells) > 1 and not tag.find(["table", "tr"]):
+    if len(cells) > 1 and not _holds(tag, "table", "tr"):
         row = " | ".join(" ".join(MARKS.sub("", lines(cell)).split()) for cell in cells)
         return [edge, row, HEAD if _is_head(tag, cells) else "", edge]
     if tag.name == "pre":  # NFKC turns the no-break spaces back, after others were collapsed
@@ -141,10 +157,23 @@ def _layout(tag: Tag) -> list[PageElement | str]:
             number += 1
             children.append(f"\v{number}. ")
         children.append(child)
-    if tag.name == "table" and not tag.find(["table", "pre"]):
+    if tag.name == "table" and not _holds(tag, "table", "pre"):
         return [edge, START, *children, END, edge]
     bullet = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
     return [edge, bullet, *children, edge]
+
+
+def _holds(tag: Tag, *names: str) -> bool:
+    """Whether an element of one of these names is inside. bs4's own search first goes down to the
+    last element of all, at each level of tables in tables once more."""
+    todo = list(tag.children)
+    while todo:
+        inside = todo.pop()
+        if isinstance(inside, Tag):
+            if inside.name in names:
+                return True
+            todo += inside.children
+    return False
 
 
 def _is_head(row: Tag, cells: Iterable[Tag]) -> bool:

@@ -14,7 +14,7 @@ from . import odf, sheets
 from .archive import damaged, encrypted, parts, translated
 from .layout import Piece, joined
 from .odf import DRAW, OFFICE, PRESENTATION, STYLE, SVG, TABLE, TEXT, Reading
-from .text import given, one_page, paged
+from .text import given, one_page, several
 
 VERSION = "1"
 
@@ -94,7 +94,7 @@ def _spreadsheet(body: Any, title: str, name: str) -> Content:
             break
     if uncomputed:
         remarks.append(sheets.uncomputed(uncomputed))
-    read = paged(title, pages, name)
+    read = several(title, pages, name, blank=True)
     return Content(read.title, read.pages, tuple(remarks))
 
 
@@ -133,7 +133,7 @@ def _slides(body: Any, title: str, name: str) -> Content:
         heading, text = _slide(page)
         title = title or heading
         pages.append(text)
-    return paged(title, [("", text) for text in pages], name)
+    return several(title, [("", text) for text in pages], name, blank=True)
 
 
 def _slide(page: Any) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
 from rag.errors import DocumentError
 from rag.pdfium import Pdf, PdfiumError
-from rag.text import tcvn3
+from rag.text import legacy, tcvn3
 from rag.types import Content, Page, Remark
 
 from .text import clean, given, title_of
@@ -61,7 +61,7 @@ def _read(data: bytes, name: str) -> tuple[object, list[_Reading]]:
             if pdf.pages:
                 pypdf = _Pypdf(data)
                 pages = [_best(pdf, number, pypdf) for number in range(1, pdf.pages + 1)]
-                return tcvn3.converted(pdf.title()), pages
+                return legacy.converted(pdf.title()), pages
     except PdfiumError:
         pass
     return _by_pypdf(data, name)
@@ -101,7 +101,7 @@ class _Reading:
 
 
 def _reading(text: str) -> _Reading:
-    return _Reading(tcvn3.converted(text), are_words(text))
+    return _Reading(legacy.converted(text), are_words(text))
 
 
 class _Pypdf:

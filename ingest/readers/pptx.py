@@ -15,7 +15,7 @@ from rag.types import Content
 
 from .archive import FAULTS, packed, parts, translated
 from .layout import Piece, joined, names_columns, plain, table
-from .text import given, paged
+from .text import given, several
 
 VERSION = "1"
 
@@ -37,7 +37,7 @@ def read(data: bytes, name: str) -> Content:
         reading = _Reading()
         slides = [reading.slide(slide) for slide in presentation.slides]
         title = given(presentation.core_properties.title) or reading.heading
-    return paged(title, [("", text) for text in slides], name)
+    return several(title, [("", text) for text in slides], name, blank=True)
 
 
 class _Reading:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from rag.errors import DocumentError
-from rag.text import tcvn3
-from rag.types import Block, Content, Page
+from rag.text import legacy
+from rag.types import Block, Content, Page, Remark
 
-VERSION = "2"
+VERSION = "3"
+
+MOST_MB = 100
+"""Of a file of text, or of the text in one; more would take days to embed."""
 
 _INVISIBLE = re.compile(  # with direction overrides and "tag" characters, which hide text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff"
@@ -33,6 +36,7 @@ _RIGHT_A_WRONG = 10  # letters that are right UTF-8 for each that is not
 # Around a block in a text that is not cleaned yet, and behind a table's head: no characters, which
 # nobody writes.
 START, END, HEAD = "\ufdd0", "\ufdd1", "\ufdd2"
+FITS = 900  # characters of a block that no chunk has to cut
 MARKS = re.compile(f"[{START}{END}{HEAD}]")
 _NO_TITLE = re.compile(
     r"(untitled|document|slide|word document|powerpoint presentation|bản trình bày powerpoint)?"
@@ -50,17 +54,33 @@ def read(data: bytes, name: str) -> Content:
     return one_page(first if is_title else "", text, name)
 
 
+def written(data: bytes, name: str, most_mb: int = MOST_MB) -> str:
+    """The text of a file, decoded, with none of our marks in it. Raises DocumentError if it is
+    larger than is read of one file."""
+    if len(data) > most_mb * 1_000_000:
+        raise too_large(name, most_mb)
+    return MARKS.sub("", decoded(data))
+
+
+def too_large(name: str, most_mb: int = MOST_MB) -> DocumentError:
+    return DocumentError(
+        f"{name} has more than {most_mb} MB of text, which is the most that is read of one file; "
+        "split it into smaller files.",
+        f"{name} có hơn {most_mb} MB văn bản, nhiều hơn mức đọc của một tệp; hãy chia thành các "
+        "tệp nhỏ hơn.",
+    )
+
+
 def decoded(data: bytes) -> str:
     """Decode by byte order mark, else as UTF-8, else by charset-normalizer's best guess; old
-    Vietnamese (TCVN3) is converted."""
+    Vietnamese (TCVN3, VNI) is converted."""
     if encoding := _wide(data):
         return data.decode(encoding, "replace")
     text = utf8(data)
     if text is not None:
-        return tcvn3.converted(text)
-    latin = data.decode("latin-1")
-    if tcvn3.is_tcvn3(latin):
-        return tcvn3.unicode_of(latin)
+        return legacy.converted(text)
+    if (old := legacy.decoded(data)) is not None:
+        return old
     guesses = list(from_bytes(data))
     # Short texts tie; then the Vietnamese and the English code page are the likely ones.
     ties = [guess for guess in guesses if guess.chaos == guesses[0].chaos]
@@ -99,10 +119,10 @@ def clean(text: str) -> str:
     return _cleaned(MARKS.sub("", text))
 
 
-def _cleaned(text: str) -> str:
+def _cleaned(text: str, edges: str | None = None) -> str:
     text = _INVISIBLE.sub("", LINE_END.sub("\n", text))
     text = "\n".join(line.rstrip() for line in unicodedata.normalize("NFKC", text).split("\n"))
-    return re.sub(r"\n{4,}", "\n\n\n", text).strip()
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip(edges)
 
 
 def given(title: object) -> str:
@@ -121,27 +141,50 @@ def title_of(title: str, name: str) -> str:
 def one_page(title: str, text: str, name: str) -> Content:
     """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
     is no text on it."""
-    return paged(title, [("", text)], name)
+    if old := legacy.reading(text):
+        title, text = old(title), old(text)
+    return several(title, [("", text)], name)
 
 
-def paged(title: str, pages: Sequence[tuple[str, str]], name: str) -> Content:
-    """A document of these pages, each what it is called (Page.name) and its text, whose blocks are
-    marked. Raises DocumentError if there is no text on any."""
-    whole = "\n".join(text for _, text in pages)
-    if len(_BINARY.findall(whole)) * 50 > len(whole):
-        en = f"{name} holds binary data, not text; check that its suffix is right."
-        vi = f"{name} chứa dữ liệu nhị phân, không phải văn bản; hãy kiểm tra phần mở rộng của tệp."
-        raise DocumentError(en, vi)
-    unicode_of = tcvn3.unicode_of if tcvn3.is_tcvn3(whole) else str
-    found = tuple(
-        Page(number, *_blocks(_cleaned(unicode_of(text))), " ".join(clean(called).split()))
-        for number, (called, text) in enumerate(pages, start=1)
-    )
-    if not any(page.text for page in found):
+def several(
+    title: str,
+    parts: Iterable[tuple[str, str]],
+    name: str,
+    remarks: Iterable[Remark] = (),
+    *,
+    indented: bool = False,
+    blank: bool = False,
+) -> Content:
+    """A document with a page for each of `parts` that has text, `blank` also for the others: what
+    it is called, and its text with the blocks marked. The first line of one may be `indented`.
+    Raises DocumentError if there is no text at all, or too much."""
+    pages = tuple(_pages(parts, name, indented, blank))
+    if not any(page.text for page in pages):
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise DocumentError(en, vi)
-    return Content(title_of(unicode_of(title), name), found)
+    return Content(title_of(title, name), pages, tuple(remarks))
+
+
+def _pages(
+    parts: Iterable[tuple[str, str]], name: str, indented: bool, blank: bool
+) -> Iterator[Page]:
+    number = characters = 0
+    for called, marked in parts:
+        if len(_BINARY.findall(marked)) * 50 > len(marked):
+            en = f"{name} holds binary data, not text; check that its suffix is right."
+            vi = (
+                f"{name} chứa dữ liệu nhị phân, không phải văn bản; "
+                "hãy kiểm tra phần mở rộng của tệp."
+            )
+            raise DocumentError(en, vi)
+        text, blocks = _blocks(_cleaned(legacy.converted(marked), "\n" if indented else None))
+        characters += len(text)
+        if characters > 2 * MOST_MB * 1_000_000:
+            raise too_large(name)
+        if blank or text.strip():
+            number += 1
+            yield Page(number, text, blocks, " ".join(clean(called).split()))
 
 
 def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:

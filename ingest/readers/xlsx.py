@@ -16,7 +16,7 @@ from rag.types import Content, Remark
 
 from . import sheets
 from .archive import MOST_BYTES, packed, parts, too_large, translated
-from .text import given, paged
+from .text import given, several
 
 VERSION = "1"
 
@@ -69,7 +69,7 @@ def read(data: bytes, name: str) -> Content:
                 break
     if uncomputed:
         remarks.append(sheets.uncomputed(uncomputed))
-    read = paged(title, pages, name)
+    read = several(title, pages, name, blank=True)
     return Content(read.title, read.pages, tuple(remarks))
 
 

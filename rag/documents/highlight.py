@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import pdfium
 from ..errors import DocumentError
+from ..text import tcvn3, vni
 from ..text.language import Span
-from ..text.tcvn3 import unicode_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage, PdfTextPage
@@ -104,9 +104,12 @@ def find(pdf: Path | BinaryIO, number: int, passage: str, part: str = "") -> Hig
         width, height = page.get_size()
         text = page.get_textpage()
         shown = pdfium.characters(text)
-        spans, similarity = match(passage, shown)
-        if similarity < SIMILAR:  # perhaps it was read as what its font draws
-            spans, similarity = match(passage, unicode_of(shown))
+        letters = shown
+        spans, similarity = match(passage, letters)
+        for drawn in (tcvn3.unicode_of, vni.letter_by_letter):
+            if similarity < SIMILAR:  # perhaps it was read as what its font draws
+                letters = drawn(shown)
+                spans, similarity = match(passage, letters)
         if similarity < SIMILAR:
             return Highlight(width, height, (), similarity)
 
@@ -116,7 +119,7 @@ def find(pdf: Path | BinaryIO, number: int, passage: str, part: str = "") -> Hig
             return tuple(line.share(width, height) for line in _lines(characters))
 
         first, last = min(start for start, _ in spans), max(end for _, end in spans)
-        inside, alike = match(part, shown[first:last]) if part else ([], 0.0)
+        inside, alike = match(part, letters[first:last]) if part else ([], 0.0)
         exact = ((first + start, first + end) for start, end in inside if alike >= SIMILAR)
         return Highlight(width, height, boxes(spans), similarity, boxes(exact))
 

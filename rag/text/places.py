@@ -13,6 +13,7 @@ _PAGE: dict[Language, str] = {"en": "page", "vi": "trang"}
 _SLIDE: dict[Language, str] = {"en": "slide", "vi": "trang chiếu"}
 _SHEET: dict[Language, str] = {"en": "sheet", "vi": "trang tính"}
 _ROWS: dict[Language, str] = {"en": "rows", "vi": "dòng"}
+_ITEMS: dict[Language, str] = {"en": "items", "vi": "mục"}
 _LINES: dict[Language, str] = {"en": "lines", "vi": "dòng"}
 _CHAPTER: dict[Language, str] = {"en": "chapter", "vi": "chương"}
 _CALLED = {
@@ -22,6 +23,7 @@ _CALLED = {
     ".ods": _SHEET,
     ".csv": _ROWS,
     ".tsv": _ROWS,
+    ".json": _ITEMS,
     ".epub": _CHAPTER,
 }
 

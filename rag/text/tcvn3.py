@@ -13,11 +13,12 @@ _TABLE = {0xA1 + at: letter for at, letter in enumerate(_LETTERS) if letter != "
 _WORD = re.compile(r"[A-Za-z\xa1-\xff]+")
 _SIGN = re.compile(r"[\xa1-\xaa\xac-\xba\xbc-\xbf\xd7\xf7]")  # no letters, nor quotation marks
 _VOWELS = "aàảãáạăằẳẵắặâầẩẫấậeèẻẽéẹêềểễếệiìỉĩíịoòỏõóọôồổỗốộơờởỡớợuùủũúụưừửữứựyỳỷỹýỵ"
-_SYLLABLE = re.compile(
+SYLLABLE = re.compile(
     rf"(?:ngh|ng|gh|gi|kh|nh|ph|qu|th|tr|ch|[bcdđghklmnpqrstvx])?[{_VOWELS}]{{1,3}}"
     r"(?:ng|nh|ch|[cmnpt])?",
     re.IGNORECASE,
 )
+ENOUGH = 200_000  # characters by which the code is told
 _FEWEST = 4  # different words by which the code is told
 _SHARE = 0.2  # of all words that have characters of the code's upper half; Vietnamese has .7
 _SURE = 0.9  # share of the words with such characters that are syllables once converted
@@ -26,11 +27,12 @@ _SIGNS = 0.2  # share of them that have signs among their letters: no language h
 
 def is_tcvn3(text: str) -> bool:
     """Whether `text`, not yet normalised, was written in TCVN3 and decoded as Latin-1."""
+    text = text[:ENOUGH]
     found = [word for word in _WORD.findall(text) if not word.isascii() and len(word) > 1]
     words = set(found)
     if len(words) < _FEWEST or len(found) < _SHARE * len(text.split()):
         return False
-    syllables = sum(_SYLLABLE.fullmatch(unicode_of(word)) is not None for word in words)
+    syllables = sum(SYLLABLE.fullmatch(unicode_of(word)) is not None for word in words)
     signs = sum(_SIGN.search(word) is not None for word in words)
     return syllables >= _SURE * len(words) and signs >= _SIGNS * len(words)
 

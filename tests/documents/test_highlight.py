@@ -21,7 +21,7 @@ from rag.documents.highlight import SIMILAR, Box, draw, find, match
 from rag.errors import DocumentError
 from rag.pdfium import opened
 from rag.settings import PROJECT
-from tests.ingest.test_readers import PDFS, TCVN3, needs_samples, pdf
+from tests.ingest.test_readers import PDFS, TCVN3, VNI, VNI_TIMES, needs_samples, pdf
 
 WIDTH, HEIGHT = 612, 792  # points, of the pages that `pdf` writes
 LINES = ["The first line stands at the top of it.", "The second line is under the first."]
@@ -265,6 +265,15 @@ def test_a_passage_in_a_vietnamese_font_of_old_is_found(tmp_path: Path) -> None:
     (passage,) = split(read(path).pages[1].text)
     assert passage.startswith("Bảo hành")
     assert len(find(path, 2, passage).boxes) == 2
+
+
+def test_a_passage_in_a_font_of_vni_is_found_and_what_is_quoted_of_it(tmp_path: Path) -> None:
+    path = written(tmp_path, pdf([LINES[:1], [VNI[:46], VNI[46:]]], font=VNI_TIMES))
+    (passage,) = split(read(path).pages[1].text)
+    assert passage.startswith("Bảo hành")
+    found = find(path, 2, passage, "thời hạn hai mươi bốn")
+    assert len(found.boxes) == 2
+    assert found.part and found.part[0].left > found.boxes[0].left
 
 
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:

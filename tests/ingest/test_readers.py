@@ -26,6 +26,7 @@ LEAVE = "Quy định nghỉ phép: mỗi nhân viên được nghỉ 12 ngày m�
 CUT = (LEAVE * 6).encode().replace("ỉ".encode(), b"\xe1\xbb", 1)
 # In TCVN3, as a program shows it that does not know the code.
 TCVN3 = "B¶o hµnh m¸y b¬m trong thêi h¹n hai m\xad¬i bèn th¸ng kÓ tõ ngµy giao hµng."
+VNI = "Baûo haønh maùy bôm trong thôøi haïn hai möôi boán thaùng keå töø ngaøy giao haøng."
 WARRANTY = "Bảo hành máy bơm trong thời hạn hai mươi bốn tháng kể từ ngày giao hàng."
 
 
@@ -87,6 +88,7 @@ def encrypted(data: bytes, user_password: str) -> bytes:
 
 LINES = ["A first line of text, which is long enough", "and a second one under it."]
 
+VNI_TIMES = b"/BaseFont /VNI-Times " + ENCODING
 COURIER = b"/BaseFont /Courier " + ENCODING
 WIDE_SPACE = b"/BaseFont /Helvetica /FirstChar 32 /LastChar 126 /Widths [2500 %s] %s" % (
     b"556 " * 94,
@@ -272,6 +274,7 @@ VECTORS = [
         ("TRAP", "HIDDEN"),
     ),
     Vector("html in old Vietnamese", "x.html", f"<p>{TCVN3}".encode(), "x", (WARRANTY,)),
+    Vector("html in VNI", "x.html", f"<p>{VNI}".encode("latin-1"), "x", (WARRANTY,)),
     Vector("html without a tag", "x.html", b"notes.html", "x", ("notes.html",)),
     Vector("text with a title", "x.txt", b"A title\n\nText.", "A title", ("A title\n\nText.",)),
     Vector("text with an underlined title", "x.txt", b"A title\n=======\nText.", "A title"),
@@ -286,6 +289,8 @@ VECTORS = [
     Vector("utf-8 with a letter cut", "x.txt", CUT, "x", (LEAVE[:40], LEAVE), ("Ã", "áº")),
     Vector("old Vietnamese", "x.txt", TCVN3.encode("latin-1"), "x", (WARRANTY,)),
     Vector("old Vietnamese in utf-8", "x.md", TCVN3.encode(), "x", (WARRANTY,)),
+    Vector("VNI", "x.txt", VNI.encode("latin-1"), "x", (WARRANTY,)),
+    Vector("VNI in utf-8", "x.md", f"# {VNI[:15]}\n\n{VNI}".encode(), "Bảo hành máy", (WARRANTY,)),
     Vector("Vietnamese cp1258", "x.txt", cp1258(LEAVE), "x", (LEAVE,)),
     Vector("Vietnamese cp1258 markdown", "x.md", cp1258("# Nghỉ\n\n" + LEAVE), "Nghỉ", (LEAVE,)),
     Vector("cp1252", "x.txt", "The café’s price is £5.".encode("cp1252"), "x", ("café’s", "£5")),
@@ -349,6 +354,13 @@ VECTORS = [
     ),
     Vector("pdf with few words on its page", "x.pdf", pdf([["Sale ends"]]), "x", ("Sale ends",)),
     Vector("pdf in a Vietnamese font of old", "x.pdf", pdf([[TCVN3]]), "x", (WARRANTY,), ("¶",)),
+    Vector(
+        "pdf in a font of VNI",
+        "x.pdf",
+        pdf([[VNI]], b"/Title (%s)" % VNI.encode("latin-1"), VNI_TIMES),
+        WARRANTY,
+        (WARRANTY,),
+    ),
     Vector("pdf with an owner's password only", "x.pdf", encrypted(pdf([LINES]), ""), "x"),
     *(
         Vector(f"pdf titled {title!r}", "my_file.pdf", pdf([LINES], b"/Title " + title), "my file")
@@ -509,6 +521,13 @@ def test_deep_nesting_is_not_a_problem(tmp_path: Path) -> None:
     for element in (b"<div>", b"<p>", b"<ul><li>", b"<span>", b"<tr><td>a<td>"):
         assert read_bytes(tmp_path, "deep.html", element * 2000 + b"text").pages[0].text
     assert read_bytes(tmp_path, "deep.md", b"- " * 2000 + b"text").pages[0].text
+    tables = b"<table><tr><td>" * 8000
+    assert read_bytes(tmp_path, "deep.html", tables + b"text").pages[0].text == "text"
+
+
+def test_tags_that_are_never_closed_are_no_text(tmp_path: Path) -> None:
+    content = read_bytes(tmp_path, "a.html", b"<p>The text.</p>" + b"<a b " * 200_000)
+    assert all_text(content) == "The text."
 
 
 @needs_samples

@@ -13,6 +13,7 @@ from rag.text.places import place
         ("talk.PPTX", 3, "", "slide 3", "trang chiếu 3"),
         ("costs.xlsx", 2, "Hà Nội · 2–51", "sheet Hà Nội · 2–51", "trang tính Hà Nội · 2–51"),
         ("costs.csv", 2, "52–101", "rows 52–101", "dòng 52–101"),
+        ("people.json", 2, "51–100", "items 51–100", "mục 51–100"),
         ("app.py", 2, "121–240", "lines 121–240", "dòng 121–240"),
         ("tale.epub", 4, "4 · The Sea", "chapter 4 · The Sea", "chương 4 · The Sea"),
     ],
