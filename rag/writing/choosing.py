@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..text.asked import SURE, answers, asked, parts, wants_code
+from ..text.asked import SURE, answers, asked, wants_code
 from ..text.editions import changes
 from ..text.language import column, detect, folded, is_syllable, keywords, stems, words
 from ..text.units import SHORT, Unit, units
@@ -39,9 +39,6 @@ _LEANS = re.compile(
     r"|Nó|Chúng|Họ|Ông|Bà|Cô|Đây|Đó|Thế|(?:Điều|Việc|Cách|Giá trị|Con số) (?:này|đó|ấy)"
     r"|(?:Do|Vì|Nhờ|Như) (?:đó|vậy|thế)|(?:Khi|Lúc|Trong lúc|Trong trường hợp) (?:đó|này|ấy)"
     r"|Sau đó|Ngược lại|Tuy nhiên|Nhưng|Nếu không|Cả hai|Hai (?:cách|dạng|kiểu))\b"
-)
-_PERSON = re.compile(
-    r"\b(?:he|she|his|her|him|they|their|ông|bà|họ|(?:anh|cô) (?:ấy|ta))\b", re.IGNORECASE
 )
 _ABOUT_ITSELF = re.compile(
     r"This (?:chapter|section|page|document|article|guide|paper) |(?:Chương|Phần|Bài|Mục) này "
@@ -104,14 +101,14 @@ def chosen(findings: Findings, relevance: Relevance) -> list[Quote]:
     ranked = sorted(_scored(question, considered, terms, relevance), key=lambda c: -c.score)
     quotes: dict[int, Quote] = {}
     have: frozenset[str] = frozenset()
-    for part, candidate in ((_with_neighbours(c, question), c) for c in ranked):
-        had = sum(len(quote.best) for quote in quotes.values())
-        if had and (candidate.score < NEARLY * ranked[0].score or had > MOST):
+    for part, candidate in ((_with_neighbours(c), c) for c in ranked):
+        parts = sum(len(quote.best) for quote in quotes.values())
+        if parts and (candidate.score < NEARLY * ranked[0].score or parts > MOST):
             break
         new = terms.of(part.text) - have
-        if had and (_is_said(part, quotes.values()) or (had == MOST and not new)):
+        if parts and (_is_said(part, quotes.values()) or (parts == MOST and not new)):
             continue
-        if had and not _answers_too(question, ranked[0], candidate):
+        if parts and not _answers_too(question, ranked[0], candidate):
             continue
         known = quotes.get(part.number)
         quotes[part.number] = _joined(known, part) if known else part
@@ -179,12 +176,9 @@ def _apt(unit: Unit, question: str) -> float:
     return apt
 
 
-def _with_neighbours(candidate: _Candidate, question: str) -> Quote:
+def _with_neighbours(candidate: _Candidate) -> Quote:
     cut, first, last = units(candidate.source.text), candidate.place, candidate.place
     while first and cut[first - 1].block == cut[first].block and _LEANS.match(cut[first].text):
-        first -= 1
-    same_block = first > 0 and cut[first - 1].block == cut[first].block
-    if same_block and _names_nobody(cut[first].text, question):
         first -= 1
     if first and cut[first].lead and cut[first].lead == cut[first - 1].text:
         first -= 1
@@ -196,12 +190,6 @@ def _with_neighbours(candidate: _Candidate, question: str) -> Quote:
         last += 1
     places = tuple(range(first, last + 1))
     return Quote(candidate.source.number, cut, places, (candidate.place,))
-
-
-def _names_nobody(text: str, question: str) -> bool:
-    """Whether it is asked who, and `text` says “his book” and no name: the one before may."""
-    who = asked(question) == "who"
-    return who and _PERSON.search(text) is not None and not parts("who", question, text)
 
 
 def _joined(one: Quote, other: Quote) -> Quote:

@@ -74,29 +74,6 @@ def test_a_sentence_that_leans_on_the_one_before_brings_it() -> None:
     assert [quote.cut[place].text[:6] for place in quote.best] == ["It is "]
 
 
-@pytest.mark.parametrize(
-    ("question", "before", "text"),
-    [
-        (
-            "Who wrote the book of tides?",
-            "In that year lived the monk Mary Ellis of Hull.",
-            "The book of tides was written after her death had long been foretold.",
-        ),
-        (
-            "Ai là tác giả của sách thủy triều?",
-            "Năm ấy có nhà sư Trần Văn Lý ở Huế.",
-            "Quyển sách thủy triều của ông được đọc ở khắp các bến cảng.",
-        ),
-    ],
-)
-def test_a_sentence_that_says_whose_without_a_name_brings_the_one_before(
-    question: str, before: str, text: str
-) -> None:
-    assert first(question, f"{before} {text}") == f"{before}\n{text}"
-    named = text.replace("her", "Anne Ellis’s").replace("ông", "Lê Thị Hoa")
-    assert first(question, f"{before} {named}") == named
-
-
 def test_what_announces_code_brings_it() -> None:
     text = "A good set of headers for a stream is:\n\nContent-Type: text/plain\nX-Buffering: no"
     (quote,) = quotes("What is a good set of headers?", text)
