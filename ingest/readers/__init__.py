@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from . import html, markdown, pdf, text
+from . import html, image, markdown, pdf, text
 
 
 class Reader(Protocol):
@@ -33,6 +33,12 @@ READERS: dict[str, Reader] = {
     ".html": html,
     ".htm": html,
     ".pdf": pdf,
+    ".png": image,
+    ".jpg": image,
+    ".jpeg": image,
+    ".webp": image,
+    ".tif": image,
+    ".tiff": image,
 }
 
 

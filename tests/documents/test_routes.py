@@ -26,6 +26,7 @@ from rag.settings import PROJECT
 from rag.store.library import Library
 from rag.store.store import Store
 from rag.types import Chunk
+from tests.harness import scans
 from tests.ingest.test_readers import LINES, pdf
 
 Shelve = Callable[..., None]
@@ -394,6 +395,45 @@ def test_markup_in_a_pdfs_title_and_text_is_shown_as_text(
     assert text in page.text
     assert '" onload="alert <script>' in page.text
     assert page.all("script") == []
+
+
+def test_a_picture_is_shown_beside_its_text_with_the_passage_marked(
+    client: TestClient, shelve: Shelve, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans.readable()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter to the right
+    upright = scans.page("The lighthouse keeper counted forty boats.")
+    shelve("keeper.jpg", scans.file("JPEG", upright.rotate(90, expand=True), exif=exif))
+    monkeypatch.setenv("PATH", "")  # a page that is looked at is not read once more
+    document_id = id_of(store.library, "keeper.jpg")
+    (chunk,) = chunks_of(store.library, "keeper.jpg")
+    assert (chunk.page, chunk.page_name) == (1, "1 · OCR")
+    address = f"/documents/{document_id}/pages/1"
+    page = Parsed(client.get(f"{address}?chunk={chunk.id}").text)
+    assert page.marks == ["The lighthouse keeper counted forty boats."]
+    assert "page 1 · OCR" in page.text and "trang 1 · OCR" in page.text
+    assert "could not be found on the picture" in page.text
+    assert [set(details) for details in page.all("details")] == [{"open"}]
+    assert (page.all("img")[0]["src"], page.ids) == ("1.png", ["passage"])
+    assert Image.open(io.BytesIO(client.get(f"{address}.png").content)).size == upright.size
+    original = client.get(f"/documents/{document_id}/file")
+    assert original.headers["content-type"] == "image/jpeg"
+    assert original.headers["content-disposition"].startswith("inline")
+    assert client.get(f"/documents/{document_id}/pages/2.png").status_code == 404
+
+
+def test_a_scanned_page_is_drawn_beside_its_text_with_the_passage_marked(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    scans.readable()
+    shelve("rule.pdf", scans.file("PDF", scans.page("Nhân viên được nghỉ mười hai ngày.")))
+    (chunk,) = chunks_of(store.library, "rule.pdf")
+    address = f"/documents/{id_of(store.library, 'rule.pdf')}/pages/1"
+    page = Parsed(client.get(f"{address}?chunk={chunk.id}").text)
+    assert page.marks == ["Nhân viên được nghỉ mười hai ngày."]
+    assert "page 1 · OCR" in page.text and "could not be found on the picture" in page.text
+    assert client.get(f"{address}.png").headers["content-type"] == "image/png"
 
 
 def test_a_pdf_and_plain_text_are_shown_and_everything_else_is_saved(
