@@ -105,6 +105,10 @@ class Document:
     pages_with_text: int
     chunks: int
 
+    @property
+    def lacks_text(self) -> bool:
+        return self.pages_with_text < self.pages
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

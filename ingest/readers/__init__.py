@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from rag.errors import DocumentError, UnsupportedFormat
 from rag.types import Content
 
-from . import html, image, markdown, pdf, text
+from . import html, image, markdown, ocr, pdf, text
 
 
 class Reader(Protocol):
@@ -42,10 +42,11 @@ READERS: dict[str, Reader] = {
 }
 
 
-def version(path: Path) -> str:
-    """Of what reads this file."""
+def version(path: Path, lacks_text: bool) -> str:
+    """Of what reads this file; `lacks_text` if pages of it have none, which OCR may then read."""
     reader = READERS.get(path.suffix.lower())
-    return reader.VERSION if reader else ""
+    has_ocr = lacks_text and reader is pdf and ocr.tesseract() is not None
+    return reader.VERSION + (" ocr" if has_ocr else "") if reader else ""
 
 
 def read(path: Path, file: BinaryIO | None = None) -> Content:

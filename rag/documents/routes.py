@@ -59,13 +59,14 @@ _MISSING = (
 class Originals:
     """The files that documents were read from, under `data_dir`, and how ingest reads them.
 
-    `digest` gives the digest of a file that is open as the library stores it, or raises OSError;
+    `digest` gives the digest of a file that is open as the library stores it, where pages without
+    text are told, or raises OSError;
     `read` its content, or raises DocumentError. What a link leads to outside of the document's
     folder is shown only if `follow_links`.
     """
 
     data_dir: Path
-    digest: Callable[[Path, BufferedReader], str]
+    digest: Callable[[Path, BufferedReader, bool], str]
     read: Callable[[Path, BufferedReader], Content]
     follow_links: bool = False
 
@@ -78,7 +79,7 @@ class Originals:
         except (OSError, LinkedOutside):
             return None
         try:
-            same = self.digest(Path(document.name), file) == document.digest
+            same = self.digest(Path(document.name), file, document.lacks_text) == document.digest
             file.seek(0)
         except OSError:
             same = False

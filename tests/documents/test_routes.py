@@ -521,8 +521,8 @@ def test_what_is_sent_is_the_file_that_was_looked_at(
     shelve("a.bin.md", "The ferry leaves at nine.")
     (tmp_path / "secret").write_text("What nobody may see.    ")
 
-    def digest(path: Path, file: BufferedReader) -> str:
-        found = sync.digest(path, file)
+    def digest(path: Path, file: BufferedReader, lacks_text: bool) -> str:
+        found = sync.digest(path, file, lacks_text)
         (data / "a.bin.md").unlink()  # in the moment after the look
         (data / "a.bin.md").symlink_to(tmp_path / "secret")
         return found
@@ -556,7 +556,7 @@ def test_a_damaged_page_is_shown_as_its_text(
     (data / "a.pdf").write_bytes(b"%PDF-1.4 nothing that PDFium can open")
     document = store.library.documents()[0]
     with (data / "a.pdf").open("rb") as file:
-        digest = sync.digest(data / "a.pdf", file)
+        digest = sync.digest(data / "a.pdf", file, False)
     text = "What was read of it."
     changed = type(document)("", "a.pdf", "A", digest, 1, 1, 1)
     store.replace(changed, [(1, text)], embedder.embed([text], lambda _: None))

@@ -110,6 +110,25 @@ def test_scans_that_nothing_could_read_are_read_once_tesseract_is_there(
     assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
 
 
+def test_only_what_has_pages_without_text_is_read_again_when_tesseract_comes(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    desk.write("mixed.pdf", pdf([LINES, PICTURE]))
+    desk.write("blank.pdf", pdf([LINES, []]))
+    desk.write("text.pdf", pdf([LINES]))
+    assert set(desk.read().values()) == {"added"}
+    assert set(desk.read().values()) == {"unchanged"}
+    install(tmp_path, monkeypatch)
+    again = {"mixed.pdf": "replaced", "blank.pdf": "replaced", "text.pdf": "unchanged"}
+    assert desk.read() == again
+    assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
+    assert set(desk.read().values()) == {"unchanged"}
+    monkeypatch.setenv("PATH", "")
+    desk.read()
+    assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
+
+
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts a program that reads the same on everything in Tesseract's place."""
     program = folder / "tesseract"
