@@ -179,11 +179,11 @@ def _read(
         )
     path = folder.path / name
     with opened(folder.path, name, folder.follow_links) as file:
-        stored = digest(path, file)
-        if known and known.digest == stored:
+        if known and known.digest == digest(path, file, known.lacks_text):
             return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
         file.seek(0)
         content = readers.read(path, file)
+        stored = digest(path, file, not all(page.text.strip() for page in content.pages))
     passages = [
         (page.number, text)
         for page in content.pages
@@ -210,11 +210,13 @@ def _read(
     return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)
 
 
-def digest(path: Path, file: BufferedReader) -> str:
+def digest(path: Path, file: BufferedReader, lacks_text: bool) -> str:
     """SHA-256 of the bytes of `file`, the one at `path` opened, and of how they are read, cut
-    and embedded: what would now be in another way is read again."""
+    and embedded: what would now be in another way is read again. `lacks_text` if pages have none:
+    only then it counts whether there is OCR."""
+    file.seek(0)
     digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"{readers.version(path)} {chunking.VERSION} {EMBEDDED}".encode())
+    digest.update(f"{readers.version(path, lacks_text)} {chunking.VERSION} {EMBEDDED}".encode())
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ HeadwaterError
 │   ├── StoreLocked        another process holds it
 │   └── VectorsError       its vector index, which can be built again from the library
 ├── DocumentError          one file could not be read; the others are not affected
-│   ├── UnsupportedFormat  no reader for this suffix
+│   ├── UnsupportedFormat  nothing reads such a file
 │   └── LinkedOutside      it is a link that leads out of the folder of the documents
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded

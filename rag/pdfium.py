@@ -12,14 +12,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pypdfium2
 import pypdfium2.raw as raw
 from pypdfium2 import PdfiumError as PdfiumError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Span = tuple[int, int]
@@ -34,13 +37,20 @@ _HYPHEN = "\ufffe"  # what PDFium makes of a hyphen at a line's end and of the b
 # A raised figure ends a line for PDFium, and what closes the bracket around it starts the next.
 _RAISED = re.compile(r"(?<=\w)\n(?=[)\].,;:] )")
 
+_FEW = 20  # characters of a page that may be stamped on a scan
+_MANY = 20  # strokes that may be letters
+_SHARP = 300 / 72  # pixels a point that OCR wants
+_MOST_PIXELS = 16_000_000
+_LONGEST_SIDE = 20_000  # pixels
+
 # PDFium is not thread-safe, not even with several documents.
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The text of a page as PDFium lays it out; of one without text, whether it has a picture."""
+    """The text of a page as PDFium lays it out; of one with hardly any, whether it has a picture,
+    or as many strokes as letters that were drawn."""
 
     text: str
     has_picture: bool
@@ -63,6 +73,23 @@ class Pdf:
         """As the PDF's information has it."""
         with _lock:
             return str(self._document.get_metadata_value("Title"))
+
+    def picture(self, number: int) -> Image:
+        """Page `number`, from 1, drawn in grey, so that its letters can be read. Raises PdfiumError
+        if it is damaged."""
+        with _lock:
+            page = self._document[number - 1]
+            try:
+                width, height = (max(side, 1) for side in page.get_size())
+                most = (_MOST_PIXELS / (width * height)) ** 0.5, _LONGEST_SIDE / max(width, height)
+                bitmap = page.render(scale=min(_SHARP, *most), grayscale=True)
+                try:
+                    picture: Image = bitmap.to_pil().copy()
+                    return picture
+                finally:
+                    bitmap.close()
+            finally:
+                page.close()
 
     def page(self, number: int) -> PageText:
         """The text of page `number`, from 1. Raises PdfiumError if it is damaged."""
@@ -111,9 +138,9 @@ def drawn(page: pypdfium2.PdfPage, box: tuple[float, float, float, float]) -> Bo
 def _read(page: pypdfium2.PdfPage) -> PageText:
     layer = page.get_textpage()
     text = layer.get_text_range()
+    has_picture = len(text.strip()) < _FEW and _has_picture(page)
     if not text.strip():
-        kinds = [raw.FPDF_PAGEOBJ_IMAGE]
-        return PageText("", any(True for _ in page.get_objects(kinds, max_depth=3)))
+        return PageText("", has_picture)
     if layer.count_chars() != len(text):  # some have no letter, or one of two units
         text = characters(layer).replace("\x02", _HYPHEN)
     code = [line for line in _lines(text) if _is_fixed(layer, line)]
@@ -122,7 +149,13 @@ def _read(page: pypdfium2.PdfPage) -> PageText:
     elif _SPACED_OUT.search(text):
         text = "".join(_unspaced(layer, text))
     text = text.replace("\r\n", "\n").replace(_HYPHEN, "-\n")
-    return PageText(text if code else _RAISED.sub("", text), False)
+    return PageText(text if code else _RAISED.sub("", text), has_picture)
+
+
+def _has_picture(page: pypdfium2.PdfPage) -> bool:
+    pictures = page.get_objects([raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
+    strokes = page.get_objects([raw.FPDF_PAGEOBJ_PATH])
+    return any(True for _ in pictures) or len([*islice(strokes, _MANY)]) == _MANY
 
 
 def _lines(text: str) -> Iterator[Span]:

@@ -106,6 +106,10 @@ class Document:
     chunks: int
     id: int = 0  # in its library; 0 before it is in one
 
+    @property
+    def lacks_text(self) -> bool:
+        return self.pages_with_text < self.pages
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -122,6 +122,12 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
 
 
+@pytest.fixture
+def without_tesseract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where it is not installed."""
+    monkeypatch.setenv("PATH", "")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_way_out() -> Iterator[None]:
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex

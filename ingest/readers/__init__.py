@@ -19,7 +19,9 @@ from . import (
     eml,
     epub,
     html,
+    image,
     markdown,
+    ocr,
     opendocument,
     pdf,
     pptx,
@@ -63,13 +65,20 @@ READERS: dict[str, Reader] = {
     ".eml": eml,
     ".rst": text,
     **dict.fromkeys(code.SUFFIXES, code),
+    ".png": image,
+    ".jpg": image,
+    ".jpeg": image,
+    ".webp": image,
+    ".tif": image,
+    ".tiff": image,
 }
 
 
-def version(path: Path) -> str:
-    """Of what reads this file."""
+def version(path: Path, lacks_text: bool) -> str:
+    """Of what reads this file; `lacks_text` if pages of it have none, which OCR may then read."""
     reader = READERS.get(path.suffix.lower())
-    return reader.VERSION if reader else ""
+    has_ocr = lacks_text and reader is pdf and ocr.tesseract() is not None
+    return reader.VERSION + (" ocr" if has_ocr else "") if reader else ""
 
 
 def unsupported(name: str) -> UnsupportedFormat:

@@ -1,4 +1,5 @@
-"""PDF, page by page: by PDFium, and by pypdf where that has the words better."""
+"""PDF, page by page: by PDFium, by pypdf where that has the words better, and by OCR where a page
+has none."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Literal
 
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
@@ -18,18 +20,19 @@ from rag.pdfium import Pdf, PdfiumError
 from rag.text import legacy, tcvn3
 from rag.types import Content, Page, Remark
 
-from .text import clean, given, title_of
+from . import ocr
+from .text import given, printed, title_of
 from .words import are_words, broken, word_count
 
 VERSION = "3"
 
+Kind = Literal["words", "senseless", "scan", "ocr", "left"]
+
 MIN_CHARACTERS_A_PAGE = 20
-"""A PDF with fewer on average is taken for a scan unless they are words."""
+"""What has fewer on average, a PDF or a page of it, is taken for a scan unless they are words."""
 
 _FEWEST = 2  # different ones; a scan may have "page 7" on each page
 _BROKEN = 0.15  # share of a page's words that are cut or glued above which pypdf is asked too
-_HYPHENATED = re.compile(r"([^\W\d_]{1,40})[-\u2010]\n(?=([^\W\d_]{1,40}))")
-_VIETNAMESE = re.compile("[ăđơưạ-ỹ]", re.I)
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 # A damaged PDF makes pypdf raise more than its own errors (the docstring of pypdf.errors).
 _PYTHON_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError)
@@ -38,20 +41,31 @@ _FAULTS = (*_PDF_FAULTS, *_PYTHON_FAULTS)
 
 
 def read(data: bytes, name: str) -> Content:
-    """The text layer. Raises DocumentError if there is none, none of words, or no password."""
+    """The text layer, or what OCR reads. Raises DocumentError if there is no text, none of words,
+    or a password."""
     title, pages = _read(data, name)
-    texts = [_tidy(page.text) for page in pages]
-    found = "\n".join(texts)
-    unreadable = [n for n, page in enumerate(pages, start=1) if not page.is_words]
+    texts = [printed(page.text) for page in pages]
+    unreadable = _numbers(pages, "senseless")
     if unreadable and len(unreadable) == sum(map(bool, texts)):
         raise _not_words(name)
-    if len(found) < MIN_CHARACTERS_A_PAGE * max(len(texts), 1) and word_count(found) < _FEWEST:
+    if _is_scan("\n".join(texts), len(texts)):
         raise _scanned(name)
     return Content(
         title_of(given(title), name),
-        tuple(Page(n, "" if n in unreadable else text) for n, text in enumerate(texts, start=1)),
-        tuple(_remarks(unreadable, [n for n, page in enumerate(pages, start=1) if page.is_scan])),
+        tuple(
+            _page(n, page, text) for n, (page, text) in enumerate(zip(pages, texts, strict=True), 1)
+        ),
+        tuple(_remarks(pages)),
     )
+
+
+def _page(number: int, page: _Reading, text: str) -> Page:
+    name = ocr.PAGE.format(number) if page.kind == "ocr" else ""
+    return Page(number, "" if page.kind == "senseless" else text, name=name)
+
+
+def _is_scan(text: str, pages: int) -> bool:
+    return len(text) < MIN_CHARACTERS_A_PAGE * max(pages, 1) and word_count(text) < _FEWEST
 
 
 def _read(data: bytes, name: str) -> tuple[object, list[_Reading]]:
@@ -61,7 +75,7 @@ def _read(data: bytes, name: str) -> tuple[object, list[_Reading]]:
             if pdf.pages:
                 pypdf = _Pypdf(data)
                 pages = [_best(pdf, number, pypdf) for number in range(1, pdf.pages + 1)]
-                return legacy.converted(pdf.title()), pages
+                return legacy.converted(pdf.title()), _with_ocr(pdf, pages)
     except PdfiumError:
         pass
     return _by_pypdf(data, name)
@@ -73,8 +87,8 @@ def _best(pdf: Pdf, number: int, pypdf: _Pypdf) -> _Reading:
         page = pdf.page(number)
     except PdfiumError:
         return _reading(pypdf.text(number))
-    if page.has_picture:
-        return _Reading("", is_words=True, is_scan=True)
+    if page.has_picture and _is_scan(page.text.strip(), 1):
+        return _Reading(page.text, "scan")
     ours = _reading(page.text)
     # PDFium takes the "ư" of TCVN3 for a hyphen, and has Arabic letters in the order of the page.
     prefer_other = tcvn3.is_tcvn3(page.text) or _RIGHT_TO_LEFT.search(page.text) or not page.text
@@ -93,15 +107,41 @@ def _best(pdf: Pdf, number: int, pypdf: _Pypdf) -> _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one page was read as; `is_scan` if it has nothing but a picture."""
+    """What one page was read as: its text layer, which may be senseless; of a scan, which has
+    hardly any, that until OCR has read it; `left` is a scan that OCR was not asked about, after
+    many."""
 
     text: str
-    is_words: bool
-    is_scan: bool = False
+    kind: Kind
+
+    @property
+    def is_words(self) -> bool:
+        return self.kind != "senseless"
 
 
 def _reading(text: str) -> _Reading:
-    return _Reading(legacy.converted(text), are_words(text))
+    return _Reading(legacy.converted(text), "words" if are_words(text) else "senseless")
+
+
+def _numbers(pages: Sequence[_Reading], kind: Kind) -> list[int]:
+    return [number for number, page in enumerate(pages, start=1) if page.kind == kind]
+
+
+def _with_ocr(pdf: Pdf, pages: list[_Reading]) -> list[_Reading]:
+    """The pages, those without words as OCR reads them if it can."""
+    lacking = sorted([*_numbers(pages, "scan"), *_numbers(pages, "senseless")])
+    tesseract = ocr.tesseract() if lacking else None
+    if tesseract is None:
+        return pages
+    pages = list(pages)
+    for number in lacking[: ocr.MOST_PAGES]:
+        with suppress(PdfiumError):
+            text = tesseract.read(pdf.picture(number))
+            if text and are_words(text):
+                pages[number - 1] = _Reading(text, "ocr")
+    for number in lacking[ocr.MOST_PAGES :]:
+        pages[number - 1] = _Reading("", "left")
+    return pages
 
 
 class _Pypdf:
@@ -140,49 +180,39 @@ def _by_pypdf(data: bytes, name: str) -> tuple[object, list[_Reading]]:
     return title, pages
 
 
-def _tidy(text: str) -> str:
-    return _HYPHENATED.sub(_joined, clean(text.replace("\xad\n", "-\n")))
-
-
-def _joined(match: re.Match[str]) -> str:
-    """Join a word hyphenated at a line's end. Vietnamese never hyphenates: its dashes stay."""
-    before, after = match.groups()
-    hyphenated = before[-1].islower() and after[0].islower()
-    return before if hyphenated and not _VIETNAMESE.search(before + after) else match[0]
-
-
-def _remarks(unreadable: Sequence[int], scanned: Sequence[int]) -> Iterator[Remark]:
-    """What was not read of a PDF that has text elsewhere."""
-    if unreadable:
-        which = _listed(unreadable)
+def _remarks(pages: Sequence[_Reading]) -> Iterator[Remark]:
+    """What was not read, or may be read wrongly, of a PDF that has text elsewhere."""
+    if scanned := _numbers(pages, "ocr"):
+        yield ocr.remark(scanned)
+    if unreadable := _numbers(pages, "senseless"):
+        which, why = ocr.ranges(unreadable), ocr.lacking()
         yield Remark(
-            f"The text layer of page {which} is not words and was left out; run OCR on it.",
-            f"Lớp văn bản của trang {which} không phải là chữ nên bị bỏ qua; hãy chạy OCR.",
+            f"The text layer of page {which} is not words and was left out; {why.en}",
+            f"Lớp văn bản của trang {which} không phải là chữ nên bị bỏ qua; {why.vi}",
         )
-    if scanned:
-        which = _listed(scanned)
+    if scanned := [n for n in _numbers(pages, "scan") if not pages[n - 1].text.strip()]:
+        which, why = ocr.ranges(scanned), ocr.lacking()
         yield Remark(
-            f"Page {which} is a picture without a text layer; if it is a scan, run OCR on it.",
-            f"Trang {which} chỉ là hình, không có lớp văn bản; nếu là bản quét, hãy chạy OCR.",
+            f"Page {which} is a picture without a text layer; {why.en}",
+            f"Trang {which} chỉ là hình, không có lớp văn bản; {why.vi}",
         )
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:10]))
-    return shown + (f" … ({len(numbers)})" if len(numbers) > 10 else "")
+    if left := _numbers(pages, "left"):
+        yield ocr.too_many(left)
 
 
 def _not_words(name: str) -> DocumentError:
+    why = ocr.lacking()
     return DocumentError(
         f"{name} has a text layer that is not words: its fonts do not say which letters they draw; "
-        "run OCR on it and add the result.",
-        f"{name} có lớp văn bản không phải là chữ: phông của nó không cho biết vẽ chữ nào; hãy "
-        "chạy OCR rồi thêm tệp kết quả.",
+        f"{why.en}",
+        f"{name} có lớp văn bản không phải là chữ: phông của nó không cho biết vẽ chữ nào; "
+        f"{why.vi}",
     )
 
 
 def _scanned(name: str) -> DocumentError:
+    why = ocr.lacking()
     return DocumentError(
-        f"{name} has no text layer, it looks scanned; run OCR on it and add the result.",
-        f"{name} không có lớp văn bản, có vẻ là bản quét; hãy chạy OCR rồi thêm tệp kết quả.",
+        f"{name} has no text layer, it looks scanned; {why.en}",
+        f"{name} không có lớp văn bản, có vẻ là bản quét; {why.vi}",
     )

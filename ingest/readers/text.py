@@ -43,6 +43,8 @@ _NO_TITLE = re.compile(
     r"[\W\d_]*|microsoft \w+ - .*|.*\.(docx?|od[pst]|pdf|pptx?|rtf|txt|xlsx?)",
     re.I,
 )
+_HYPHENATED = re.compile(r"([^\W\d_]{1,40})[-\u2010]\n(?=([^\W\d_]{1,40}))")
+_VIETNAMESE = re.compile("[ăđơưạ-ỹ]", re.I)
 LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
@@ -117,6 +119,18 @@ def _wide(data: bytes) -> str:
 def clean(text: str) -> str:
     """NFKC without control or invisible characters, and at most two blank lines together."""
     return _cleaned(MARKS.sub("", text))
+
+
+def printed(text: str) -> str:
+    """The text of a printed page, clean and with the words together that its lines cut."""
+    return _HYPHENATED.sub(_joined, clean(text.replace("\xad\n", "-\n")))
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Join a word hyphenated at a line's end. Vietnamese never hyphenates: its dashes stay."""
+    before, after = match.groups()
+    hyphenated = before[-1].islower() and after[0].islower()
+    return before if hyphenated and not _VIETNAMESE.search(before + after) else match[0]
 
 
 def _cleaned(text: str, edges: str | None = None) -> str:

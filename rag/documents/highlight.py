@@ -267,10 +267,11 @@ def _opened(pdf: Path | BinaryIO, number: int) -> Iterator[PdfPage]:
         with pdfium.opened(pdf, number) as page:
             yield page
     except (pdfium.PdfiumError, OSError, IndexError) as exc:
-        raise _undrawable(Path(pdf.name).name) from exc
+        raise undrawable(Path(pdf.name).name) from exc
 
 
-def _undrawable(name: str) -> DocumentError:
+def undrawable(name: str) -> DocumentError:
+    """That no page of this file can be shown as a picture."""
     return DocumentError(
         f"The page of {name} cannot be drawn; open the original file.",
         f"Không vẽ được trang của {name}; hãy mở tệp gốc.",

@@ -1,7 +1,7 @@
 """The routes that show a document of the library: a page with the passage marked, and the file.
 
-A document is named by its id in the library, never by a path. Knows no file format but PDF, which
-is drawn; what reads the others and what a digest is made of is passed in.
+A document is named by its id in the library, never by a path. Knows no file format but PDF and
+pictures, which are drawn; what reads the others and what a digest is made of is passed in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..retrieval.passages import below_head, joined
 from ..store.library import Library
 from ..store.originals import opened
 from ..types import Chunk, Content, Document
-from . import highlight
+from . import highlight, picture
 from . import page as document_page
 from .page import Notice, View
 
@@ -30,6 +30,10 @@ Shelf = Callable[[str], Library | None]
 
 _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
 _TEXT = {".txt", ".md", ".markdown"}
+_DRAWN: dict[str, Callable[[BufferedReader, int], bytes]] = {
+    ".pdf": highlight.draw,
+    **dict.fromkeys(picture.MEDIA_TYPES, picture.draw),
+}
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes
 
 _CHANGED = (
@@ -55,13 +59,14 @@ _MISSING = (
 class Originals:
     """The files that documents were read from, under `data_dir`, and how ingest reads them.
 
-    `digest` gives the digest of a file that is open as the library stores it, or raises OSError;
+    `digest` gives the digest of a file that is open as the library stores it, where pages without
+    text are told, or raises OSError;
     `read` its content, or raises DocumentError. What a link leads to outside of the document's
     folder is shown only if `follow_links`.
     """
 
     data_dir: Path
-    digest: Callable[[Path, BufferedReader], str]
+    digest: Callable[[Path, BufferedReader, bool], str]
     read: Callable[[Path, BufferedReader], Content]
     follow_links: bool = False
 
@@ -74,7 +79,7 @@ class Originals:
         except (OSError, LinkedOutside):
             return None
         try:
-            same = self.digest(Path(document.name), file) == document.digest
+            same = self.digest(Path(document.name), file, document.lacks_text) == document.digest
             file.seek(0)
         except OSError:
             same = False
@@ -90,7 +95,8 @@ class _Missing(Exception):
 def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     """`/documents/{id}/pages/{n}` (with `?chunk=`, once or more, that passage is marked, at
     `#passage`; with `from` and `to`, places in it, what stands between these more than the rest),
-    the same with `.png` (the page of a PDF, drawn) and `/documents/{id}/file` (the original).
+    the same with `.png` (the page of a PDF or a picture, drawn) and `/documents/{id}/file` (the
+    original).
 
     `shelf` gives the library of a visitor, whose own documents have the same routes below
     `/own/{visitor}`, or that of all for ""; None while that is being opened: 503. What is not in it
@@ -108,12 +114,13 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     def drawn(request: Request) -> Response:
         _, _, document = _asked(request, shelf)
         number = _page_number(request, document)
-        pdf = originals.open(document) if _suffix(document) == ".pdf" else None
-        if pdf is None:
+        drawn_by = _DRAWN.get(_suffix(document))
+        original = originals.open(document) if drawn_by else None
+        if drawn_by is None or original is None:
             raise _Missing
-        with pdf:
+        with original:
             try:
-                png = highlight.draw(pdf, number)
+                png = drawn_by(original, number)
             except DocumentError as exc:
                 raise _Missing from exc
         return Response(png, media_type="image/png", headers=_HEADERS)
@@ -211,8 +218,8 @@ def _view(
     original = originals.open(document)
     if original:
         with original:
-            if _suffix(document) == ".pdf":
-                drawing, notice = _drawing(original, number, marked, quote)
+            if _suffix(document) in _DRAWN:
+                drawing, notice = _drawing(original, document, number, marked, quote)
             else:
                 notice, read = None, _read(original, document, number, passages, originals)
     text = joined(passages) if read is None else read
@@ -235,10 +242,13 @@ def _view(
 
 
 def _drawing(
-    pdf: BufferedReader, number: int, marked: Sequence[Chunk], quote: str
+    file: BufferedReader, document: Document, number: int, marked: Sequence[Chunk], quote: str
 ) -> tuple[highlight.Highlight | None, Notice | None]:
     try:
-        drawing = highlight.find(pdf, number, joined(marked), quote)
+        if _suffix(document) == ".pdf":
+            drawing = highlight.find(file, number, joined(marked), quote)
+        else:
+            drawing = picture.shape(file, number)
     except DocumentError:
         return None, _UNDRAWN
     return drawing, _UNPLACED if marked and not drawing.boxes else None
@@ -292,6 +302,8 @@ class _Original(FileResponse):
         suffix = _suffix(document)
         if suffix == ".pdf":
             media_type, disposition = "application/pdf", "inline"
+        elif suffix in picture.MEDIA_TYPES:
+            media_type, disposition = picture.MEDIA_TYPES[suffix], "inline"
         elif suffix in _TEXT and _is_utf8(file):
             media_type, disposition = "text/plain", "inline"
         # What was opened and looked at, whatever has its name by now.

@@ -17,6 +17,8 @@ _ITEMS: dict[Language, str] = {"en": "items", "vi": "mục"}
 _LINES: dict[Language, str] = {"en": "lines", "vi": "dòng"}
 _CHAPTER: dict[Language, str] = {"en": "chapter", "vi": "chương"}
 _CALLED = {
+    ".pdf": _PAGE,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"), _PAGE),
     ".pptx": _SLIDE,
     ".odp": _SLIDE,
     ".xlsx": _SHEET,

@@ -26,6 +26,7 @@ from rag.settings import PROJECT
 from rag.store.library import Library
 from rag.store.store import Store
 from rag.types import Chunk
+from tests.harness import scans
 from tests.ingest.test_readers import LINES, pdf
 
 Shelve = Callable[..., None]
@@ -398,6 +399,45 @@ def test_markup_in_a_pdfs_title_and_text_is_shown_as_text(
     assert page.all("script") == []
 
 
+def test_a_picture_is_shown_beside_its_text_with_the_passage_marked(
+    client: TestClient, shelve: Shelve, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans.readable()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter to the right
+    upright = scans.page("The lighthouse keeper counted forty boats.")
+    shelve("keeper.jpg", scans.file("JPEG", upright.rotate(90, expand=True), exif=exif))
+    monkeypatch.setenv("PATH", "")  # a page that is looked at is not read once more
+    document_id = id_of(store.library, "keeper.jpg")
+    (chunk,) = chunks_of(store.library, "keeper.jpg")
+    assert (chunk.page, chunk.page_name) == (1, "1 · OCR")
+    address = f"/documents/{document_id}/pages/1"
+    page = Parsed(client.get(f"{address}?chunk={chunk.id}").text)
+    assert page.marks == ["The lighthouse keeper counted forty boats."]
+    assert "page 1 · OCR" in page.text and "trang 1 · OCR" in page.text
+    assert "could not be found on the picture" in page.text
+    assert [set(details) for details in page.all("details")] == [{"open"}]
+    assert (page.all("img")[0]["src"], page.ids) == ("1.png", ["passage"])
+    assert Image.open(io.BytesIO(client.get(f"{address}.png").content)).size == upright.size
+    original = client.get(f"/documents/{document_id}/file")
+    assert original.headers["content-type"] == "image/jpeg"
+    assert original.headers["content-disposition"].startswith("inline")
+    assert client.get(f"/documents/{document_id}/pages/2.png").status_code == 404
+
+
+def test_a_scanned_page_is_drawn_beside_its_text_with_the_passage_marked(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    scans.readable()
+    shelve("rule.pdf", scans.file("PDF", scans.page("Nhân viên được nghỉ mười hai ngày.")))
+    (chunk,) = chunks_of(store.library, "rule.pdf")
+    address = f"/documents/{id_of(store.library, 'rule.pdf')}/pages/1"
+    page = Parsed(client.get(f"{address}?chunk={chunk.id}").text)
+    assert page.marks == ["Nhân viên được nghỉ mười hai ngày."]
+    assert "page 1 · OCR" in page.text and "could not be found on the picture" in page.text
+    assert client.get(f"{address}.png").headers["content-type"] == "image/png"
+
+
 def test_a_pdf_and_plain_text_are_shown_and_everything_else_is_saved(
     client: TestClient, shelve: Shelve, store: Store
 ) -> None:
@@ -483,8 +523,8 @@ def test_what_is_sent_is_the_file_that_was_looked_at(
     shelve("a.bin.md", "The ferry leaves at nine.")
     (tmp_path / "secret").write_text("What nobody may see.    ")
 
-    def digest(path: Path, file: BufferedReader) -> str:
-        found = sync.digest(path, file)
+    def digest(path: Path, file: BufferedReader, lacks_text: bool) -> str:
+        found = sync.digest(path, file, lacks_text)
         (data / "a.bin.md").unlink()  # in the moment after the look
         (data / "a.bin.md").symlink_to(tmp_path / "secret")
         return found
@@ -518,7 +558,7 @@ def test_a_damaged_page_is_shown_as_its_text(
     (data / "a.pdf").write_bytes(b"%PDF-1.4 nothing that PDFium can open")
     document = store.library.documents()[0]
     with (data / "a.pdf").open("rb") as file:
-        digest = sync.digest(data / "a.pdf", file)
+        digest = sync.digest(data / "a.pdf", file, False)
     text = "What was read of it."
     changed = type(document)("", "a.pdf", "A", digest, 1, 1, 1)
     store.replace(changed, [(1, text)], embedder.embed([text], lambda _: None))

@@ -20,6 +20,8 @@ from rag.types import Content
 PDFS = PROJECT.parent / "shared" / "pdfs"
 needs_samples = pytest.mark.skipif(not PDFS.is_dir(), reason="no ../shared/pdfs (py-pdf samples)")
 
+pytestmark = pytest.mark.usefixtures("without_tesseract")
+
 LEAVE = "Quy định nghỉ phép: mỗi nhân viên được nghỉ 12 ngày một năm, tính từ tháng đầu tiên."
 
 

@@ -10,17 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ingest import chunking, readers
 from ingest import sync as sync_module
-from ingest.readers import markdown
+from ingest.readers import markdown, ocr
 from ingest.sync import Receipt, forget, locate, sync
 from rag.errors import DocumentError, StoreError
 from rag.retrieval.embedder import Embedder
 from rag.store import originals
 from rag.store.store import Store
 from rag.types import Content
-from tests.ingest.test_readers import LINES, UNREADABLE, pdf
+from tests.harness import scans
+from tests.ingest.test_readers import LINES, PICTURE, UNREADABLE, pdf
 
 LONG = "The station is checked every week, and what is found is written down. " * 40
 
@@ -82,11 +84,58 @@ def test_new_files_are_added_with_their_pages_and_chunks(desk: Desk) -> None:
     assert (document.folder, document.name, document.title) == (*("", "a.md", "Title"),)
 
 
+@pytest.mark.usefixtures("without_tesseract")
 def test_what_could_not_be_read_of_a_document_is_in_its_receipt(desk: Desk) -> None:
     desk.write("a.pdf", pdf([LINES, UNREADABLE]))
     (receipt,) = desk.receipts()
     assert (receipt.outcome, receipt.pages, receipt.pages_with_text) == ("added", 2, 1)
     assert "page 2 is not words" in receipt.reason
+
+
+def test_scans_that_nothing_could_read_are_read_once_tesseract_is_there(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    desk.write("scan.pdf", pdf([PICTURE]))
+    desk.write("photo.png", scans.file("PNG", Image.linear_gradient("L")))
+    photo, scan = desk.receipts()
+    assert (photo.outcome, scan.outcome) == ("unsupported", "failed")
+    assert ocr.INSTALL in photo.reason and ocr.INSTALL in scan.reason
+    install(tmp_path, monkeypatch)
+    photo, scan = desk.receipts()
+    assert (photo.outcome, scan.outcome) == ("added", "added")
+    assert "page 1 was read by OCR" in photo.reason and "page 1 was read by OCR" in scan.reason
+    assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
+    monkeypatch.setenv("PATH", "")  # what was read stays, though it could not be read now
+    assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
+
+
+def test_only_what_has_pages_without_text_is_read_again_when_tesseract_comes(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    desk.write("mixed.pdf", pdf([LINES, PICTURE]))
+    desk.write("blank.pdf", pdf([LINES, []]))
+    desk.write("text.pdf", pdf([LINES]))
+    assert set(desk.read().values()) == {"added"}
+    assert set(desk.read().values()) == {"unchanged"}
+    install(tmp_path, monkeypatch)
+    again = {"mixed.pdf": "replaced", "blank.pdf": "replaced", "text.pdf": "unchanged"}
+    assert desk.read() == again
+    assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
+    assert set(desk.read().values()) == {"unchanged"}
+    monkeypatch.setenv("PATH", "")
+    desk.read()
+    assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a program that reads the same on everything in Tesseract's place."""
+    program = folder / "tesseract"
+    script = '#!/bin/sh\n[ "$1" = --list-langs ] && echo vie || echo The tide turns twice a day.\n'
+    program.write_text(script)
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(folder))
 
 
 def test_a_chunk_is_embedded_under_its_title_and_stored_without(

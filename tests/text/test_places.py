@@ -9,6 +9,8 @@ from rag.text.places import place
     ("document", "page", "name", "en", "vi"),
     [
         ("report.pdf", 3, "", "page 3", "trang 3"),
+        ("report.pdf", 3, "3 · OCR", "page 3 · OCR", "trang 3 · OCR"),
+        ("receipt.jpg", 1, "1 · OCR", "page 1 · OCR", "trang 1 · OCR"),
         ("notes.md", 1, "", "page 1", "trang 1"),
         ("talk.PPTX", 3, "", "slide 3", "trang chiếu 3"),
         ("costs.xlsx", 2, "Hà Nội · 2–51", "sheet Hà Nội · 2–51", "trang tính Hà Nội · 2–51"),
