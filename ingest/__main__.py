@@ -51,6 +51,17 @@ def ingest(
         list[Path] | None,
         typer.Option(metavar="PATH", help="Remove what was read from this file or folder."),
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Write the library and its files into FILE."),
+    ] = None,
+    taken: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Take in a library that was exported."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="--import replaces other files of the same name.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
 ) -> None:
     """Make the library equal to files and folders: read what is new, remove what is gone.
@@ -66,6 +77,11 @@ def ingest(
 
     parts = parts_of(context)
     settings = parts.settings()
+    if into or taken:
+        if paths or forget or (into and taken):
+            raise typer.BadParameter("--export and --import each go alone.")
+        _carry(settings, into, taken, overwrite, in_json)
+        return
     wanted = paths or ([] if forget else [settings.data_dir])
     places = [locate(path, settings.data_dir, settings.follow_links) for path in wanted]
     receipts = []
@@ -76,7 +92,7 @@ def ingest(
         for receipt in _receipts(forget or [], settings, places, store, embedder, bar):
             receipts.append(receipt)
             if in_json:
-                print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+                _print_json(receipt)
         if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
             embedder.record()  # what it has read with, so that the next start is light
         problems = store.problems()
@@ -93,6 +109,36 @@ def ingest(
         for r in receipts
     ):
         raise typer.Exit(1)
+
+
+def _carry(
+    settings: Settings, into: Path | None, taken: Path | None, overwrite: bool, in_json: bool
+) -> None:
+    """Exports the library, or takes an exported one in."""
+    from . import backup
+
+    with _Bar(1, hidden=in_json and sys.stdout.isatty()) as bar:
+        if into:
+            exported = backup.export(settings, into, bar.show)
+        elif taken:
+            receipts = backup.restore(settings, taken, bar.show, overwrite=overwrite)
+    if taken:
+        for receipt in receipts if in_json else ():
+            _print_json(receipt)
+        if not in_json:
+            _print_summary(receipts)
+    elif in_json:
+        print(json.dumps(asdict(exported), ensure_ascii=False))
+    else:
+        print(
+            f"{exported.documents} documents with {exported.passages} passages and "
+            f"{exported.originals} files are in {into}."
+        )
+    if into and exported.missing:
+        say(
+            f"Without their files, which are gone or were changed since they were read: "
+            f"{', '.join(exported.missing)}. `python -m ingest` reads them; then export again."
+        )
 
 
 def _receipts(
@@ -163,6 +209,10 @@ class _Bar:
     def end_place(self) -> None:
         self._ended, self._files = self._ended + self._files, 0
         self._places -= 1
+
+
+def _print_json(receipt: Receipt) -> None:
+    print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
 
 
 def _print_summary(receipts: Sequence[Receipt]) -> None:

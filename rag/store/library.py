@@ -23,7 +23,7 @@ from ..errors import StoreError
 from ..text.language import of_passage
 from ..types import Chunk, Column, Document, Language, Vectors
 from . import private, schema
-from .schema import Backlog, KeywordStatistics, Within, collection_of, keyword_columns
+from .schema import Backlog, KeywordStatistics, Within, collection_of, keyword_columns, marks
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Library:
     def _stem(self) -> None:
         """Makes the keyword index anew from the chunks' texts, as this version has it."""
         log.warning("the library is of an earlier version: making its keyword index anew")
-        with self._transaction():
+        with self.transaction():
             self._db.execute("ALTER TABLE chunk ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
             for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
                 self._db.execute(f"DROP {drop}")
@@ -141,7 +141,7 @@ class Library:
     ) -> None:
         """Stores `document` with its (page, text) passages and their unit vectors, one a row, in
         place of what the library had under the same folder and name; all of it or nothing."""
-        with self._transaction():
+        with self.transaction():
             self.revision += 1
             self._remove(document.folder, document.name)
             document_id = self._db.execute(
@@ -169,7 +169,7 @@ class Library:
 
     def remove(self, folder: str, name: str) -> None:
         """Forgets a document and its chunks; does nothing if there is none."""
-        with self._transaction():
+        with self.transaction():
             self.revision += 1
             self._remove(folder, name)
 
@@ -200,14 +200,14 @@ class Library:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks with these ids, by id; ids that are gone are left out."""
-        return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({_marks(ids)})", ids)}
+        return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({marks(ids)})", ids)}
 
     def _chunks(self, where: str, values: Sequence[Any]) -> list[Chunk]:
         return [Chunk(*row) for row in self._rows(f"{_CHUNK} WHERE {where}", values)]
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The unit vectors of these chunks, by id; ids that are gone are left out."""
-        rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({_marks(ids)})", ids)
+        rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({marks(ids)})", ids)
         return {row[0]: np.frombuffer(row[1], dtype="<f4") for row in rows}
 
     def chunk_ids(self) -> list[int]:
@@ -261,7 +261,7 @@ class Library:
         its rarer one: to count all of them would take as long as the search."""
         count, total = self._rows("SELECT count(*), coalesce(sum(terms), 0) FROM chunk")[0]
         rows = self._rows(
-            f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({_marks(wanted)})",
+            f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({marks(wanted)})",
             [column, *wanted],
         )
         having: dict[str, float] = dict(rows)
@@ -302,7 +302,7 @@ class Library:
 
     def clear_backlog(self, told: Backlog, *, rebuilt: bool = False) -> None:
         """Strikes out what the vector index now knows; what changed meanwhile stays listed."""
-        with self._transaction():
+        with self.transaction():
             if rebuilt:
                 self._db.execute("UPDATE vector_index SET removed = 0")
             else:
@@ -320,8 +320,12 @@ class Library:
             return self._db.execute(sql, values).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All that is changed within it, or nothing; one inside another is a part of that one."""
         with self._lock, self._translated():
+            if self._db.in_transaction:
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -344,7 +348,3 @@ class Library:
             )
             log.error("%s", error)  # whoever asks is told less
             raise error from exc
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

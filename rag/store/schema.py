@@ -4,6 +4,7 @@ document is in. Pure; knows no SQLite."""
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
@@ -82,6 +83,11 @@ class Within:
 
     ids: tuple[int, ...]
     terms: int
+
+
+def marks(values: Sequence[object]) -> str:
+    """A place in a statement for each of `values`."""
+    return ",".join("?" * len(values))
 
 
 def keyword_columns(text: str) -> dict[Column, list[str]]:
