@@ -217,7 +217,7 @@ class Options:
     instructions: str = ""
     fresh: bool = False  # ask the model even if this answer was given before
     documents: bool = True  # False: ask the model alone, without any passage
-    collection: str | None = None  # search only this one; None: the whole library
+    collection: str | None = None  # or a document's name: search only this; None: all
     parameters: Mapping[str, object] = field(default_factory=dict)  # more, as the wire names them
 
     @property

@@ -10,7 +10,6 @@ import logging
 import secrets
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -64,6 +63,7 @@ class Library:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.create_function("collection", 2, collection_of, deterministic=True)
+        self._db.create_function("is_in", 3, schema.is_in, deterministic=True)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
@@ -215,11 +215,11 @@ class Library:
         return [i for (i,) in self._rows("SELECT id FROM chunk ORDER BY id")]
 
     def within(self, collection: str) -> Within:
-        """The chunks of one collection; none if there is no such collection."""
+        """The chunks of one collection, or of the documents of this name; none without either."""
         rows = self._rows(
             "SELECT id, terms FROM chunk WHERE document_id IN "
-            "(SELECT id FROM document WHERE collection(folder, name) = ?) ORDER BY id",
-            (unicodedata.normalize("NFC", collection),),
+            "(SELECT id FROM document WHERE is_in(folder, name, ?)) ORDER BY id",
+            (schema.as_place(collection),),
         )
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
