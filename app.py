@@ -13,7 +13,7 @@ import time
 from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from starlette.middleware import Middleware
 
 from ingest import readers, sync
 from ingest.background import Reading
+from ingest.watching import following
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents.routes import Originals, documents
@@ -319,7 +320,9 @@ def main() -> int:
     try:
         settings = load_settings()
         reading = Reading(settings)
-        serve(settings, reading, block=True)
+        watch = following(reading, settings.data_dir) if settings.watch else nullcontext()
+        with watch:
+            serve(settings, reading, block=True)
         reading.close()
     except (HeadwaterError, OSError) as exc:
         print(f"headwater: {exc}", file=sys.stderr)

@@ -98,6 +98,7 @@ ONLY_IMPORTERS = {
     "matplotlib": "rag/measuring/plot.py",
     "pypdf": "ingest/readers/pdf.py",
     "pypdfium2": "rag/pdfium.py",
+    "watchfiles": "ingest/watching.py",
     "mcp": "rag/doors/mcp_api.py",
     "bcrypt": "rag/doors/access.py",
     "fastapi_offline": "rag/doors/routes.py",
