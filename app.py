@@ -79,10 +79,12 @@ class Page:
         temperature: str = "",
         max_tokens: float | None = 0,
         instructions: str = "",
+        collection: str = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
-        an empty model, temperature or 0 max_tokens leaves the choice to the model's server."""
+        an empty model, temperature or 0 max_tokens leaves the choice to the model's server; an
+        empty collection searches all documents."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
@@ -94,6 +96,7 @@ class Page:
             instructions=instructions,
             fresh=session in self._retrying,
             documents=alone is None,
+            collection=collection.strip() or None,
         )
         self._retrying.discard(session)
         screen = Screen(question, has_model=self._settings.has_model)
@@ -181,11 +184,15 @@ class Page:
         )
         return content, gr.Timer(active=busy)
 
+    def collections(self) -> gr.Dropdown:
+        return look.collections(self._answerer.searcher.collections)
+
     def read_again(self) -> tuple[str, gr.Timer]:
         self._reading.again()
         return self.shelf()
 
     def _build(self) -> gr.ChatInterface:
+        options = look.options(self._settings)
         demo = gr.ChatInterface(
             self.chat,
             title="Headwater",
@@ -200,7 +207,7 @@ class Page:
             concurrency_limit=self.at_once,
             show_progress="hidden",
             additional_inputs_accordion=gr.Accordion("Tùy chọn · Options", open=False),
-            additional_inputs=look.options(self._settings),
+            additional_inputs=[*options],
         )
         with demo:
             with gr.Sidebar(position="right", open=False, width=340):
@@ -210,6 +217,7 @@ class Page:
             timer = gr.Timer(1.0)
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
             demo.load(self.shelf, None, [listed, timer], **private)
+            demo.load(self.collections, None, options[-1], queue=False, **private)
             timer.tick(self.shelf, None, [listed, timer], **private)
             again.click(self.read_again, None, [listed, timer], **private)
             demo.unload(self.leave)

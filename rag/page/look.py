@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ EXAMPLES = [
     "How are BM25 and embeddings combined?",
 ]
 LANGUAGES: dict[str, Language | None] = {"Auto": None, "Tiếng Việt": "vi", "English": "en"}
+EVERYWHERE = [("Mọi tài liệu · All documents", "")]
 THEME = gr.themes.Soft(
     primary_hue="teal",
     neutral_hue="slate",
@@ -70,7 +72,7 @@ def textbox() -> gr.Textbox:
     )
 
 
-def options(settings: Settings) -> list[str | gr.Component]:
+def options(settings: Settings) -> list[gr.Component]:
     """What may be chosen for an answer, in the order of the chat function's parameters."""
     has_model = settings.has_model
     # No bounds on these: a value that Gradio itself refuses locks the text box.
@@ -96,7 +98,19 @@ def options(settings: Settings) -> list[str | gr.Component]:
             visible=has_model,
         ),
         gr.Textbox("", label="Yêu cầu thêm · Extra instructions", lines=2, visible=has_model),
+        gr.Dropdown(
+            EVERYWHERE,
+            value="",
+            label="Tìm trong · Search in",
+            info="Một thư mục, hoặc tên một tài liệu · A folder, or the name of a document",
+            allow_custom_value=True,
+        ),
     ]
+
+
+def collections(names: Sequence[str]) -> gr.Dropdown:
+    """The last of the options with these collections to choose from; what is chosen stays."""
+    return gr.Dropdown([*EVERYWHERE, *((name, name) for name in names)])
 
 
 def _models(settings: Settings) -> gr.Textbox | gr.Dropdown:
