@@ -12,17 +12,17 @@ import sys
 import time
 from asyncio import Task
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from ingest import readers, sync
 from ingest.background import Reading
 from ingest.sessions import Sessions, shelf_of
+from ingest.watching import following
 from rag.answer import Answerer
 from rag.assembly import assemble
 from rag.documents.routes import Originals, documents
@@ -37,6 +37,7 @@ from rag.page import gradio_internals, look, sidebar
 from rag.page.bounds import Bounds
 from rag.page.gradio_internals import gr
 from rag.page.hang_up import HangUp
+from rag.page.lifespan import lifespan
 from rag.page.screen import Message, Screen, turns_of, without_documents
 from rag.serving import memory
 from rag.serving.connections import Impatient
@@ -84,12 +85,13 @@ class Page:
         temperature: str = "",
         max_tokens: float | None = 0,
         instructions: str = "",
+        collection: str = "",
         visitor: str = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
-        an empty model, temperature or 0 max_tokens leaves the choice to the model's server; the
-        documents of `visitor` are searched too."""
+        an empty model, temperature or 0 max_tokens leaves the choice to the model's server; an
+        empty collection searches all documents, those of `visitor` too."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
@@ -101,6 +103,7 @@ class Page:
             instructions=instructions,
             fresh=session in self._retrying,
             documents=alone is None,
+            collection=collection.strip() or None,
             visitor=visitor or "",
         )
         self._retrying.discard(session)
@@ -201,12 +204,17 @@ class Page:
         shown = sidebar.shelf(listed, len(own) + len(documents), self._uploads, visitor)
         return shown, gr.Timer(active=busy)
 
+    def collections(self, visitor: str) -> gr.Dropdown:
+        has_own = bool(self._sessions.documents(visitor))
+        return look.collections(self._answerer.searcher.collections, own=has_own)
+
     def read_again(self, visitor: str = "") -> tuple[str, gr.Timer]:
         self._reading.again()
         return self.shelf(visitor)
 
     def _build(self) -> gr.ChatInterface:
         visitor = gr.BrowserState("", storage_key="headwater-visitor", secret="headwater")
+        options = look.options(self._settings)
         demo = gr.ChatInterface(
             self.chat,
             title="Headwater",
@@ -221,7 +229,7 @@ class Page:
             concurrency_limit=self.at_once,
             show_progress="hidden",
             additional_inputs_accordion=gr.Accordion("Tùy chọn · Options", open=False),
-            additional_inputs=[*look.options(self._settings), visitor],
+            additional_inputs=[*options, visitor],
         )
         with demo:
             with gr.Sidebar(position="right", open=False, width=340):
@@ -234,6 +242,8 @@ class Page:
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
             demo.load(self.enter, visitor, [visitor, listed, timer], **private)
             timer.tick(self.shelf, visitor, [listed, timer], **private)
+            for asked in (demo.load, refresh.click):
+                asked(self.collections, visitor, options[-1], queue=False, **private)
             refresh.click(self.shelf, visitor, [listed, timer], **private)
             again.click(self.read_again, visitor, [listed, timer], **private)
             demo.unload(self.leave)
@@ -289,7 +299,9 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *doors(answerer, settings),
                 *assistants.routes,
             ],
-            "lifespan": _lifespan(assistants, reading, descriptors, sessions),
+            "lifespan": lifespan(
+                assistants.lifespan, reading.settle, descriptors.watch, sessions.watch
+            ),
             "exception_handlers": exception_handlers,
         },
         root_path=settings.root_path,
@@ -312,22 +324,6 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     return page.demo
 
 
-def _lifespan(
-    assistants: McpDoor, reading: Reading, descriptors: Descriptors, sessions: Sessions
-) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def started(app: Starlette) -> AsyncGenerator[None]:
-        gradio_internals.leave_origins_to_us(app)
-        running = reading.settle(), descriptors.watch(), sessions.watch()
-        tasks = [asyncio.create_task(each) for each in running]
-        async with assistants.lifespan(app):
-            yield
-        for task in tasks:
-            task.cancel()
-
-    return started
-
-
 def main() -> int:
     """Reads the documents and serves the page until it is interrupted; 2 if it cannot start."""
     memory.start()
@@ -337,7 +333,9 @@ def main() -> int:
     try:
         settings = load_settings()
         reading = Reading(settings)
-        serve(settings, reading, block=True)
+        watch = following(reading, settings.data_dir) if settings.watch else nullcontext()
+        with watch:
+            serve(settings, reading, block=True)
         reading.close()
     except (HeadwaterError, OSError) as exc:
         print(f"headwater: {exc}", file=sys.stderr)

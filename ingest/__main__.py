@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from rag.commands.shared import AsJson, opened, parts_of, prepare, printable, run, say, told
+from rag.commands.shared import AsJson, Parts, opened, parts_of, prepare, printable, run, say, told
 
 if TYPE_CHECKING:
     from rag.retrieval.embedder import Embedder
@@ -51,6 +52,23 @@ def ingest(
         list[Path] | None,
         typer.Option(metavar="PATH", help="Remove what was read from this file or folder."),
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Write the library and its files into FILE."),
+    ] = None,
+    taken: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Take in a library that was exported."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="--import replaces other files of the same name.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on reading what changes, until Ctrl-C or SIGTERM.")
+    ] = False,
+    poll: Annotated[
+        bool, typer.Option("--poll", help="--watch by looking, as network drives need it.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more, to stderr.")] = False,
 ) -> None:
     """Make the library equal to files and folders: read what is new, remove what is gone.
@@ -66,6 +84,16 @@ def ingest(
 
     parts = parts_of(context)
     settings = parts.settings()
+    if into or taken:
+        if paths or forget or (into and taken):
+            raise typer.BadParameter("--export and --import each go alone.")
+        _carry(settings, into, taken, overwrite, in_json)
+        return
+    if watch:
+        if forget:
+            raise typer.BadParameter("--watch and --forget each go alone.")
+        _watch(parts, settings, paths or [settings.data_dir], poll, in_json)
+        return
     wanted = paths or ([] if forget else [settings.data_dir])
     places = [locate(path, settings.data_dir, settings.follow_links) for path in wanted]
     receipts = []
@@ -76,7 +104,7 @@ def ingest(
         for receipt in _receipts(forget or [], settings, places, store, embedder, bar):
             receipts.append(receipt)
             if in_json:
-                print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+                _print_json(receipt)
         if any(receipt.outcome in ("added", "replaced") for receipt in receipts):
             embedder.record()  # what it has read with, so that the next start is light
         problems = store.problems()
@@ -93,6 +121,70 @@ def ingest(
         for r in receipts
     ):
         raise typer.Exit(1)
+
+
+def _carry(
+    settings: Settings, into: Path | None, taken: Path | None, overwrite: bool, in_json: bool
+) -> None:
+    """Exports the library, or takes an exported one in."""
+    from . import backup
+
+    with _Bar(1, hidden=in_json and sys.stdout.isatty()) as bar:
+        if into:
+            exported = backup.export(settings, into, bar.show)
+        elif taken:
+            receipts = backup.restore(settings, taken, bar.show, overwrite=overwrite)
+    if taken:
+        for receipt in receipts if in_json else ():
+            _print_json(receipt)
+        if not in_json:
+            _print_summary(receipts)
+    elif in_json:
+        print(json.dumps(asdict(exported), ensure_ascii=False))
+    else:
+        print(
+            f"{exported.documents} documents with {exported.passages} passages and "
+            f"{exported.originals} files are in {into}."
+        )
+    if into and exported.missing:
+        say(
+            f"Without their files, which are gone or were changed since they were read: "
+            f"{', '.join(exported.missing)}. `python -m ingest` reads them; then export again."
+        )
+
+
+def _watch(
+    parts: Parts, settings: Settings, paths: Sequence[Path], poll: bool, in_json: bool
+) -> None:
+    """Reads the folders, and again after each burst of changes; a line for each file that changed,
+    or that cannot be read for another reason than before."""
+    from .sync import locate
+    from .watching import bursts
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    places = [locate(path, settings.data_dir, settings.follow_links) for path in paths]
+    folders = [folder.path / scope for folder, scope in places]
+    if not all(map(Path.is_dir, folders)):
+        raise typer.BadParameter("--watch takes folders.")
+    known: dict[str, Receipt] = {}
+    with opened(parts, settings, whole=False) as (store, embedder):
+        signal.signal(signal.SIGTERM, interrupt)
+        try:
+            for _ in bursts(folders, poll=poll):
+                with _Bar(len(places), hidden=in_json) as bar:
+                    for receipt in _receipts([], settings, places, store, embedder, bar):
+                        news = receipt.outcome in ("added", "replaced", "removed")
+                        if receipt.outcome != "unchanged" and (
+                            news or receipt != known.get(receipt.name)
+                        ):
+                            _print_json(receipt) if in_json else _print_line(receipt)
+                        known[receipt.name] = receipt
+                if problems := store.problems():
+                    say(" ".join(problems))
+        except KeyboardInterrupt:
+            say("The watching has ended; what was read is in the library.")
 
 
 def _receipts(
@@ -163,6 +255,15 @@ class _Bar:
     def end_place(self) -> None:
         self._ended, self._files = self._ended + self._files, 0
         self._places -= 1
+
+
+def _print_json(receipt: Receipt) -> None:
+    print(json.dumps(asdict(receipt), ensure_ascii=False), flush=True)
+
+
+def _print_line(receipt: Receipt) -> None:
+    words = (receipt.outcome, receipt.name, receipt.reason and f"({receipt.reason})")
+    print(printable(" ".join(filter(None, words))), flush=True)
 
 
 def _print_summary(receipts: Sequence[Receipt]) -> None:

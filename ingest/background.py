@@ -27,6 +27,7 @@ from rag.store.opening import POLL_SECONDS, Opening, Report
 from rag.store.store import Store
 from rag.types import Document, Notice
 
+from .backup import ready
 from .carrying import carried
 from .sync import Folder, Outcome, Progress, Receipt, locate, sync
 from .uploads import Uploads, safe
@@ -256,6 +257,7 @@ class Reading:
         """The store and the embedding model, opened once; what failed may be tried again."""
         if self._store and self._embedder:
             return self._store, self._embedder
+        ready(self._settings)
         self._store, embedder, self.notice = open_store(self._settings, self._model)
         return self._store, embedder
 

@@ -37,6 +37,7 @@ Progress = Callable[[int, int, str], None]
 
 DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
 EMBEDDED = "titled-1"  # raise the 1 when `meant` gives another text
+READY = "headwater-library.zip"  # in the data folder: ingest.backup takes it into an empty store
 MANY = 64  # chunks above which the progress also counts those of the file
 
 
@@ -257,6 +258,8 @@ def _listing(folder: Folder, scope: str) -> _Listing:
         names += [_relative(path, folder.path) for path in paths]
     visible = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
     unreadable = {_relative(Path(error.filename), folder.path): error for error in errors}
+    if not folder.name and READY in visible:
+        visible.remove(READY)
     reported = () if folder.follow_links else tuple(sorted(outside))
     return _Listing(tuple(sorted(visible)), unreadable, reported, has_files)
 

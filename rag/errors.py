@@ -14,6 +14,7 @@ HeadwaterError
 ├── DocumentError          one file could not be read; the others are not affected
 │   ├── UnsupportedFormat  nothing reads such a file
 │   └── LinkedOutside      it is a link that leads out of the folder of the documents
+├── BackupError            a library could not be exported, or an exported one not be taken in
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
@@ -114,6 +115,10 @@ class UnsupportedFormat(DocumentError):
 
 class LinkedOutside(DocumentError):
     code = "linked_outside"
+
+
+class BackupError(HeadwaterError):
+    code = "backup_error"
 
 
 class PageError(HeadwaterError):

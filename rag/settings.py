@@ -146,6 +146,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = PROJECT / "data"
     follow_links: bool = False
+    watch: bool = False
     store_dir: Path = Field(default_factory=_default_store)
     embedding_model: str | None = None  # see rag.retrieval.models.choose
     check_model: str | None = None  # see rag.citations.entailment

@@ -30,6 +30,7 @@ Reason = Literal[
     "words",
     "meaning",
 ]
+OWN = "@own"  # the collection of a visitor's own documents
 Redacted = Literal["email", "phone", "card", "key"]
 
 
@@ -229,7 +230,7 @@ class Options:
     fresh: bool = False  # ask the model even if this answer was given before
     visitor: str = ""  # whose own documents are searched too; nobody's
     documents: bool = True  # False: ask the model alone, without any passage
-    collection: str | None = None  # search only this one; None: the whole library
+    collection: str | None = None  # or a document's name: search only this; None: all
     parameters: Mapping[str, object] = field(default_factory=dict)  # more, as the wire names them
 
     @property

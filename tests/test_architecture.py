@@ -114,6 +114,7 @@ ONLY_IMPORTERS = {
     "lxml": "ingest/readers/opendocument.py",
     "pypdfium2": "rag/pdfium.py",
     "PIL": "rag/pictures.py",
+    "watchfiles": "ingest/watching.py",
     "mcp": "rag/doors/mcp_api.py",
     "bcrypt": "rag/doors/access.py",
     "fastapi_offline": "rag/doors/routes.py",

@@ -50,6 +50,13 @@ TopK = Annotated[
     int | None, typer.Option("--top-k", min=1, max=20, help="Sources; else HEADWATER_TOP_K.")
 ]
 
+In = Annotated[
+    str | None,
+    typer.Option(
+        "--in", metavar="NAME", help="Only this collection (a folder) or document, by its name."
+    ),
+]
+
 
 @app.callback()
 def common(
@@ -76,6 +83,7 @@ def ask(
     ] = None,
     in_json: AsJson = False,
     top_k: TopK = None,
+    collection: In = None,
     language: Annotated[
         Language | None, typer.Option(help="Of the answer; else the question's.")
     ] = None,
@@ -85,7 +93,7 @@ def ask(
     from ..question import checked
 
     parts = parts_of(context)
-    options = Options(language=language, top_k=top_k, model=model)
+    options = Options(language=language, top_k=top_k, model=model, collection=collection)
     if batch is not None and question is None:
         _ask_batch(parts, batch, options)
         return
@@ -145,7 +153,11 @@ def _ask_batch(parts: Parts, file: Path, options: Options) -> None:
 @app.command()
 @told()
 def search(
-    context: typer.Context, question: Words, in_json: AsJson = False, top_k: TopK = None
+    context: typer.Context,
+    question: Words,
+    in_json: AsJson = False,
+    top_k: TopK = None,
+    collection: In = None,
 ) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
     from ..question import checked
@@ -157,7 +169,7 @@ def search(
         Console(stderr=True).status("Opening the library…"),
         retrieving(parts, settings) as retriever,
     ):
-        findings = retriever.search(query, top_k or settings.top_k)
+        findings = retriever.search(query, top_k or settings.top_k, collection)
     if in_json:
         terminal.print_json(findings_as_json(findings))
     else:

@@ -64,7 +64,9 @@ class UiChat(BaseModel):
     trigger: str = Field("submit-message", description="regenerate-message has it written anew")
     language: Language | None = Field(None, description="of the answer; else the question's")
     collection: str | None = Field(
-        None, max_length=500, description="search only this folder of the documents"
+        None,
+        max_length=500,
+        description="search only this collection (a folder) or document, by its name",
     )
     top_k: int | None = Field(None, ge=1, le=20, description="sources")
 

@@ -65,7 +65,7 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
     )
     def listed() -> dict[str, Any]:
         """`headwater` is the model of the server's settings. `model/collection` searches only that
-        collection."""
+        collection, as the field `collection` does."""
         inside = [
             f"{name}/{collection}" for collection in answerer.searcher.collections for name in names
         ]
@@ -94,7 +94,7 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
         question, turns, instructions = conversation(roles)
         options = Options(
             model=None if name == HEADWATER else name,
-            collection=collection,
+            collection=asked.collection or collection,
             instructions=instructions,
             temperature=asked.temperature,
             max_tokens=asked.max_completion_tokens or asked.max_tokens,
@@ -257,8 +257,10 @@ def _chosen(model: str, names: Sequence[str]) -> tuple[str | None, str | None]:
     """The model and the collection that a name means; None for a model that is not offered."""
     if model in names:
         return model, None
-    name, _, collection = model.rpartition("/")
-    return (name, collection) if name in names and collection else (None, None)
+    for name in sorted(names, key=len, reverse=True):  # a model may have a slash, a document too
+        if model.startswith(f"{name}/") and (collection := model.removeprefix(f"{name}/")):
+            return name, collection
+    return None, None
 
 
 def _model(name: str) -> dict[str, Any]:

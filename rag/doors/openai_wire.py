@@ -105,6 +105,11 @@ class ChatCompletion(BaseModel):
     stop: Annotated[str | list[str] | None, AfterValidator(_passed_on)] = None
     response_format: Annotated[dict[str, JsonValue] | None, AfterValidator(_passed_on)] = None
     user: str | None = Field(None, max_length=500)
+    collection: str | None = Field(
+        None,
+        max_length=500,
+        description="search only this collection (a folder) or document, by its name",
+    )
     n: Literal[1] | None = 1
     tools: list[JsonValue] | None = Field(None, max_length=0, description="not offered here")
 

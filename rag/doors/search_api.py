@@ -41,7 +41,10 @@ def router(answerer: Answerer) -> APIRouter:
         k: Annotated[int | None, Query(description="sources", ge=1, le=20)] = None,
         collection: Annotated[
             str | None,
-            Query(max_length=500, description="search only this folder of the documents"),
+            Query(
+                max_length=500,
+                description="search only this collection (a folder) or document, by its name",
+            ),
         ] = None,
     ) -> Found:
         options = Options(top_k=k, collection=collection)

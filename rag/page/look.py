@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..settings import Settings
 from ..text.inert import LINKS
-from ..types import Language
+from ..types import OWN, Language
 from .gradio_internals import gr
 
 CSS = Path(__file__).parent / "page.css"
@@ -20,6 +21,8 @@ EXAMPLES = [
     "How are BM25 and embeddings combined?",
 ]
 LANGUAGES: dict[str, Language | None] = {"Auto": None, "Tiếng Việt": "vi", "English": "en"}
+EVERYWHERE = [("Mọi tài liệu · All documents", "")]
+OWN_DOCUMENTS = [("Tài liệu của tôi · My documents", OWN)]
 THEME = gr.themes.Soft(
     primary_hue="teal",
     neutral_hue="slate",
@@ -73,7 +76,7 @@ def textbox() -> gr.Textbox:
     )
 
 
-def options(settings: Settings) -> list[str | gr.Component]:
+def options(settings: Settings) -> list[gr.Component]:
     """What may be chosen for an answer, in the order of the chat function's parameters."""
     has_model = settings.has_model
     # No bounds on these: a value that Gradio itself refuses locks the text box.
@@ -99,7 +102,21 @@ def options(settings: Settings) -> list[str | gr.Component]:
             visible=has_model,
         ),
         gr.Textbox("", label="Yêu cầu thêm · Extra instructions", lines=2, visible=has_model),
+        gr.Dropdown(
+            EVERYWHERE,
+            value="",
+            label="Tìm trong · Search in",
+            info="Một thư mục, hoặc tên một tài liệu · A folder, or the name of a document",
+            allow_custom_value=True,
+        ),
     ]
+
+
+def collections(names: Sequence[str], *, own: bool) -> gr.Dropdown:
+    """The last of the options with these collections to choose from, and the visitor's `own`
+    documents, if there are any; what is chosen stays."""
+    offered = [*EVERYWHERE, *(OWN_DOCUMENTS if own else [])]
+    return gr.Dropdown([*offered, *((name, name) for name in names)])
 
 
 def _models(settings: Settings) -> gr.Textbox | gr.Dropdown:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 from ..store.library import Library
-from ..store.schema import collection_of
+from ..store.schema import as_place, is_in
 from ..text.headings import headings
 from ..text.language import STOP_WORDS, detect, fold, words
 from ..text.sentences import split_sentences
@@ -75,13 +75,14 @@ class Wanted(NamedTuple):
 
 
 def overview(library: Library, question: str, collection: str | None) -> Findings | None:
-    """What answers a question about the documents of `library`, or of one collection in it, as
-    such; None for a question about what they say. Raises StoreError."""
+    """What answers a question about the documents of `library`, or of one collection or the one
+    document of this name in it, as such; None for a question about what they say. Raises
+    StoreError."""
+    place = None if collection is None else as_place(collection)
     documents = [
         document
         for document in library.documents()
-        if document.chunks
-        and (collection is None or collection_of(document.folder, document.name) == collection)
+        if document.chunks and (place is None or is_in(document.folder, document.name, place))
     ]
     asked = wanted(question, documents)
     if asked is None:

@@ -14,12 +14,11 @@ from dataclasses import replace
 from functools import cache
 from heapq import nlargest
 from typing import NamedTuple
-from unicodedata import normalize
 
 import numpy as np
 
 from ..errors import LibraryEmpty, UnknownCollection
-from ..store.schema import Within
+from ..store.schema import Within, as_place, is_in
 from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
@@ -96,6 +95,8 @@ class Retriever:
         collection, StoreError when the store fails.
         """
         if about := overview(self._store.library, without_courtesy(question), collection):
+            if collection is not None:
+                self._within(collection)  # or that there is none is what is to be said
             return about
         candidates = self.candidates(question, collection)
         findings, chunks = self._ranked(candidates, top_k), candidates.query.chunks
@@ -272,9 +273,10 @@ class Retriever:
         return ids if among is None else sorted(set(ids).intersection(among))
 
     def _within(self, collection: str) -> Within:
-        within = self._store.library.within(collection)
-        if not within.ids and normalize("NFC", collection) not in (known := self.collections):
-            raise _unknown(collection, known)
+        library, place = self._store.library, as_place(collection)
+        within = library.within(place)
+        if not within.ids and not any(is_in(d.folder, d.name, place) for d in library.documents()):
+            raise _unknown(collection, self.collections)
         return within
 
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:
@@ -294,13 +296,14 @@ def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:
     names, more = ", ".join(known[:NAMED]), len(known) - NAMED
     if not known:
         return UnknownCollection(
-            f"There is no collection {collection}: no document lies in a folder. Ask without one.",
-            f"Không có bộ sưu tập {collection}: chưa có tài liệu nào nằm trong thư mục. Hãy hỏi mà "
-            "không chọn bộ sưu tập.",
+            f"There is no collection or document {collection}, and no document lies in a folder. "
+            "Ask without one.",
+            f"Không có bộ sưu tập hay tài liệu {collection}, và chưa có tài liệu nào nằm trong thư "
+            "mục. Hãy hỏi mà không chọn bộ sưu tập.",
         )
     return UnknownCollection(
-        f"There is no collection {collection}. Choose one of: {names}"
+        f"There is no collection or document {collection}. Choose one of: {names}"
         + (f" and {more} more." if more > 0 else "."),
-        f"Không có bộ sưu tập {collection}. Hãy chọn một trong: {names}"
+        f"Không có bộ sưu tập hay tài liệu {collection}. Hãy chọn một trong: {names}"
         + (f" và {more} bộ khác." if more > 0 else "."),
     )

@@ -6,11 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import LibraryEmpty
-from ..types import Findings, Source
+from ..types import OWN, Findings, Source
 from .retriever import Retriever
-
-OWN = "@own"
-"""What the visitor's documents are called where a collection is chosen."""
 
 _ORDER = {"refuse": 0, "weak": 1, "answer": 2}
 

@@ -10,7 +10,6 @@ import logging
 import secrets
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -23,7 +22,7 @@ from ..errors import StoreError
 from ..text.language import of_passage
 from ..types import Chunk, Column, Document, Language, Vectors
 from . import private, schema
-from .schema import Backlog, KeywordStatistics, Within, collection_of, keyword_columns
+from .schema import Backlog, KeywordStatistics, Within, collection_of, keyword_columns, marks
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +63,7 @@ class Library:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.create_function("collection", 2, collection_of, deterministic=True)
+        self._db.create_function("is_in", 3, schema.is_in, deterministic=True)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
@@ -83,7 +83,7 @@ class Library:
     def _stem(self) -> None:
         """Makes the keyword index anew from the chunks' texts, as this version has it."""
         log.warning("the library is of an earlier version: making its keyword index anew")
-        with self._transaction():
+        with self.transaction():
             self._db.execute("ALTER TABLE chunk ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
             for drop in ("TABLE keyword_terms", "TABLE keyword", "INDEX chunk_document"):
                 self._db.execute(f"DROP {drop}")
@@ -141,7 +141,7 @@ class Library:
     ) -> None:
         """Stores `document` with its (page, text) passages and their unit vectors, one a row, in
         place of what the library had under the same folder and name; all of it or nothing."""
-        with self._transaction():
+        with self.transaction():
             self.revision += 1
             self._remove(document.folder, document.name)
             row = astuple(document)[:6]  # all but how many chunks, and the id
@@ -166,7 +166,7 @@ class Library:
 
     def remove(self, folder: str, name: str) -> None:
         """Forgets a document and its chunks; does nothing if there is none."""
-        with self._transaction():
+        with self.transaction():
             self.revision += 1
             self._remove(folder, name)
 
@@ -198,14 +198,14 @@ class Library:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks with these ids, by id; ids that are gone are left out."""
-        return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({_marks(ids)})", ids)}
+        return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({marks(ids)})", ids)}
 
     def _chunks(self, where: str, values: Sequence[Any]) -> list[Chunk]:
         return [Chunk(*row) for row in self._rows(f"{_CHUNK} WHERE {where}", values)]
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The unit vectors of these chunks, by id; ids that are gone are left out."""
-        rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({_marks(ids)})", ids)
+        rows = self._rows(f"SELECT id, vector FROM chunk WHERE id IN ({marks(ids)})", ids)
         return {row[0]: np.frombuffer(row[1], dtype="<f4") for row in rows}
 
     def chunk_ids(self) -> list[int]:
@@ -213,11 +213,11 @@ class Library:
         return [i for (i,) in self._rows("SELECT id FROM chunk ORDER BY id")]
 
     def within(self, collection: str) -> Within:
-        """The chunks of one collection; none if there is no such collection."""
+        """The chunks of one collection, or of the documents of this name; none without either."""
         rows = self._rows(
             "SELECT id, terms FROM chunk WHERE document_id IN "
-            "(SELECT id FROM document WHERE collection(folder, name) = ?) ORDER BY id",
-            (unicodedata.normalize("NFC", collection),),
+            "(SELECT id FROM document WHERE is_in(folder, name, ?)) ORDER BY id",
+            (schema.as_place(collection),),
         )
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
@@ -273,7 +273,7 @@ class Library:
 
     def chunks_with(self, wanted: Sequence[str], column: Column) -> dict[str, int]:
         """How many chunks have each term of `wanted`; one that is in none is left out."""
-        sql = f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({_marks(wanted)})"
+        sql = f"SELECT term, doc FROM keyword_terms WHERE col = ? AND term IN ({marks(wanted)})"
         return dict(self._rows(sql, [column, *wanted]))
 
     def _having(self, term: str, column: Column) -> Iterator[int]:
@@ -301,7 +301,7 @@ class Library:
 
     def clear_backlog(self, told: Backlog, *, rebuilt: bool = False) -> None:
         """Strikes out what the vector index now knows; what changed meanwhile stays listed."""
-        with self._transaction():
+        with self.transaction():
             if rebuilt:
                 self._db.execute("UPDATE vector_index SET removed = 0")
             else:
@@ -319,8 +319,12 @@ class Library:
             return self._db.execute(sql, values).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All that is changed within it, or nothing; one inside another is a part of that one."""
         with self._lock, self._translated():
+            if self._db.in_transaction:
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -343,7 +347,3 @@ class Library:
             )
             log.error("%s", error)  # whoever asks is told less
             raise error from exc
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

@@ -4,6 +4,7 @@ document is in. Pure; knows no SQLite."""
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
@@ -92,10 +93,16 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The chunks of one collection: their ids, ascending, and how many terms they have in all."""
+    """The chunks of one collection or document: their ids, ascending, and how many terms they have
+    in all."""
 
     ids: tuple[int, ...]
     terms: int
+
+
+def marks(values: Sequence[object]) -> str:
+    """A place in a statement for each of `values`."""
+    return ",".join("?" * len(values))
 
 
 def keyword_columns(text: str) -> dict[Column, list[str]]:
@@ -109,6 +116,17 @@ def collection_of(folder: str, name: str) -> str | None:
     elsewhere, the last part of that folder. None for one that lies directly in the data folder."""
     first = _last_part(folder) if folder else name.rpartition("/")[0].partition("/")[0]
     return unicodedata.normalize("NFC", first) or None
+
+
+def is_in(folder: str, name: str, place: str) -> bool:
+    """Whether a document is in the collection `place`, or is the one of this name; `place` is NFC,
+    as `as_place` makes it."""
+    return collection_of(folder, name) == place or unicodedata.normalize("NFC", name) == place
+
+
+def as_place(asked: str) -> str:
+    """The collection or the document that somebody names, however its accents are written."""
+    return unicodedata.normalize("NFC", asked)
 
 
 @lru_cache  # there are few folders, and this is asked of every document

@@ -58,6 +58,7 @@ class Store:
         self._mending = threading.RLock()  # held by who writes into the vector index
         self._mended = 0  # how often it was built anew
         self._broken_until = 0.0
+        self._behind = False  # whether the vector index could not be told of what was read last
         try:
             with ExitStack() as opened:  # closed again, last first, if the next step fails
                 self._lock = held or hold(store)
@@ -118,6 +119,8 @@ class Store:
         before = self._mended
         if self.vectors.lost:
             self._mend(before)
+        elif self._behind and time.monotonic() >= self._broken_until:
+            self._follow()  # a server that came back has what it had when it went
         try:
             return self.vectors.nearest(vector, limit, among)
         except VectorsError:
@@ -164,6 +167,11 @@ class Store:
                 f"The vector index has {found} of {stored} chunks. Check that its disk or server "
                 "can be written, then read the folder again."
             ]
+        if self._behind:
+            return [
+                "The vector index does not have what was read last. Check that its disk or server "
+                "can be written; the next question or reading tells it."
+            ]
         return []
 
     def rebuild(self) -> None:
@@ -173,6 +181,7 @@ class Store:
             self.vectors.rebuild(self._batches(self.library.chunk_ids()))
             self.library.clear_backlog(told, rebuilt=True)
             self._mended += 1
+            self._behind = False
 
     def _follow(self) -> None:
         """Tells the vector index what it has yet to be told. One that cannot be told costs nobody
@@ -181,7 +190,9 @@ class Store:
         with self._mending:
             try:
                 self._catch_up()
+                self._behind = False
             except VectorsError:
+                self._behind = True
                 self._mend(before)
 
     def _mend(self, before: int) -> bool:

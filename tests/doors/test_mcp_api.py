@@ -363,8 +363,16 @@ async def test_who_asks_too_often_is_told_so_in_a_result(
         ("ask_documents", {"question": 7}, "question: Input should be a valid string"),
         ("ask_documents", {"question": EN, "language": "fr"}, "language: Input should be 'auto'"),
         ("ask_documents", {"question": "?!"}, "no letters or digits"),
-        ("search_documents", {"query": EN, "collection": "none"}, "There is no collection none"),
-        ("ask_documents", {"question": EN, "collection": "none"}, "There is no collection none"),
+        (
+            "search_documents",
+            {"query": EN, "collection": "none"},
+            "There is no collection or document none",
+        ),
+        (
+            "ask_documents",
+            {"question": EN, "collection": "none"},
+            "There is no collection or document none",
+        ),
     ],
 )
 async def test_bad_arguments_are_refused_with_what_is_wrong(

@@ -267,6 +267,21 @@ def test_a_name_with_a_slash_is_a_model_before_it_is_a_collection(
     assert caught.value.code == "unknown_collection"
 
 
+def test_a_collection_is_a_field_too_and_a_document_is_named_as_one(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    """Of the project's own documents, which lie in no folder."""
+    listing = user("Which documents are there?")
+    for model, body in (("lab/large/caching.md", {}), ("headwater", {"collection": "caching.md"})):
+        answer: Any = client.chat.completions.create(model=model, messages=listing, extra_body=body)
+        assert [r["title"] for r in answer.to_dict()["search_results"]] == ["Caching"]
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(
+            model="headwater", messages=user(EN), extra_body={"collection": "nowhere"}
+        )
+    assert caught.value.code == "unknown_collection"
+
+
 def test_a_wrong_key_is_an_authentication_error(url: str) -> None:
     with (
         openai.OpenAI(base_url=f"{url}v1", api_key="wrong", max_retries=0) as stranger,

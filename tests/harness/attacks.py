@@ -68,7 +68,7 @@ _ASKED = {
     "messages": [
         {"role": "user", "content": QUESTION, "parts": [{"type": "text", "text": QUESTION}]}
     ],
-    "data": [QUESTION, "Auto", 5, "", "", 0, ""],
+    "data": [QUESTION, "Auto", 5, "", "", 0, "", ""],
     "fn_index": 0,
     "session_hash": "stranger",
     "jsonrpc": "2.0",

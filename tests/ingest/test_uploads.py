@@ -23,11 +23,10 @@ from rag.documents.routes import Originals, documents
 from rag.documents.uploads import uploads as upload_routes
 from rag.errors import DocumentError
 from rag.retrieval.embedder import Embedder
-from rag.retrieval.together import OWN
 from rag.serving.metrics import Metrics
 from rag.settings import Settings
 from rag.text import verdict
-from rag.types import Options
+from rag.types import OWN, Options
 
 FERRY = "The ferry to Kestrel Island leaves at 07:40 from pier 12."
 QUESTION = "When does the ferry to Kestrel Island leave?"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -37,12 +38,11 @@ def free_port() -> int:
     return port
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Chroma server."""
-    port, place = free_port(), tmp_path_factory.mktemp("chroma")
+@contextmanager
+def serving(place: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A Chroma server with its files in `place`, once it listens; killed at the end."""
     command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(place)]
-    with (place / "output").open("wb") as output:
+    with (place / "output").open("ab") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=output, stderr=output
         )
@@ -55,10 +55,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                         break
                 time.sleep(0.1)
             assert process.poll() is None, (place / "output").read_text()
-            yield f"http://127.0.0.1:{port}"
+            yield process
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Chroma server."""
+    port = free_port()
+    with serving(tmp_path_factory.mktemp("chroma"), port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(params=["embedded", "server"])

@@ -257,14 +257,53 @@ def test_an_unknown_collection_names_at_most_ten_that_are_known(
     ten = ", ".join(f"c{n}" for n in range(10))
     with pytest.raises(UnknownCollection) as known:
         search.search("tide", 5, "nope")
-    assert known.value.en == f"There is no collection nope. Choose one of: {ten}."
-    assert known.value.vi == f"Không có bộ sưu tập nope. Hãy chọn một trong: {ten}."
+    assert known.value.en == f"There is no collection or document nope. Choose one of: {ten}."
+    assert known.value.vi == f"Không có bộ sưu tập hay tài liệu nope. Hãy chọn một trong: {ten}."
     put(store, embedder, "c91/a.md", "The bridge opens at ten.")
     with pytest.raises(UnknownCollection) as more:
         search.search("tide", 5, "nope")
     assert (more.value.code, more.value.retryable) == ("unknown_collection", False)
     assert more.value.en.endswith(f"{ten} and 1 more.")
     assert more.value.vi.endswith(f"{ten} và 1 bộ khác.")
+
+
+@pytest.mark.parametrize("stored", [NFC, NFD])
+@pytest.mark.parametrize("asked", [NFC, NFD])
+def test_one_document_is_asked_by_its_name(
+    store: Store, embedder: Embedder, stored: str, asked: str
+) -> None:
+    put(store, embedder, f"{stored}/2024/a.md", "The tide turns at noon.")
+    put(store, embedder, f"{stored}/2024/b.md", "The tide turns at midnight.")
+    put(store, embedder, "a.md", "The tide turns at nine.")
+    search = Retriever(store, embedder)
+    whole = f"{asked}/2024/a.md"
+    assert found(search.search("tide", 5, whole)) == {f"{stored}/2024/a.md"}
+    assert found(search.search("tide", 5, "a.md")) == {"a.md"}
+    for name in (f"{asked}/2024", f"{asked}/2024/c.md", "2024/a.md", "A.md"):
+        with pytest.raises(UnknownCollection):
+            search.search("tide", 5, name)
+
+
+def test_a_document_without_any_text_is_known_and_refuses(store: Store, embedder: Embedder) -> None:
+    put(store, embedder, "scan.pdf")
+    put(store, embedder, "b.md", "The tide turns at noon.")
+    assert Retriever(store, embedder).search("tide", 5, "scan.pdf").verdict == "refuse"
+
+
+@pytest.mark.parametrize("stored", [NFC, NFD])
+@pytest.mark.parametrize("asked", [NFC, NFD])
+def test_a_question_about_the_documents_is_answered_from_those_that_were_chosen(
+    store: Store, embedder: Embedder, stored: str, asked: str
+) -> None:
+    put(store, embedder, f"{stored}/a.md", "The tide turns at noon.")
+    put(store, embedder, "tides/b.md", "The tide turns at midnight.")
+    search = Retriever(store, embedder)
+    for place in (asked, f"{asked}/a.md"):
+        listed = search.search("Which documents are there?", 5, place)
+        assert listed.overview and listed.overview.documents == 1
+        assert found(listed) == {f"{stored}/a.md"}
+    with pytest.raises(UnknownCollection):
+        search.search("Which documents are there?", 5, "nowhere")
 
 
 @pytest.fixture

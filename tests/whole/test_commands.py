@@ -154,6 +154,16 @@ def test_a_question_that_nothing_answers_is_refused_without_a_hint_about_models(
     assert "OPENAI_API_KEY" not in result.stderr
 
 
+def test_a_question_is_asked_of_one_document_or_collection_alone(run: Run) -> None:
+    found = json.loads(run("rag", "search", QUESTION, "--in", "bread.txt", "--json").stdout)
+    assert {source["document"] for source in found["sources"]} == {"bread.txt"}
+    answer = run("rag", "ask", "What is rye bread baked with?", "--in", "bread.txt")
+    assert answer.exit_code == 0 and "bridge.md" not in answer.stdout
+    refused(run("rag", "search", QUESTION, "--in", "nowhere"), "no collection or document nowhere")
+    unknown = run("rag", "ask", QUESTION, "--in", "nowhere")
+    assert unknown.exit_code == 2 and "no collection or document nowhere" in unknown.stderr
+
+
 def test_a_question_can_come_from_stdin_and_choose_its_language_and_number_of_sources(
     run: Run,
 ) -> None:

@@ -197,6 +197,53 @@ def test_a_source_that_is_added_to_a_cell_of_a_table_leaves_the_table_whole(
     expect(answer(tab).get_by_text("That is all.")).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[str]:
+    """A page over two folders, which answer one question in two ways."""
+    root = tmp_path_factory.mktemp("towns")
+    for town, when in (("north", "nine"), ("south", "noon")):
+        (root / "data" / town).mkdir(parents=True)
+        text = f"The ferry at the old harbour leaves at {when} every day."
+        (root / "data" / town / "ferry.md").write_text(text)
+    settings = Settings(data_dir=root / "data", store_dir=root / "store")
+    reading = Reading(settings, lambda *_: embedder)
+    reading.opening.wait()
+    yield served(reading)
+    while reading.busy:
+        time.sleep(0.05)
+    reading.close()
+
+
+FERRY = "When does the ferry at the old harbour leave?"
+
+
+def test_a_folder_is_chosen_among_those_there_are(tab: Page, towns: str) -> None:
+    visit(tab, towns)
+    tab.get_by_text("Tùy chọn · Options").click()
+    tab.get_by_label("Tìm trong · Search in").click()
+    tab.get_by_role("option", name="south").click()
+    ask(tab, FERRY)
+    expect(answer(tab)).to_contain_text("noon")
+    expect(answer(tab)).to_contain_text("Sources (1)")
+    expect(answer(tab)).not_to_contain_text("nine")
+    finished(tab)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected", "other"),
+    [
+        ("", "nine", "There is no"),
+        ("north/ferry.md", "nine", "noon"),
+        ("west", "There is no collection or document west. Choose one of: north, south.", "nine"),
+    ],
+)
+def test_a_client_names_a_folder_or_a_document(
+    towns: str, place: str, expected: str, other: str
+) -> None:
+    shown = str(Client(towns, verbose=False).predict(FERRY, collection=place, api_name="/chat"))
+    assert expected in shown and other not in shown
+
+
 def test_models_that_are_offered_can_be_chosen_and_no_others(
     tab: Page, reading: Reading, upstream: Upstream
 ) -> None:
