@@ -20,6 +20,10 @@ MOST_PARTS = 20_000
 MOST_BYTES = 64 << 20
 """Of all parts that are read, unpacked. The trees that are made of them take ten times as much."""
 
+MOST_TAGS = 4_000_000
+"""Of all these parts, a closing one too: what is made of an element takes longer than its bytes. A
+thousand pages of Word have about a million."""
+
 # What a damaged file makes the libraries raise besides their own errors (SyntaxError: XML's).
 FAULTS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError),
@@ -34,7 +38,9 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of Office's old form
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
-def parts(data: bytes, name: str, most: int = MOST_BYTES) -> dict[str, bytes]:
+def parts(
+    data: bytes, name: str, most: int = MOST_BYTES, tags: int = MOST_TAGS
+) -> dict[str, bytes]:
     """The parts of the document by their names in the zip, in order; those that are not XML, as
     pictures, are empty. Raises DocumentError, also for XML with a document type: no format here
     has one, and entities that unfold are declared there."""
@@ -55,6 +61,9 @@ def parts(data: bytes, name: str, most: int = MOST_BYTES) -> dict[str, bytes]:
         for member in read:
             found[member.filename] = _unpacked(file, member, left, name)
             left -= len(found[member.filename])
+            tags -= found[member.filename].count(b"<")
+            if tags < 0:
+                raise too_large(name)
             # OpenOffice once wrote one in its manifest, of which no tree is made.
             if not member.filename.startswith("META-INF/") and _has_doctype(found[member.filename]):
                 raise damaged(name)

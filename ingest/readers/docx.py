@@ -99,6 +99,8 @@ class _Reading:
 
     def _paragraph(self, paragraph: Any) -> Iterator[Piece]:
         """The paragraph behind its number, then what it anchors: text boxes and notes."""
+        if not len(paragraph):
+            return
         text, anchored = self._inline(paragraph)
         style = self._style(paragraph)
         label = self._label(paragraph, style)

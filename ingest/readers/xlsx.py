@@ -24,7 +24,13 @@ MOST_SHEET_BYTES = 256 << 20
 """Of a workbook's XML as it is unpacked. Most of a large one are cells without a value, which are
 dropped before anything is made of them."""
 
+MOST_TAGS = 2_000_000
+"""Of a workbook's strings and styles: openpyxl needs a second for a hundred thousand of them."""
+
 _SHEET = re.compile(r"/?xl/worksheets/[^/]*\.xml", re.I)
+# Folders of what is not looked at: pivot tables, links, comments; charts but for sheets of them.
+_UNREAD = re.compile(r"xl/(?!_rels|worksheets|chartsheets|drawings|charts)\w+/")
+_ALSO_UNREAD = re.compile(r"xl/(?!_rels|worksheets)\w+/")
 # Cells that have a format and no value: a million rows of them take minutes to parse.
 # First as Excel writes them, which is faster; one that does not say where it is holds its place.
 _EMPTY = [
@@ -45,7 +51,14 @@ _SURE = 1e15  # digits of a float beyond are noise
 
 def read(data: bytes, name: str) -> Content:
     """The sheets in their order, cut into pages. Remarks say what was left out."""
-    content = parts(data, name, MOST_SHEET_BYTES)
+    content = parts(data, name, MOST_SHEET_BYTES, MOST_SHEET_BYTES)
+    charts = any(part.startswith("xl/chartsheets/") for part in content)  # opened with their charts
+    for part in content:
+        if (_UNREAD if charts else _ALSO_UNREAD).match(part):
+            content[part] = b""
+    others = [part for part in content if not _SHEET.fullmatch(part)]
+    if sum(content[part].count(b"<") for part in others) > MOST_TAGS:
+        raise too_large(name)
     uncomputed = 0
     for part in content:
         if _SHEET.fullmatch(part):
@@ -59,7 +72,9 @@ def read(data: bytes, name: str) -> Content:
     budget = sheets.Budget()
     with translated(name, InvalidFileException), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what only writing the workbook would lose
-        book = openpyxl.load_workbook(packed(content), read_only=True, data_only=True)
+        book = openpyxl.load_workbook(
+            packed(content), read_only=True, data_only=True, keep_links=False
+        )
         title = given(book.properties.title)
         for sheet in book.worksheets:
             rows, stop = _rows(sheet, budget)

@@ -127,6 +127,12 @@ def test_a_zip_of_too_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert "unpacks to more" in refused(".docx", data).en
 
 
+@pytest.mark.parametrize("suffix", [suffix for suffix in MAIN if suffix != ".xlsx"])
+def test_a_document_of_too_many_elements_is_refused(suffix: str) -> None:
+    xml = f"<a>{'<b/>' * archive.MOST_TAGS}</a>"
+    assert "unpacks to more" in refused(suffix, changed(word("x"), {"content.xml": xml})).en
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_way_of_packing_that_unpacks_without_a_bound_is_refused(method: int) -> None:
     buffer = io.BytesIO()

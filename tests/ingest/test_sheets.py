@@ -10,7 +10,8 @@ import openpyxl
 import pytest
 from openpyxl.chart import BarChart
 
-from ingest.readers import READERS, sheets
+from ingest.readers import READERS, sheets, xlsx
+from rag.errors import DocumentError
 from rag.types import Content
 
 from .office import changed, opendocument, part, saved, workbook
@@ -187,6 +188,18 @@ def test_what_is_too_much_is_left_out_and_named(
     [remark] = content.remarks
     assert re.search("“Chi phí” was left out from row 1[012] on", remark.en)
     assert "Khoản 10" in content.pages[-1].text and "Khoản 13" not in content.pages[-1].text
+
+
+def test_strings_and_styles_that_take_minutes_are_refused_and_pivot_tables_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = workbook(["x"])
+    cache = changed(data, {"xl/pivotCache/pivotCacheRecords1.xml": f"<r>{'<x/>' * 3000}</r>"})
+    styles = re.sub("<cellXfs.*?>", f"<cellXfs>{'<xf/>' * 3000}", part(data, "xl/styles.xml"))
+    monkeypatch.setattr(xlsx, "MOST_TAGS", 2000)
+    assert read(cache).pages[0].text == "x"
+    with pytest.raises(DocumentError, match="split it"):
+        read(changed(data, {"xl/styles.xml": styles}))
 
 
 def test_one_text_for_any_number_of_cells_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
