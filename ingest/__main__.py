@@ -109,8 +109,7 @@ def ingest(
             embedder.record()  # what it has read with, so that the next start is light
         problems = store.problems()
     if not receipts:
-        formats = ", ".join(readers.READERS)
-        say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {formats}.")
+        say(f"There is nothing to read in {', '.join(map(str, wanted))}. Formats: {readers.USUAL}.")
     elif not in_json:
         _print_summary(receipts)
     for problem in problems:

@@ -74,6 +74,9 @@ READERS: dict[str, Reader] = {
 }
 
 
+USUAL = "PDF, DOCX, PPTX, XLSX, ODT, EPUB, HTML, MD, TXT, CSV"  # of them all, for a sentence
+
+
 def version(path: Path, lacks_text: bool) -> str:
     """Of what reads this file; `lacks_text` if pages of it have none, which OCR may then read."""
     reader = READERS.get(path.suffix.lower())
@@ -84,8 +87,8 @@ def version(path: Path, lacks_text: bool) -> str:
 def unsupported(name: str) -> UnsupportedFormat:
     """Says that there is no reader for a file of this name."""
     return UnsupportedFormat(
-        f"{name}: this format cannot be read; convert it to one of {', '.join(READERS)}.",
-        f"{name}: chưa đọc được định dạng này; hãy chuyển sang {', '.join(READERS)}.",
+        f"{name}: this format cannot be read; convert it to one of {USUAL}.",
+        f"{name}: chưa đọc được định dạng này; hãy chuyển sang {USUAL}.",
     )
 
 
