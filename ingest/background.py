@@ -24,7 +24,9 @@ from rag.store.store import Store
 from rag.types import Document, Notice
 
 from .carrying import carried
-from .sync import Folder, Progress, Receipt, locate, sync
+from .listing import Folder, locate
+from .receipts import Receipt
+from .sync import Progress, sync
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +229,7 @@ class Reading:
 
     def _sync(self, place: tuple[Folder, str], into: Earlier, progress: Progress) -> None:
         receipts = list(sync(*place, into.store, into.embedder, progress))
-        self.failed = [r for r in receipts if r.outcome == "failed"]
+        self.failed = [r for r in receipts if r.is_failure]
         self.unsupported = [r for r in receipts if r.outcome == "unsupported"]
 
 

@@ -13,7 +13,7 @@ from io import BytesIO
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, NoTextLayer, UnreadableTextLayer
 from rag.pdfium import Pdf, PdfiumError
 from rag.text import tcvn3
 from rag.types import Content, Page, Remark
@@ -48,9 +48,9 @@ def read(data: bytes, name: str) -> Content:
     found = "\n".join(texts)
     unreadable = [n for n, page in enumerate(pages, start=1) if not page.is_words]
     if unreadable and len(unreadable) == sum(map(bool, texts)):
-        raise _not_words(name)
+        raise _not_words(name, len(pages), sum(map(bool, texts)))
     if len(found) < MIN_CHARACTERS_A_PAGE * max(len(texts), 1) and word_count(found) < _FEWEST:
-        raise _scanned(name)
+        raise _scanned(name, len(pages), sum(map(bool, texts)))
     if not isinstance(title, str) or _NO_TITLE.fullmatch(title.strip()):  # it may be any object
         title = ""
     return Content(
@@ -178,17 +178,22 @@ def _listed(numbers: Sequence[int]) -> str:
     return shown + (f" … ({len(numbers)})" if len(numbers) > 10 else "")
 
 
-def _not_words(name: str) -> DocumentError:
-    return DocumentError(
-        f"{name} has a text layer that is not words: its fonts do not say which letters they draw; "
-        "run OCR on it and add the result.",
-        f"{name} có lớp văn bản không phải là chữ: phông của nó không cho biết vẽ chữ nào; hãy "
-        "chạy OCR rồi thêm tệp kết quả.",
+def _not_words(name: str, pages: int, with_text: int) -> UnreadableTextLayer:
+    return UnreadableTextLayer(
+        f"{name} has a text layer that is not words ({with_text} of {pages} pages): its fonts do "
+        "not say which letters they draw; run OCR on it and add the result.",
+        f"{name} có lớp văn bản không phải là chữ ({with_text} trên {pages} trang): phông của nó "
+        "không cho biết vẽ chữ nào; hãy chạy OCR rồi thêm tệp kết quả.",
+        pages=pages,
     )
 
 
-def _scanned(name: str) -> DocumentError:
-    return DocumentError(
-        f"{name} has no text layer, it looks scanned; run OCR on it and add the result.",
-        f"{name} không có lớp văn bản, có vẻ là bản quét; hãy chạy OCR rồi thêm tệp kết quả.",
+def _scanned(name: str, pages: int, with_text: int) -> NoTextLayer:
+    return NoTextLayer(
+        f"{name} has no text layer, it looks scanned ({pages} pages, {with_text} with text); run "
+        "OCR on it and add the result.",
+        f"{name} không có lớp văn bản, có vẻ là bản quét ({pages} trang, {with_text} trang có "
+        "chữ); hãy chạy OCR rồi thêm tệp kết quả.",
+        pages=pages,
+        pages_with_text=with_text,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, EmptyDocument
 from rag.text import tcvn3
 from rag.types import Block, Content, Page
 
@@ -118,7 +118,7 @@ def one_page(title: str, text: str, name: str) -> Content:
     if not text:
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
-        raise DocumentError(en, vi)
+        raise EmptyDocument(en, vi)
     return Content(title_of(title, name), (Page(1, text, blocks),))
 
 

@@ -481,6 +481,7 @@ def test_one_broken_file_ends_with_status_1_and_the_good_ones_are_in(
     assert status == 1
     assert err == ""
     assert receipts.keys() == {*DOCUMENTS, "broken.pdf"}
+    assert receipts["bridge.md"].pop("seconds") > 0
     assert receipts["bridge.md"] == {
         "name": "bridge.md",
         "outcome": "added",
@@ -488,9 +489,11 @@ def test_one_broken_file_ends_with_status_1_and_the_good_ones_are_in(
         "pages_with_text": 1,
         "chunks": 1,
         "reason": "",
+        "reason_vi": "",
     }
     assert receipts["broken.pdf"]["outcome"] == "failed"
     assert "damaged" in receipts["broken.pdf"]["reason"]
+    assert "bị hỏng" in receipts["broken.pdf"]["reason_vi"]
 
 
 def test_unchanged_files_are_counted_and_not_listed_beside_others(run: Run, place: Place) -> None:
