@@ -72,7 +72,7 @@ def ingest(
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
-        opened(parts, settings, whole=False) as (store, embedder),
+        opened(parts, settings, whole=False, later=True) as (store, embedder),
     ):
         for receipt in _receipts(forget or [], settings, places, store, embedder, bar):
             receipts.append(receipt)

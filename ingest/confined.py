@@ -2,7 +2,7 @@
 
 It is given the bytes of one file after another on its standard input, of which its parent has the
 only other end: it ends when the parent does, however that ended. Each message, in both directions,
-is its length and then that many bytes.
+is its length and then that many bytes; an empty one says that it is there, or goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rag.errors import DocumentError
 
 from . import readers
 from .limits import Limits, too_much, too_much_memory
+from .readers import pace
 
 SIZE = struct.Struct(">Q")
 OUT_OF_MEMORY = 3  # its exit status
@@ -45,6 +46,12 @@ def _serve(limits: Limits) -> None:
     threading.Thread(target=_receive, args=[files], daemon=True).start()
     at_work = threading.Event()
     threading.Thread(target=_watch, args=[limits.memory, at_work], daemon=True).start()
+
+    def go_on() -> None:
+        signal.alarm(limits.seconds)
+        write(to, SIZE.pack(0))
+
+    pace.listen(go_on)
     write(to, SIZE.pack(0))
     while True:
         module, name, data = files.get()
@@ -87,14 +94,24 @@ def _receive(files: queue.SimpleQueue[tuple[str, str, bytes]]) -> None:
             files.put((module, name, _part()))
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
-    except BaseException:  # a pipe that was cut in the middle too
+    except EOFError:
         os._exit(0)
 
 
 def _part() -> bytes:
-    stream = sys.stdin.buffer
-    (size,) = SIZE.unpack(stream.read(SIZE.size))
-    return stream.read(size)
+    """The next message. Raises EOFError once the parent has ended."""
+    (size,) = SIZE.unpack(_exactly(SIZE.size))
+    return _exactly(size)
+
+
+def _exactly(size: int) -> bytes:
+    got = bytearray()
+    while len(got) < size:
+        part = os.read(0, min(size - len(got), 1 << 20))
+        if not part:
+            raise EOFError
+        got += part
+    return bytes(got)
 
 
 def _bound(memory: int) -> None:
@@ -132,4 +149,6 @@ def write(to: int, *parts: bytes) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Limits(*map(int, sys.argv[1:])))
+    with suppress(OSError):  # nobody hears it any more
+        _serve(Limits(*map(int, sys.argv[1:])))
+    os._exit(0)

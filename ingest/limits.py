@@ -9,8 +9,9 @@ from rag.errors import DocumentError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the reading of one file may take: bytes of the file, seconds, bytes of memory of the
-    process, and the characters and pages that come out."""
+    """What the reading of one file may take: bytes of the file, seconds (for a reader that says
+    that it goes on, until it says so again), bytes of memory of the process, and the characters and
+    pages that come out."""
 
     size: int = 200_000_000
     seconds: int = 300

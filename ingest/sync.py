@@ -222,6 +222,8 @@ def _embedded(
     texts: Sequence[_Text], embedder: Embedder
 ) -> list[tuple[Vectors | Exception, float]]:
     """The vectors of each, or what kept it alone from having some, and its share of the seconds."""
+    if not texts:
+        return []  # the model may not be loaded yet
     start = time.monotonic()
     try:
         vectors = embedder.embed([t for each in texts for t in each.texts], _progress(texts))

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from ingest.readers import pace
 from rag.errors import DocumentError
 from rag.types import Content, Page
 
@@ -20,6 +21,10 @@ def read(data: bytes, name: str) -> Content:
     match word:
         case "sleep":
             time.sleep(float(what))
+        case "steps":  # of half a second
+            for _ in range(int(what)):
+                time.sleep(0.5)
+                pace.goes_on()
         case "spin":  # inside of a library that nobody else gets a turn beside
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
             sum(range(int(what)))

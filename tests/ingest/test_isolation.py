@@ -112,6 +112,10 @@ def test_one_process_reads_many_files_and_has_loaded_nothing_heavy(isolated: Iso
     assert process_of(isolated)[0] == pid
 
 
+def test_a_reader_that_says_that_it_goes_on_has_its_time_for_each_page(isolated: Isolated) -> None:
+    assert read(isolated, "steps 5").pages[0].text == "steps 5"
+
+
 def test_what_a_reader_prints_is_not_taken_for_its_answer(isolated: Isolated) -> None:
     assert read(isolated, "print 123").pages[0].text == "print 123"
 
