@@ -216,6 +216,8 @@ def _flushed(found: Sequence[_Found], store: Store, embedder: Embedder) -> Itera
     embedded = iter(_embedded(texts, embedder))
     for each in found:
         yield each if isinstance(each, Receipt) else _kept(each, *next(embedded), store)
+    if texts:  # once: the vector index takes as long for one document as for several
+        store.follow()
 
 
 def _embedded(
@@ -259,7 +261,7 @@ def _kept(text: _Text, vectors: Vectors | Exception, seconds: float, store: Stor
     try:
         if isinstance(vectors, Exception):
             raise vectors
-        store.replace(text.document, text.passages, vectors, text.page_names)
+        store.replace(text.document, text.passages, vectors, text.page_names, follow=False)
     except (StoreError, EmbedderError):
         raise
     except Exception as exc:
