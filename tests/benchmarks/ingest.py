@@ -4,7 +4,7 @@
 of small text files and embeds the same chunks in one call, in turn; reads a PDF of the project in
 the process for it and here; and reads a folder of 2000 files of which none has changed. It prints
 chunks and pages a second, by the clock and by the processor, the seconds of the unchanged ones, and
-the most memory that this process and the one that reads have held.
+the most memory that this process has held.
 """
 
 from __future__ import annotations
@@ -82,9 +82,8 @@ def main(files: int) -> None:
         pages(table)
         Console().print(table)
         unchanged(place, Drawn(embedder.name, embedder.dimension))
-    isolation.rest()
-    for who, of in (("this process", resource.RUSAGE_SELF), ("readers", resource.RUSAGE_CHILDREN)):
-        print(f"most memory of {who}: {resource.getrusage(of).ru_maxrss / 1000:.0f} MB")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(f"most memory of this process, which has the model too: {most:.0f} MB")
 
 
 def encoder(table: Table, place: Path, files: int, embedder: SentenceEmbedder) -> None:
