@@ -191,7 +191,7 @@ class Page:
         listed = sidebar.content(
             documents,
             reading.progress if busy else None,
-            [(r.name, r.reason) for r in [*reading.failed, *reading.unsupported]],
+            [(r.name, r.reasons) for r in [*reading.failed, *reading.unsupported]],
             reading.error,
             reading.notice,
             reading.meanwhile,

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from rag.settings import Settings
     from rag.store.store import Store
 
-    from .sync import Folder, Receipt
+    from .listing import Folder
+    from .receipts import Receipt
 
 NAME = 40  # characters of a file's name beside the bar
-_STYLE = {"failed": "red", "unsupported": "yellow", "removed": "yellow"}
+_STYLE = {"unsupported": "yellow", "removed": "yellow"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -99,7 +100,7 @@ def ingest(
     receipts = []
     with (
         _Bar(len(places), hidden=in_json and sys.stdout.isatty()) as bar,
-        opened(parts, settings, whole=False) as (store, embedder),
+        opened(parts, settings, whole=False, later=True) as (store, embedder),
     ):
         for receipt in _receipts(forget or [], settings, places, store, embedder, bar):
             receipts.append(receipt)
@@ -116,7 +117,7 @@ def ingest(
         say(problem)
     named = {path.name for path in wanted if path.is_file()}
     if problems or any(
-        r.outcome == "failed" or (r.outcome == "unsupported" and Path(r.name).name in named)
+        r.is_failure or (r.outcome == "unsupported" and Path(r.name).name in named)
         for r in receipts
     ):
         raise typer.Exit(1)
@@ -248,7 +249,7 @@ class _Bar:
             self._task,
             completed=self._ended + done,
             total=self._ended + files + self._places - 1,
-            description=printable(name if len(name) <= NAME else "…" + name[-NAME:]),
+            description=_line(name if len(name) <= NAME else "…" + name[-NAME:]),
         )
 
     def end_place(self) -> None:
@@ -269,20 +270,27 @@ def _print_summary(receipts: Sequence[Receipt]) -> None:
     """A row a file, unchanged ones only if there are no others, and how many there are of each."""
     changed = [r for r in receipts if r.outcome != "unchanged"]
     table = Table("File", "Outcome", box=box.SIMPLE_HEAD)
-    for head in ("Pages", "With text", "Chunks"):
+    for head in ("Pages", "With text", "Chunks", "Seconds"):
         table.add_column(head, justify="right")
     table.add_column("Reason")
     for r in changed or receipts:
         counts = (r.pages, r.pages_with_text, r.chunks)
+        reasons = (r.reason, r.reason_vi) if r.reason else ()
         table.add_row(
-            Text(printable(r.name), overflow="fold"),
-            Text(r.outcome, style=_STYLE.get(r.outcome, "")),
+            Text(_line(r.name), overflow="fold"),
+            Text(r.outcome, style="red" if r.is_failure else _STYLE.get(r.outcome, "")),
             *(str(count) if r.pages else "" for count in counts),
-            Text(printable(r.reason)),
+            f"{r.seconds:.1f}" if r.seconds else "",
+            Text("\n".join(map(_line, reasons))),
         )
     outcomes = Counter(r.outcome for r in receipts)
     told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
     Console(file=sys.stdout).print(table, Text(told + "."))
+
+
+def _line(text: str) -> str:
+    """`text` on one line; the name of a file may have several."""
+    return " ".join(printable(text).split())
 
 
 if __name__ == "__main__":

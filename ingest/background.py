@@ -29,7 +29,9 @@ from rag.types import Document, Notice
 
 from .backup import ready
 from .carrying import carried
-from .sync import Folder, Outcome, Progress, Receipt, locate, sync
+from .listing import Folder, locate
+from .receipts import Receipt
+from .sync import Progress, sync
 from .uploads import Uploads, safe
 
 log = logging.getLogger(__name__)
@@ -83,15 +85,14 @@ class Reading:
 
     @property
     def failed(self) -> list[Receipt]:
-        return self._with("failed")
+        return [receipt for receipt in self._read_last() if receipt.is_failure]
 
     @property
     def unsupported(self) -> list[Receipt]:
-        return self._with("unsupported")
+        return [receipt for receipt in self._read_last() if receipt.outcome == "unsupported"]
 
-    def _with(self, outcome: Outcome) -> list[Receipt]:
-        read = list(self._receipts.values())
-        return [receipt for of in read for receipt in of if receipt.outcome == outcome]
+    def _read_last(self) -> list[Receipt]:
+        return [receipt for of in self._receipts.copy().values() for receipt in of]
 
     @property
     def meanwhile(self) -> Notice | None:
@@ -162,8 +163,7 @@ class Reading:
         self._waits.set()
         self.again()
         while True:
-            busy, receipts = self.busy, self._receipts.get(place)
-            read = self._added.get(kept)
+            busy, receipts, read = self.busy, self._receipts.get(place), self._added.get(kept)
             if not read and receipts is not before:
                 read = next((receipt for receipt in receipts or () if receipt.name == kept), None)
             if read:
@@ -200,8 +200,7 @@ class Reading:
             self._embedder.record()
 
     async def settle(self) -> None:
-        """For a process that goes on: quickens questions and gives back the memory of the start,
-        and that of an earlier library when it is no longer needed."""
+        """Quickens questions, and gives back the memory of the start and of an earlier library."""
         async for _ in self.opening.waiting():
             pass
         await asyncio.to_thread(self.quicken)

@@ -24,8 +24,10 @@ from rag.types import Chunk, Document, Vectors
 
 from . import archive
 from .archive import Archive, cut_and_embedded, record, written
+from .listing import READY
 from .placing import harmless, place, undone, unlike
-from .sync import READY, Outcome, Progress, Receipt, digest
+from .receipts import Outcome, Receipt
+from .sync import Progress, digest
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from rag.store.library import Library
 from rag.store.store import Store
 from rag.types import Chunk
 
-from .sync import MANY, Progress, Receipt
+from .receipts import Receipt
+from .sync import MANY, Progress
 
 _SLICE = 5000  # chunks in memory at once
 _ROOM = 1_000_000  # ids that the earlier library may still give to what it reads

@@ -3,322 +3,288 @@ removed, and what stayed the same not touched. Knows no file format and no stora
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import logging
 import os
-import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO
 
-from rag.errors import (
-    DocumentError,
-    EmbedderError,
-    LinkedOutside,
-    StoreError,
-    UnsupportedFormat,
-)
+from rag.errors import DocumentError, EmbedderError, LinkedOutside, StoreError
 from rag.retrieval.embedder import Embedder
 from rag.retrieval.passages import meant
-from rag.store.originals import linked_outside, opened, resolved
+from rag.store.originals import linked_outside, opened
 from rag.store.store import Store
-from rag.types import Document
+from rag.types import Content, Document, Remark, Vectors
 
-from . import chunking, readers
+from . import chunking, isolation, readers
+from .isolation import Isolated
+from .limits import USUAL, Limits, too_large
+from .listing import DATA, as_known, inside, listed, shown
+from .listing import Folder as Folder
+from .listing import locate as locate
+from .receipts import Receipt as Receipt
+from .receipts import emptied, failure, read, unreadable
 
-log = logging.getLogger(__name__)
-
-Outcome = Literal["added", "replaced", "unchanged", "removed", "unsupported", "failed"]
 Progress = Callable[[int, int, str], None]
 
-DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
 EMBEDDED = "titled-1"  # raise the 1 when `meant` gives another text
-READY = "headwater-library.zip"  # in the data folder: ingest.backup takes it into an empty store
 MANY = 64  # chunks above which the progress also counts those of the file
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one file; `reason` says why where it was not read, or what of it was not."""
-
-    name: str
-    outcome: Outcome
-    pages: int = 0
-    pages_with_text: int = 0
-    chunks: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder that documents are read from: where it lies, and what the library calls it.
-
-    The data folder is called "", so that it may be moved; any other by its absolute path. `apart`
-    is the data folder if it lies inside this one: it is not read as a part of it. Links that lead
-    out of the folder are followed only if `follow_links`.
-    """
-
-    path: Path
-    name: str
-    apart: Path | None = None
-    follow_links: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """What lies in a folder: the names to read, the subfolders that could not be listed, those
-    that are links to the outside, and whether there is any file at all."""
-
-    names: tuple[str, ...]
-    unreadable: dict[str, OSError]
-    outside: tuple[str, ...]
-    has_files: bool
-
-
-def locate(path: Path, data_dir: Path, follow_links: bool = False) -> tuple[Folder, str]:
-    """The (folder, scope) that `path` stands for: everything in the data folder is named from
-    there, a folder elsewhere from itself, a file elsewhere from its own folder.
-
-    `scope` is the part of the folder that is meant, "" for all of it. Raises DocumentError if
-    there is no such file or folder: an unplugged disk must not empty the library.
-    """
-    path, data_dir = path.expanduser().resolve(), data_dir.expanduser().resolve()
-    if not path.exists():
-        name = DATA if path == data_dir else path.name
-        raise DocumentError(
-            f"There is no file or folder {name}. Nothing was changed.",
-            f"Không có tệp hay thư mục {name}. Không có gì bị thay đổi.",
-            owner=str(path),
-        )
-    if path.is_relative_to(data_dir):
-        return Folder(data_dir, "", None, follow_links), _relative(path, data_dir)
-    folder = path if path.is_dir() else path.parent
-    apart = data_dir if data_dir.is_relative_to(folder) else None
-    return Folder(folder, str(folder), apart, follow_links), _relative(path, folder)
+TOGETHER = 64  # chunks of small files that are embedded together
+_TRIES = 3  # to read a file that is being written
 
 
 def sync(
-    folder: Folder, scope: str, store: Store, embedder: Embedder, progress: Progress
+    folder: Folder,
+    scope: str,
+    store: Store,
+    embedder: Embedder,
+    progress: Progress,
+    limits: Limits = USUAL,
 ) -> Iterator[Receipt]:
     """Reads what `locate` found into `store`, one receipt a file, each file in one transaction.
 
+    Files are read in a process of their own, within `limits`, the next one while one is embedded.
     `progress(done, total, name)` is called before each file and while it is embedded.
     """
     documents = store.library.documents()
     store.settle()
-    folder, scope = _as_known(folder, scope, documents)
+    folder, scope = as_known(folder, scope, documents)
     known = {d.name: d for d in documents if d.folder == folder.name}
-    listing = _listing(folder, scope)
+    listing = listed(folder, scope)
     for place, error in listing.unreadable.items():
-        yield _unreadable(place or folder.name or DATA, error)
+        yield unreadable(place or folder.name or DATA, error)
     for place in listing.outside:
-        yield Receipt(_shown(place), "failed", reason=linked_outside(_shown(place)).en)
+        yield failure(shown(place), linked_outside(shown(place)), known=False)
     if known and not scope and not listing.has_files and not listing.unreadable:
-        yield _emptied(folder)
+        yield emptied(folder)
         return
     names = listing.names
-    for done, name in enumerate(names):
-        tell = partial(progress, done, len(names))
-        tell(_shown(name))
-        yield _receipt(folder, name, known.get(name), store, embedder, tell)
+    with isolation.reading(limits) as isolated:
+        reading = _Reading(folder, known, store, isolated)
+        yield from _stored(reading.all(names, progress), store, embedder)
     for name in sorted(known.keys() - set(names)):
-        if _inside(name, scope) and not any(_inside(name, p) for p in listing.unreadable):
+        if inside(name, scope) and not any(inside(name, p) for p in listing.unreadable):
             store.remove(folder.name, name)
             yield Receipt(name, "removed")
     progress(len(names), len(names), "")
 
 
-def _receipt(
-    folder: Folder,
-    name: str,
-    known: Document | None,
-    store: Store,
-    embedder: Embedder,
-    tell: Callable[[str], None],
-) -> Receipt:
-    """Reads one file. Only what keeps every file from being read is raised."""
-    kept = " What was read of it earlier is kept." if known else ""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What was read of one file, and has yet to be embedded and stored."""
+
+    document: Document
+    passages: tuple[tuple[int, str], ...]
+    page_names: dict[int, str]
+    remarks: tuple[Remark, ...]
+    known: bool
+    seconds: float
+    tell: Callable[[str], None]
+
+    @property
+    def texts(self) -> list[str]:
+        return [meant(self.document.title, text) for _, text in self.passages]
+
+
+_Found = Receipt | _Text
+
+
+class _Reading:
+    """The files of one folder, read one after the other."""
+
+    def __init__(
+        self, folder: Folder, known: dict[str, Document], store: Store, isolated: Isolated
+    ) -> None:
+        self._folder, self._known = folder, known
+        self._store, self._isolated = store, isolated
+
+    def all(self, names: Sequence[str], progress: Progress) -> Iterator[_Found]:
+        """What was read of each file; while somebody works with it, the next is being read."""
+        tells = [partial(progress, done, len(names)) for done in range(len(names))]
+        waiting = self._begun(names[0], tells[0]) if names else None
+        for done, name in enumerate(names):
+            tells[done](shown(name))
+            assert waiting
+            found = waiting()
+            waiting = self._begun(names[done + 1], tells[done + 1]) if names[done + 1 :] else None
+            yield found
+
+    def _begun(self, name: str, tell: Callable[[str], None]) -> Callable[[], _Found]:
+        """Begins with one file; what it returns waits for it. What goes wrong is a receipt."""
+        known, start = self._known.get(name), time.monotonic()
+        try:
+            found = self._looked(name, known)
+        except Exception as exc:
+            if known and isinstance(exc, LinkedOutside):
+                # What must not be read must not be answered from either.
+                self._store.remove(self._folder.name, name)
+            receipt = failure(shown(name), exc, known is not None)
+            return lambda: receipt
+        if isinstance(found, Receipt):
+            receipt = found
+            return lambda: receipt
+        hashed, content = found
+        return partial(self._ended, name, hashed, content, time.monotonic() - start, tell)
+
+    def _looked(
+        self, name: str, known: Document | None
+    ) -> Receipt | tuple[hashlib._Hash, Callable[[], Content]]:
+        """The receipt of a file that stayed the same; else its bytes' digest, and what waits for
+        its content. Raises OSError, DocumentError."""
+        full = self._folder.name + name
+        if shown(full) != full:
+            raise DocumentError(
+                f"The name {shown(full)} is not UTF-8; rename it.",
+                f"Tên {shown(full)} không phải UTF-8; hãy đổi tên.",
+            )
+        path, limit = self._folder.path / name, self._isolated.limits.size
+        with opened(self._folder.path, name, self._folder.follow_links) as file:
+            if path.suffix.lower() not in readers.READERS:
+                readers.read(path, file)  # says so
+            if os.fstat(file.fileno()).st_size > limit:
+                raise too_large(path.name, limit)
+            for _ in range(_TRIES):
+                hashed = _hashed(file)
+                if known and known.digest == _with_versions(hashed, path, known.lacks_text):
+                    counts = known.pages, known.pages_with_text, known.chunks
+                    return Receipt(name, "unchanged", *counts)
+                file.seek(0)
+                data = file.read(limit + 1)
+                if hashlib.sha256(data).digest() == hashed.digest():
+                    return hashed, self._isolated.begin(path, data)
+        raise DocumentError(
+            f"{path.name} is being changed while it is read; read the folder again once that is "
+            "over.",
+            f"{path.name} đang bị thay đổi trong khi được đọc; hãy đọc lại thư mục khi đã xong.",
+        )
+
+    def _ended(
+        self,
+        name: str,
+        hashed: hashlib._Hash,
+        content: Callable[[], Content],
+        seconds: float,
+        tell: Callable[[str], None],
+    ) -> _Found:
+        known, start = name in self._known, time.monotonic()
+        try:
+            text = content()
+            passages = tuple(
+                (page.number, passage)
+                for page in text.pages
+                for passage in chunking.split(page.text, blocks=page.blocks)
+            )
+        except Exception as exc:
+            return failure(name, exc, known)
+        lacks_text = not all(page.text.strip() for page in text.pages)
+        document = Document(
+            folder=self._folder.name,
+            name=name,
+            title=text.title,
+            digest=_with_versions(hashed, self._folder.path / name, lacks_text),
+            pages=len(text.pages),
+            pages_with_text=sum(bool(page.text.strip()) for page in text.pages),
+            chunks=len(passages),
+        )
+        names = {page.number: page.name for page in text.pages if page.name}
+        seconds += time.monotonic() - start
+        return _Text(document, passages, names, text.remarks, known, seconds, tell)
+
+
+def _stored(found: Iterator[_Found], store: Store, embedder: Embedder) -> Iterator[Receipt]:
+    """Embeds and stores what was read, small files together, for the model takes sixteen texts in
+    the time of five; the receipts in their order."""
+    gathered: list[_Found] = []
+    for each in found:
+        if isinstance(each, _Text) and len(each.passages) > TOGETHER:
+            yield from _flushed(gathered, store, embedder)
+            gathered = []
+        gathered.append(each)
+        texts = [text for text in gathered if isinstance(text, _Text)]
+        if not texts or sum(len(text.passages) for text in texts) >= TOGETHER:
+            yield from _flushed(gathered, store, embedder)
+            gathered = []
+    yield from _flushed(gathered, store, embedder)
+
+
+def _flushed(found: Sequence[_Found], store: Store, embedder: Embedder) -> Iterator[Receipt]:
+    texts = [each for each in found if isinstance(each, _Text)]
+    embedded = iter(_embedded(texts, embedder))
+    for each in found:
+        yield each if isinstance(each, Receipt) else _kept(each, *next(embedded), store)
+    if texts:  # once: the vector index takes as long for one document as for several
+        store.follow()
+
+
+def _embedded(
+    texts: Sequence[_Text], embedder: Embedder
+) -> list[tuple[Vectors | Exception, float]]:
+    """The vectors of each, or what kept it alone from having some, and its share of the seconds."""
+    if not texts:
+        return []  # the model may not be loaded yet
+    start = time.monotonic()
     try:
-        return _read(folder, name, known, store, embedder, tell)
-    except UnsupportedFormat as exc:
-        return Receipt(name, "unsupported", reason=exc.en)
-    except LinkedOutside as exc:
-        if known:  # what must not be read must not be answered from either
-            store.remove(folder.name, name)
-        gone = " What was read of it earlier was removed." if known else ""
-        return Receipt(name, "failed", reason=f"{exc.en}{gone}")
-    except DocumentError as exc:
-        return Receipt(_shown(name), "failed", reason=f"{exc.en}{kept}")
-    except OSError as exc:
-        why = exc.strerror or type(exc).__name__  # never its path
-        reason = f"{name} could not be read ({why}); check that it may be opened."
-        return Receipt(name, "failed", reason=f"{reason}{kept}")
+        vectors = embedder.embed([t for each in texts for t in each.texts], _progress(texts))
     except (StoreError, EmbedderError):
         raise
-    except Exception:
-        log.exception("a file could not be read")
-        reason = f"{name} could not be read: Headwater has a fault here, which its log describes."
-        return Receipt(name, "failed", reason=f"{reason}{kept}")
+    except Exception as exc:
+        if len(texts) == 1:
+            return [(exc, time.monotonic() - start)]
+        return [one for each in texts for one in _embedded([each], embedder)]
+    a_chunk = (time.monotonic() - start) / max(len(vectors), 1)
+    result: list[tuple[Vectors | Exception, float]] = []
+    at = 0
+    for each in texts:
+        count = len(each.passages)
+        result.append((vectors[at : at + count], count * a_chunk))
+        at += count
+    return result
 
 
-def _read(
-    folder: Folder,
-    name: str,
-    known: Document | None,
-    store: Store,
-    embedder: Embedder,
-    tell: Callable[[str], None],
-) -> Receipt:
-    if _shown(folder.name + name) != folder.name + name:
-        raise DocumentError(
-            f"The name {_shown(folder.name + name)} is not UTF-8; rename it.",
-            f"Tên {_shown(folder.name + name)} không phải UTF-8; hãy đổi tên.",
-        )
-    path = folder.path / name
-    with opened(folder.path, name, folder.follow_links) as file:
-        if known and known.digest == digest(path, file, known.lacks_text):
-            return Receipt(name, "unchanged", known.pages, known.pages_with_text, known.chunks)
-        file.seek(0)
-        content = readers.read(path, file)
-        stored = digest(path, file, not all(page.text.strip() for page in content.pages))
-    passages = [
-        (page.number, text)
-        for page in content.pages
-        for text in chunking.split(page.text, blocks=page.blocks)
-    ]
-    document = Document(
-        folder=folder.name,
-        name=name,
-        title=content.title,
-        digest=stored,
-        pages=len(content.pages),
-        pages_with_text=sum(bool(page.text.strip()) for page in content.pages),
-        chunks=len(passages),
-    )
+def _progress(texts: Sequence[_Text]) -> Callable[[int], None]:
+    """What is told while these are embedded: a long one, which is alone, by its chunks."""
 
-    def embedded(count: int) -> None:
-        tell(f"{name} · {count}/{len(passages)}" if len(passages) > MANY else name)
+    def progress(count: int) -> None:
+        last, of = texts[-1], len(texts[-1].passages)
+        last.tell(f"{last.document.name} · {count}/{of}" if of > MANY else last.document.name)
 
-    vectors = embedder.embed([meant(content.title, text) for _, text in passages], embedded)
-    page_names = {page.number: page.name for page in content.pages if page.name}
-    store.replace(document, passages, vectors, page_names)
-    outcome: Outcome = "replaced" if known else "added"
-    reason = " ".join(remark.en for remark in content.remarks)
-    return Receipt(name, outcome, document.pages, document.pages_with_text, document.chunks, reason)
+    return progress
 
 
-def digest(path: Path, file: BufferedReader, lacks_text: bool) -> str:
+def _kept(text: _Text, vectors: Vectors | Exception, seconds: float, store: Store) -> Receipt:
+    """Stores one document. Only what keeps every file from being stored is raised."""
+    start = time.monotonic()
+    try:
+        if isinstance(vectors, Exception):
+            raise vectors
+        store.replace(text.document, text.passages, vectors, text.page_names, follow=False)
+    except (StoreError, EmbedderError):
+        raise
+    except Exception as exc:
+        return failure(text.document.name, exc, text.known)
+    seconds += text.seconds + time.monotonic() - start
+    return read(text.document, "replaced" if text.known else "added", text.remarks, seconds)
+
+
+def digest(path: Path, file: BinaryIO, lacks_text: bool) -> str:
     """SHA-256 of the bytes of `file`, the one at `path` opened, and of how they are read, cut
     and embedded: what would now be in another way is read again. `lacks_text` if pages have none:
     only then it counts whether there is OCR."""
+    return _with_versions(_hashed(file), path, lacks_text)
+
+
+def _hashed(file: BinaryIO) -> hashlib._Hash:
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"{readers.version(path, lacks_text)} {chunking.VERSION} {EMBEDDED}".encode())
-    return digest.hexdigest()
+    return hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]  # any binary file
 
 
-def _as_known(folder: Folder, scope: str, documents: Sequence[Document]) -> tuple[Folder, str]:
-    """The same place as a part of the folder that the library has it from already, if any."""
-    path = folder.path / scope
-    holding = {d.folder for d in documents if d.folder and path.is_relative_to(d.folder)}
-    if not folder.name or not holding:
-        return folder, scope
-    name = max(holding, key=len)
-    return replace(folder, path=Path(name), name=name), _relative(path, Path(name))
-
-
-def _listing(folder: Folder, scope: str) -> _Listing:
-    """The files in scope, named from the folder, sorted; hidden files and folders are left out."""
-    start = folder.path / scope
-    if start.is_file():
-        return _Listing((scope,), {}, (), True)
-    names: list[str] = []
-    outside: list[str] = []
-    followed: set[Path] = set()
-    errors: list[OSError] = []
-    has_files = False
-    for place, folders, files in os.walk(
-        start, onerror=errors.append, followlinks=folder.follow_links
-    ):
-        here = Path(place)
-        folders[:] = [f for f in folders if not f.startswith(".") and here / f != folder.apart]
-        for link in [f for f in folders if (here / f).is_symlink()]:
-            if _leads_outside(here / link, folder, followed):
-                outside.append(_relative(here / link, folder.path))
-            else:
-                folders.remove(link)
-        if folder.follow_links:
-            errors += [_dangling(here / f) for f in files if not (here / f).exists()]
-        paths = [here / file for file in files if _is_file(here / file)]
-        has_files = has_files or bool(paths)
-        names += [_relative(path, folder.path) for path in paths]
-    visible = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
-    unreadable = {_relative(Path(error.filename), folder.path): error for error in errors}
-    if not folder.name and READY in visible:
-        visible.remove(READY)
-    reported = () if folder.follow_links else tuple(sorted(outside))
-    return _Listing(tuple(sorted(visible)), unreadable, reported, has_files)
-
-
-def _leads_outside(link: Path, folder: Folder, followed: set[Path]) -> bool:
-    """Whether a link to a folder leads out of the one that is read, to none that another link led
-    to: what lies inside is read where it lies."""
-    try:
-        target = resolved(link)
-        inside = target.is_relative_to(resolved(folder.path))
-    except OSError:
-        return False
-    if inside or (folder.follow_links and target in followed):
-        return False
-    followed.add(target)
-    return True
-
-
-def _dangling(link: Path) -> OSError:
-    """A link whose disk may not be mounted: what was read through it is kept."""
-    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(link))
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is a regular file; what may not be looked at counts as one and fails later."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-
-
-def _unreadable(place: str, error: OSError) -> Receipt:
-    reason = f"The folder {_shown(place)} could not be read ({error.strerror}). "
-    return Receipt(_shown(place), "failed", reason=reason + "What was read from it is kept.")
-
-
-def _emptied(folder: Folder) -> Receipt:
-    place = _shown(folder.name or DATA)
-    reason = (
-        f"The folder {place} is empty, and what was read from it is kept. Is its disk mounted? "
-        f"To remove it from the library: python -m ingest --forget {_shown(folder.name) or 'PATH'}"
-    )
-    return Receipt(place, "failed", reason=reason)
-
-
-def _shown(name: str) -> str:
-    """A name as it can be stored and printed: bytes that are not UTF-8 as backslash escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _relative(path: Path, folder: Path) -> str:
-    name = path.relative_to(folder).as_posix()
-    return "" if name == "." else name
-
-
-def _inside(name: str, scope: str) -> bool:
-    return not scope or name == scope or name.startswith(scope.rstrip("/") + "/")
+def _with_versions(hashed: hashlib._Hash, path: Path, lacks_text: bool) -> str:
+    whole = hashed.copy()
+    whole.update(f"{readers.version(path, lacks_text)} {chunking.VERSION} {EMBEDDED}".encode())
+    return whole.hexdigest()
 
 
 def forget(path: Path, data_dir: Path, *stores: Store) -> Iterator[Receipt]:

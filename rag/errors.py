@@ -12,7 +12,10 @@ HeadwaterError
 │   ├── StoreLocked        another process holds it
 │   └── VectorsError       its vector index, which can be built again from the library
 ├── DocumentError          one file could not be read; the others are not affected
-│   ├── UnsupportedFormat  nothing reads such a file
+│   ├── UnsupportedFormat  no reader for this suffix
+│   ├── NoTextLayer        its pages are pictures: it needs OCR
+│   ├── UnreadableTextLayer  the text that it has is not words: it needs OCR, too
+│   ├── EmptyDocument      there is no text in it
 │   └── LinkedOutside      it is a link that leads out of the folder of the documents
 ├── BackupError            a library could not be exported, or an exported one not be taken in
 ├── PageError              this Gradio is not the one that the page was made for
@@ -106,11 +109,37 @@ class VectorsError(StoreError):
 
 
 class DocumentError(HeadwaterError):
+    """`pages` and `pages_with_text` are how many it has, where that is known."""
+
     code = "document_error"
+
+    def __init__(
+        self,
+        en: str,
+        vi: str | None = None,
+        *,
+        owner: str = "",
+        pages: int = 0,
+        pages_with_text: int = 0,
+    ) -> None:
+        super().__init__(en, vi, owner=owner)
+        self.pages, self.pages_with_text = pages, pages_with_text
 
 
 class UnsupportedFormat(DocumentError):
     code = "unsupported_format"
+
+
+class NoTextLayer(DocumentError):
+    code = "no_text_layer"
+
+
+class UnreadableTextLayer(DocumentError):
+    code = "unreadable_text_layer"
+
+
+class EmptyDocument(DocumentError):
+    code = "empty_document"
 
 
 class LinkedOutside(DocumentError):

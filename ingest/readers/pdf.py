@@ -15,12 +15,13 @@ from typing import Literal
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, NoTextLayer, UnreadableTextLayer
 from rag.pdfium import Pdf, PdfiumError
 from rag.text import legacy, tcvn3
 from rag.types import Content, Page, Remark
 
 from . import ocr
+from .pace import goes_on
 from .text import given, printed, title_of
 from .words import are_words, broken, word_count
 
@@ -47,9 +48,9 @@ def read(data: bytes, name: str) -> Content:
     texts = [printed(page.text) for page in pages]
     unreadable = _numbers(pages, "senseless")
     if unreadable and len(unreadable) == sum(map(bool, texts)):
-        raise _not_words(name)
+        raise _not_words(name, pages)
     if _is_scan("\n".join(texts), len(texts)):
-        raise _scanned(name)
+        raise _scanned(name, pages)
     return Content(
         title_of(given(title), name),
         tuple(
@@ -137,6 +138,7 @@ def _with_ocr(pdf: Pdf, pages: list[_Reading]) -> list[_Reading]:
     for number in lacking[: ocr.MOST_PAGES]:
         with suppress(PdfiumError):
             text = tesseract.read(pdf.picture(number))
+            goes_on()
             if text and are_words(text):
                 pages[number - 1] = _Reading(text, "ocr")
     for number in lacking[ocr.MOST_PAGES :]:
@@ -200,19 +202,24 @@ def _remarks(pages: Sequence[_Reading]) -> Iterator[Remark]:
         yield ocr.too_many(left)
 
 
-def _not_words(name: str) -> DocumentError:
+def _not_words(name: str, pages: Sequence[_Reading]) -> UnreadableTextLayer:
     why = ocr.lacking()
-    return DocumentError(
+    return UnreadableTextLayer(
         f"{name} has a text layer that is not words: its fonts do not say which letters they draw; "
         f"{why.en}",
         f"{name} có lớp văn bản không phải là chữ: phông của nó không cho biết vẽ chữ nào; "
         f"{why.vi}",
+        pages=len(pages),
     )
 
 
-def _scanned(name: str) -> DocumentError:
-    why = ocr.lacking()
-    return DocumentError(
-        f"{name} has no text layer, it looks scanned; {why.en}",
-        f"{name} không có lớp văn bản, có vẻ là bản quét; {why.vi}",
+def _scanned(name: str, pages: Sequence[_Reading]) -> NoTextLayer:
+    why, with_text = ocr.lacking(), sum(bool(page.text.strip()) for page in pages)
+    return NoTextLayer(
+        f"{name} has no text layer, it looks scanned ({len(pages)} pages, {with_text} with text); "
+        f"{why.en}",
+        f"{name} không có lớp văn bản, có vẻ là bản quét ({len(pages)} trang, {with_text} trang có "
+        f"chữ); {why.vi}",
+        pages=len(pages),
+        pages_with_text=with_text,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, EmptyDocument
 from rag.text import legacy
 from rag.types import Block, Content, Page, Remark
 
@@ -176,7 +176,7 @@ def several(
     if not any(page.text for page in pages):
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
-        raise DocumentError(en, vi)
+        raise EmptyDocument(en, vi)
     return Content(title_of(title, name), pages, tuple(remarks))
 
 

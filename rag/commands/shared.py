@@ -132,16 +132,19 @@ def embedding(parts: Parts, settings: Settings) -> Embedder:
 
 @contextmanager
 def opened(
-    parts: Parts, settings: Settings, *, whole: bool = True
+    parts: Parts, settings: Settings, *, whole: bool = True, later: bool = False
 ) -> Iterator[tuple[Store, Embedder]]:
     """The store and the embedding model of `settings`; the store is given back at the end. A
-    `whole` one is the earlier one, as long as not all of that was taken over."""
+    `whole` one is the earlier one, as long as not all of that was taken over; a model of ours may
+    be loaded `later`, when it is first needed."""
 
     def load(name: str, store: Path) -> Embedder:
         with loading():
             return parts.embedder(name, store)
 
-    index, embedder, _ = open_store(settings, load, whole=whole)  # the log has the notice
+    index, embedder, _ = open_store(
+        settings, load, whole=whole, later=later
+    )  # the log has the notice
     with index:
         yield index, embedder
 

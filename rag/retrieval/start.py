@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,10 +28,15 @@ class Opened(NamedTuple):
 
 
 def open_store(
-    settings: Settings, load: Callable[[str, Path], Embedder], *, whole: bool = False
+    settings: Settings,
+    load: Callable[[str, Path], Embedder],
+    *,
+    whole: bool = False,
+    later: bool = False,
 ) -> Opened:
     """The store with what `load` gives for the model's name and the store's folder; a `whole` one
-    is the earlier one, as long as not all of that was taken over, which the log says.
+    is the earlier one, as long as not all of that was taken over, which the log says. A model of
+    ours may be loaded `later`, when it is first needed.
 
     A second process is refused before anything is loaded. Raises StoreError, StoreLocked,
     EmbedderError."""
@@ -43,7 +49,13 @@ def open_store(
         if whole and earlier.pending(folder, choice.name):
             choice = models.Choice(models.PACKAGED, earlier.UNFINISHED)
             log.warning("%s", earlier.UNFINISHED.en)
-        embedder = load(choice.name, folder)
+        name = choice.name.removeprefix("sentence-transformers/")
+        if later and name in (models.MULTILINGUAL, models.PACKAGED):
+            from .later import Later
+
+            embedder: Embedder = Later(name, models.DIMENSION, partial(load, choice.name, folder))
+        else:
+            embedder = load(choice.name, folder)
         from ..store.store import Store
 
         address = str(url) if url else None

@@ -103,15 +103,19 @@ class Store:
         passages: Sequence[tuple[int, str]],
         vectors: Vectors,
         page_names: Mapping[int, str] | None = None,
+        *,
+        follow: bool = True,
     ) -> None:
-        """As Library.replace; the vector index follows, at once or when it can be written again."""
+        """As Library.replace; the vector index follows, at once or when it can be written again;
+        unless it is to `follow` later, for several documents, by `follow` or the next change."""
         self.library.replace(document, passages, vectors, page_names)
-        self._follow()
+        if follow:
+            self.follow()
 
     def remove(self, folder: str, name: str) -> None:
         """As Library.remove; the vector index follows, at once or when it can be written again."""
         self.library.remove(folder, name)
-        self._follow()
+        self.follow()
 
     def nearest(self, vector: Vectors, limit: int, among: Sequence[int] | None = None) -> list[int]:
         """As VectorIndex.nearest. An index that broke is built anew first; if that cannot be done,
@@ -120,7 +124,7 @@ class Store:
         if self.vectors.lost:
             self._mend(before)
         elif self._behind and time.monotonic() >= self._broken_until:
-            self._follow()  # a server that came back has what it had when it went
+            self.follow()  # a server that came back has what it had when it went
         try:
             return self.vectors.nearest(vector, limit, among)
         except VectorsError:
@@ -138,7 +142,7 @@ class Store:
         `problems` says what it could not. For a reading to begin with."""
         before = self._mended
         with self._mending:
-            self._follow()
+            self.follow()
             try:
                 whole = not self.vectors.lost and self.vectors.count() == self.library.count()
             except VectorsError:
@@ -183,7 +187,7 @@ class Store:
             self._mended += 1
             self._behind = False
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Tells the vector index what it has yet to be told. One that cannot be told costs nobody
         the document: the library has it, finds it by its words, and keeps the list."""
         before = self._mended

@@ -24,8 +24,10 @@ from ingest.__main__ import app
 from ingest.archive import MANIFEST
 from ingest.background import Reading
 from ingest.backup import export, restore
+from ingest.listing import READY, locate
 from ingest.placing import harmless, place
-from ingest.sync import READY, Receipt, locate, sync
+from ingest.receipts import Receipt
+from ingest.sync import sync
 from rag.commands.shared import Parts
 from rag.errors import BackupError, StoreLocked
 from rag.retrieval.embedder import Embedder

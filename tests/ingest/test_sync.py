@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from rag.errors import DocumentError, StoreError
 from rag.retrieval.embedder import Embedder
 from rag.store import originals
 from rag.store.store import Store
-from rag.types import Content
+from rag.types import Content, Vectors
 from tests.harness import scans
 from tests.ingest.test_readers import LINES, PICTURE, UNREADABLE, pdf
 
@@ -158,6 +158,117 @@ def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
     before = desk.index.library.chunk_ids()
     assert desk.receipts() == [Receipt("a.md", "unchanged", 1, 1, 1)]
     assert desk.index.library.chunk_ids() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "outcome", "counts", "en", "vi"),
+    [
+        (
+            "scan.pdf",
+            pdf([[], ["page 2"], []]),
+            "needs_ocr",
+            (3, 1),
+            "3 pages, 1 with",
+            "3 trang, 1",
+        ),
+        ("fonts.pdf", pdf([UNREADABLE] * 2), "unreadable_text_layer", (2, 0), "OCR", "OCR"),
+        ("empty.md", b"\n", "empty", (0, 0), "is empty", "trống"),
+        ("sound.mp3", b"ID3", "unsupported", (0, 0), "convert it", "hãy chuyển"),
+        ("broken.pdf", b"%PDF-1.7", "failed", (0, 0), "damaged", "bị hỏng"),
+    ],
+)
+def test_each_kind_of_file_that_gives_nothing_has_an_outcome_and_says_so_in_both_languages(
+    desk: Desk,
+    name: str,
+    content: bytes,
+    outcome: str,
+    counts: tuple[int, int],
+    en: str,
+    vi: str,
+) -> None:
+    desk.write(name, content)
+    (receipt,) = desk.receipts()
+    assert (receipt.outcome, receipt.pages, receipt.pages_with_text) == (outcome, *counts)
+    assert en in receipt.reason and vi in receipt.reason_vi
+    assert receipt.is_failure == (outcome != "unsupported")
+
+
+def test_what_is_kept_of_a_file_that_broke_is_said_in_both_languages(desk: Desk) -> None:
+    path = desk.write("a.pdf", pdf([LINES]))
+    desk.read()
+    path.write_bytes(pdf([[]]))
+    (receipt,) = desk.receipts()
+    assert receipt.outcome == "needs_ocr"
+    assert receipt.reason.endswith("What was read of it earlier is kept.")
+    assert receipt.reason_vi.endswith("Nội dung đã đọc trước đây của tệp vẫn được giữ.")
+    assert desk.texts["a.pdf"]
+
+
+def test_a_receipt_says_how_long_the_file_took(desk: Desk) -> None:
+    desk.write("a.md", LONG)
+    desk.write("b.md", "Two.")
+    long, short = desk.receipts()
+    assert long.seconds > short.seconds > 0
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_as_one_of_them_or_not_at_all(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed, changes = sync_module._hashed, iter(["Second.", "Third."])
+
+    def beside(file: Any) -> Any:
+        found = hashed(file)
+        if text := next(changes, ""):  # somebody writes while the digest is taken
+            desk.write("a.md", text)
+        return found
+
+    desk.write("a.md", "First.")
+    monkeypatch.setattr(sync_module, "_hashed", beside)
+    assert desk.read() == {"a.md": "added"}
+    assert desk.texts == {"a.md": "Third."}
+    desk.write("a.md", "Fourth.")
+    changes = iter(map(str, range(100)))
+    (receipt,) = desk.receipts()
+    assert receipt.outcome == "failed"
+    assert "is being changed" in receipt.reason and "đang bị thay đổi" in receipt.reason_vi
+    assert desk.texts == {"a.md": "Third."}
+    monkeypatch.undo()
+    assert desk.read() == {"a.md": "replaced"}
+
+
+def test_odd_names_and_a_folder_that_looks_like_a_document_are_no_trouble(desk: Desk) -> None:
+    names = ["two\nlines.md", "x.pdf/a.md", "/".join(["deep" * 20] * 6) + "/" + "long" * 60 + ".md"]
+    for name in names:
+        desk.write(name, f"Text of {name[:9]}.")
+    assert desk.read() == dict.fromkeys(names, "added")
+    assert desk.read() == dict.fromkeys(names, "unchanged")
+    broken = desk.write("two\nbroken.pdf", b"%PDF-1.7")
+    assert desk.read(broken) == {"two\nbroken.pdf": "failed"}
+
+
+def test_small_files_are_embedded_together_and_one_that_cannot_be_fails_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    embed = desk._embedder.embed
+
+    def counting(texts: Sequence[str], progress: Any = None) -> Vectors:
+        calls.append(len(texts))
+        if any("poison" in text for text in texts):
+            raise RuntimeError("a private detail")
+        return embed(texts, progress)
+
+    monkeypatch.setattr(desk._embedder, "embed", counting)
+    for number in range(10):
+        desk.write(f"{number}.md", f"Text {number}.")
+    assert set(desk.read().values()) == {"added"}
+    assert calls == [10]
+    for number in range(10):
+        desk.write(f"{number}.md", "poison" if number == 4 else f"Other text {number}.")
+    outcomes = desk.read()
+    assert outcomes.pop("4.md") == "failed"
+    assert set(outcomes.values()) == {"replaced"}
+    assert desk.texts["4.md"] == "Text 4." and desk.texts["5.md"] == "Other text 5."
 
 
 def test_a_document_that_changed_is_replaced_in_one_piece(desk: Desk) -> None:

@@ -491,6 +491,7 @@ def test_one_broken_file_ends_with_status_1_and_the_good_ones_are_in(
     assert status == 1
     assert err == ""
     assert receipts.keys() == {*DOCUMENTS, "broken.pdf"}
+    assert receipts["bridge.md"].pop("seconds") > 0
     assert receipts["bridge.md"] == {
         "name": "bridge.md",
         "outcome": "added",
@@ -498,9 +499,11 @@ def test_one_broken_file_ends_with_status_1_and_the_good_ones_are_in(
         "pages_with_text": 1,
         "chunks": 1,
         "reason": "",
+        "reason_vi": "",
     }
     assert receipts["broken.pdf"]["outcome"] == "failed"
     assert "damaged" in receipts["broken.pdf"]["reason"]
+    assert "bị hỏng" in receipts["broken.pdf"]["reason_vi"]
 
 
 def test_unchanged_files_are_counted_and_not_listed_beside_others(run: Run, place: Place) -> None:
@@ -519,6 +522,36 @@ def test_unchanged_files_are_listed_when_there_are_no_others(run: Run, place: Pl
     assert result.exit_code == 0
     assert "bridge.md" in result.stdout
     assert "2 unchanged." in result.stdout
+
+
+def test_unchanged_gone_and_broken_files_are_told_without_the_embedding_model(
+    run: Run, tmp_path: Path, embedder: Embedder
+) -> None:
+    notes, store = tmp_path / "notes", tmp_path / "store"
+    notes.mkdir()
+    (notes / "crane.txt").write_text("Cranes fly south in October.")
+    (notes / "stork.txt").write_text("Storks nest on chimneys.")
+    assert run("ingest", str(notes), HEADWATER_STORE_DIR=store).exit_code == 0
+    (notes / "stork.txt").unlink()
+    (notes / "broken.pdf").write_bytes(b"%PDF-1.7")
+    loaded: list[str] = []
+
+    def load(name: str, _: Path | None) -> Embedder:
+        loaded.append(name)
+        return embedder
+
+    environment = {"HEADWATER_STORE_DIR": str(store)}
+
+    def outcomes() -> list[str]:
+        parts = Parts(embedder=load)
+        result = CliRunner().invoke(ingest_app, ["--json", str(notes)], env=environment, obj=parts)
+        return [receipt["outcome"] for receipt in lines(result.stdout)]
+
+    assert outcomes() == ["failed", "unchanged", "removed"]
+    assert loaded == []
+    (notes / "heron.txt").write_text("Herons fish at dawn.")
+    assert outcomes() == ["failed", "unchanged", "added"]
+    assert loaded == [embedder.name]
 
 
 def test_an_index_that_breaks_while_a_command_reads_is_said_and_costs_no_file(
