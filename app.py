@@ -176,10 +176,10 @@ class Page:
         if not self._tasks.get(session):
             gradio_internals.forget(self.demo, session)
 
-    def enter(self, visitor: str) -> tuple[str, str, gr.Timer]:
-        """The visitor's key, a new one for who has none, and the shelf."""
-        visitor = self._sessions.enter(visitor) if self._uploads == "session" else ""
-        return visitor, *self.shelf(visitor)
+    def enter(self, key: str) -> tuple[str, str, str, gr.Timer]:
+        """The visitor's key, a new one for who has none, twice, and the shelf."""
+        key = self._sessions.enter(key) if self._uploads == "session" else ""
+        return key, key, *self.shelf(key)
 
     def shelf(self, visitor: str = "") -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
@@ -213,7 +213,7 @@ class Page:
         return self.shelf(visitor)
 
     def _build(self) -> gr.ChatInterface:
-        visitor = gr.BrowserState("", storage_key="headwater-visitor", secret="headwater")
+        visitor = gr.Textbox("", visible="hidden")  # as a parameter, BrowserState has no default
         options = look.options(self._settings)
         demo = gr.ChatInterface(
             self.chat,
@@ -232,6 +232,7 @@ class Page:
             additional_inputs=[*options, visitor],
         )
         with demo:
+            key = gr.BrowserState("", storage_key="headwater-visitor", secret="headwater")
             with gr.Sidebar(position="right", open=False, width=340):
                 gr.Markdown("### Tài liệu · Documents")
                 gr.HTML(sidebar.adding(self._uploads, list(readers.READERS)), padding=False)
@@ -240,7 +241,7 @@ class Page:
                 refresh = gr.Button(elem_id="headwater-refresh")  # page.js presses it
             timer = gr.Timer(1.0)
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-            demo.load(self.enter, visitor, [visitor, listed, timer], **private)
+            demo.load(self.enter, key, [key, visitor, listed, timer], **private)
             timer.tick(self.shelf, visitor, [listed, timer], **private)
             for asked in (demo.load, refresh.click):
                 asked(self.collections, visitor, options[-1], queue=False, **private)

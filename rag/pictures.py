@@ -8,9 +8,8 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import numpy as np
 from PIL import Image, ImageOps
 
 MOST_PIXELS = 89_478_485
@@ -66,9 +65,11 @@ class Pictures:
 def _plain(image: Image.Image) -> Image.Image:
     """A copy with 8 bits a colour, and white where one sees through it."""
     if image.mode[0] in "IF":  # 16 bits and more
-        deep = np.asarray(image.convert("F"))
-        low, high = float(deep.min()), float(deep.max())
-        return Image.fromarray(((deep - low) * (255 / max(high - low, 1))).astype(np.uint8))
+        deep = image.convert("F")
+        extrema: Any = deep.getextrema()
+        low, high = extrema
+        scale = 255 / max(high - low, 1)
+        return deep.point(lambda value: value * scale - low * scale).convert("L")
     if image.has_transparency_data:
         above = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")

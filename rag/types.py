@@ -105,7 +105,7 @@ class Document:
     pages: int
     pages_with_text: int
     chunks: int
-    id: int = 0  # in its library; 0 before it is in one
+    id: int = field(default=0, compare=False)  # in its library; 0 before it is in one
 
     @property
     def lacks_text(self) -> bool:

@@ -20,7 +20,7 @@ import hypothesis  # its plugin would do it at the end: see browser.served
 import pytest
 from filelock import FileLock
 
-from ingest import sync
+from ingest import isolation, sync
 from rag.page import gradio_internals  # noqa: F401  # Gradio is imported quickly there
 from rag.retrieval import models
 from rag.retrieval.embedder import SentenceEmbedder
@@ -123,9 +123,12 @@ def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def without_tesseract(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_tesseract(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As on a machine where it is not installed."""
     monkeypatch.setenv("PATH", "")
+    isolation.rest()  # the process that reads looks where it did when it was started
+    yield
+    isolation.rest()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -216,10 +216,10 @@ def _not_words(name: str, pages: Sequence[_Reading]) -> UnreadableTextLayer:
 def _scanned(name: str, pages: Sequence[_Reading]) -> NoTextLayer:
     why, with_text = ocr.lacking(), sum(bool(page.text.strip()) for page in pages)
     return NoTextLayer(
-        f"{name} has no text layer, it looks scanned ({len(pages)} pages, {with_text} with text); "
-        f"{why.en}",
-        f"{name} không có lớp văn bản, có vẻ là bản quét ({len(pages)} trang, {with_text} trang có "
-        f"chữ); {why.vi}",
+        f"{name} has no text layer, it looks scanned; {why.en} Pages: {len(pages)}, with text: "
+        f"{with_text}.",
+        f"{name} không có lớp văn bản, có vẻ là bản quét; {why.vi} Số trang: {len(pages)}, có chữ: "
+        f"{with_text}.",
         pages=len(pages),
         pages_with_text=with_text,
     )

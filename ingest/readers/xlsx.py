@@ -9,9 +9,6 @@ import warnings
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from rag.types import Content, Remark
 
 from . import sheets
@@ -51,6 +48,9 @@ _SURE = 1e15  # digits of a float beyond are noise
 
 def read(data: bytes, name: str) -> Content:
     """The sheets in their order, cut into pages. Remarks say what was left out."""
+    import openpyxl  # here: it loads numpy, and takes a tenth of a second
+    from openpyxl.utils.exceptions import InvalidFileException
+
     content = parts(data, name, MOST_SHEET_BYTES, MOST_SHEET_BYTES)
     charts = any(part.startswith("xl/chartsheets/") for part in content)  # opened with their charts
     for part in content:

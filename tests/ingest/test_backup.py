@@ -262,7 +262,7 @@ def test_what_does_not_fit_this_library_is_refused_in_both_languages(
         "sea/",
         "",
         "out",
-        "out.py",
+        "out.exe",
         "a\x00.md",
         "a\nb.md",
         "a" * 300 + ".md",

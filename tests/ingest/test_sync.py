@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ingest import chunking, readers
+from ingest import chunking, isolation, readers
 from ingest import sync as sync_module
 from ingest.readers import markdown, ocr
 from ingest.sync import Receipt, forget, locate, sync
@@ -95,25 +95,25 @@ def test_what_could_not_be_read_of_a_document_is_in_its_receipt(desk: Desk) -> N
 def test_scans_that_nothing_could_read_are_read_once_tesseract_is_there(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    look_in("", monkeypatch)
     desk.write("scan.pdf", pdf([PICTURE]))
     desk.write("photo.png", scans.file("PNG", Image.linear_gradient("L")))
     photo, scan = desk.receipts()
-    assert (photo.outcome, scan.outcome) == ("unsupported", "failed")
+    assert (photo.outcome, scan.outcome) == ("unsupported", "needs_ocr")
     assert ocr.INSTALL in photo.reason and ocr.INSTALL in scan.reason
     install(tmp_path, monkeypatch)
     photo, scan = desk.receipts()
     assert (photo.outcome, scan.outcome) == ("added", "added")
     assert "page 1 was read by OCR" in photo.reason and "page 1 was read by OCR" in scan.reason
     assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
-    monkeypatch.setenv("PATH", "")  # what was read stays, though it could not be read now
+    look_in("", monkeypatch)  # what was read stays, though it could not be read now
     assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
 
 
 def test_only_what_has_pages_without_text_is_read_again_when_tesseract_comes(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    look_in("", monkeypatch)
     desk.write("mixed.pdf", pdf([LINES, PICTURE]))
     desk.write("blank.pdf", pdf([LINES, []]))
     desk.write("text.pdf", pdf([LINES]))
@@ -124,9 +124,15 @@ def test_only_what_has_pages_without_text_is_read_again_when_tesseract_comes(
     assert desk.read() == again
     assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
     assert set(desk.read().values()) == {"unchanged"}
-    monkeypatch.setenv("PATH", "")
+    look_in("", monkeypatch)
     desk.read()
     assert "The tide turns twice a day." in desk.texts["mixed.pdf"]
+
+
+def look_in(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes this the place of programs, also for the process that reads."""
+    monkeypatch.setenv("PATH", path)
+    isolation.rest()
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +141,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = '#!/bin/sh\n[ "$1" = --list-langs ] && echo vie || echo The tide turns twice a day.\n'
     program.write_text(script)
     program.chmod(0o700)
-    monkeypatch.setenv("PATH", str(folder))
+    look_in(str(folder), monkeypatch)
 
 
 def test_a_chunk_is_embedded_under_its_title_and_stored_without(
@@ -168,8 +174,8 @@ def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
             pdf([[], ["page 2"], []]),
             "needs_ocr",
             (3, 1),
-            "3 pages, 1 with",
-            "3 trang, 1",
+            "Pages: 3, with text: 1",
+            "Số trang: 3",
         ),
         ("fonts.pdf", pdf([UNREADABLE] * 2), "unreadable_text_layer", (2, 0), "OCR", "OCR"),
         ("empty.md", b"\n", "empty", (0, 0), "is empty", "trống"),

@@ -234,7 +234,7 @@ def test_a_question_is_answered_while_the_rest_is_still_read_and_it_says_so(
     try:
         findings = asyncio.run(served.searcher.search("How long does the dough rest?"))
         assert findings.sources[0].document == "bread.md"
-        assert served.reading.busy and findings.unread > 10
+        assert served.reading.busy and findings.unread
         assert "Still to be read" in verdict.said(findings, "en")
         assert served.add("harbour.txt", FERRY)["outcome"] == "added"
         assert served.reading.busy  # it did not wait for the others
@@ -249,7 +249,7 @@ def test_another_visitor_sees_nothing_of_a_sessions_file(public: Served) -> None
     assert public.found(QUESTION, visitor=mine)[0] == "harbour.txt"
     assert "bread.md" in public.found("How long does the dough rest?", visitor=mine)
     assert public.found(QUESTION, visitor=mine, collection=OWN) == ["harbour.txt"]
-    for stranger in (other, "", "x", mine[:-1] + "A"):
+    for stranger in (other, "", "x", mine[::-1]):
         assert "harbour.txt" not in public.found(QUESTION, visitor=stranger)
     assert [d.name for d in public.reading.documents()] == ["bread.md"]
     [document] = public.sessions.documents(mine)

@@ -102,7 +102,7 @@ def test_what_a_single_call_leaves_unread_is_dropped_and_a_tabs_queue_is_not(
     monkeypatch.setattr("app.UNREAD_SECONDS", 0.5)
     url = served(reading)
     queue = pages[-1]._queue
-    data = [EN, "Auto", 5, "", "", 0, ""]
+    data = [EN, "Auto", 5, "", "", 0, "", "", ""]
     until = time.monotonic() + 20
     for _ in range(5):
         assert httpx.post(f"{url}{CALL[1:]}", json={"data": data}).status_code == 200
