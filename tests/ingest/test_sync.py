@@ -166,6 +166,7 @@ def test_what_stayed_the_same_is_not_touched(desk: Desk) -> None:
     assert desk.index.library.chunk_ids() == before
 
 
+@pytest.mark.usefixtures("without_tesseract")
 @pytest.mark.parametrize(
     ("name", "content", "outcome", "counts", "en", "vi"),
     [
