@@ -99,7 +99,7 @@ def test_a_document_cut_off_is_damaged(suffix: str) -> None:
         assert "is damaged or no" in refused(suffix, data[:length]).en
 
 
-@pytest.mark.parametrize("suffix", MAIN)
+@pytest.mark.parametrize("suffix", [".docx", ".xlsx"])
 def test_what_unpacks_to_too_much_is_refused_before_it_is_parsed(suffix: str) -> None:
     zeros = bytes(300 << 20)
     data = changed(DOCUMENTS[suffix](), {MAIN[suffix]: zeros})
@@ -219,12 +219,12 @@ def survives(suffix: str, seed: int) -> None:
 
 @pytest.mark.parametrize("suffix", DOCUMENTS)
 def test_a_file_that_was_changed_gives_text_or_a_sentence(suffix: str) -> None:
-    for seed in range(200):
+    for seed in range(50):
         survives(suffix, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", DOCUMENTS)
 def test_many_files_that_were_changed_give_text_or_a_sentence(suffix: str) -> None:
-    for seed in range(200, 2000):
+    for seed in range(50, 2000):
         survives(suffix, seed)

@@ -80,7 +80,9 @@ def test_what_is_hidden_does_not_count(watch: Watch, tmp_path: Path) -> None:
     assert watch.quiet()
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "end", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_the_command_reads_what_changes_and_ends_with_the_store_given_back(
     tmp_path: Path, known_model: Callable[[Path], None], end: signal.Signals
 ) -> None:

@@ -28,7 +28,7 @@ DROP = """([name, text]) => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["library", "session"])
+@pytest.fixture(scope="module")
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, embedder: Embedder
 ) -> Iterator[str]:
@@ -42,11 +42,25 @@ def site(
     reading.close()
 
 
-@pytest.fixture(params=[1280, 390])
+@pytest.fixture
 def wide(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": request.param, "height": 800}, locale="en-GB")
     yield context.new_page()
     context.close()
+
+
+# Where they go to, and on how wide a screen.
+each = pytest.mark.parametrize(
+    ("site", "wide"),
+    [
+        ("library", 1280),
+        ("session", 390),
+        pytest.param("library", 390, marks=pytest.mark.slow),
+        pytest.param("session", 1280, marks=pytest.mark.slow),
+    ],
+    indirect=True,
+    scope="module",
+)
 
 
 def ask(page: Page, question: str) -> None:
@@ -59,6 +73,7 @@ def toast(page: Page, words: str) -> None:
     expect(page.locator(".headwater-toast")).to_contain_text(words, timeout=60_000)
 
 
+@each
 def test_files_are_dropped_asked_replaced_and_removed(
     wide: Page, site: str, tmp_path: Path
 ) -> None:
@@ -100,6 +115,7 @@ def test_files_are_dropped_asked_replaced_and_removed(
     assert wide.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@each
 def test_a_text_is_pasted_and_a_refusal_to_remove_it_keeps_it(wide: Page, site: str) -> None:
     wide.goto(site)
     wide.locator("#headwater-open").click()
@@ -117,6 +133,7 @@ def test_a_text_is_pasted_and_a_refusal_to_remove_it_keeps_it(wide: Page, site: 
     expect(row).to_have_count(0)
 
 
+@each
 def test_files_may_be_dropped_while_an_answer_streams(wide: Page, site: str) -> None:
     wide.goto(site)
     expect(wide.locator("#headwater-open")).to_be_visible()
