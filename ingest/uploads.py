@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -24,6 +25,7 @@ MOST_BYTES = 100_000_000
 MOST_FILES = 1000
 """In the folder."""
 
+STALE_SECONDS = 24 * 3600.0  # after which nobody sends the rest of a file
 SPARE = 200_000_000  # bytes that are left free on the disk
 _LONGEST = 120  # characters of a name's part; with four bytes each below what file systems take
 _DEEPEST = 8  # folders
@@ -40,8 +42,11 @@ class Uploads:
         self._most_files, self._most_bytes = most_files, most_bytes
 
     def place(self) -> tuple[Folder, str]:
-        """The folder as `sync` reads it, made if need be."""
+        """The folder as `sync` reads it, made if need be, without what a dead process began."""
         private.folder(self.path)
+        for part in self.path.glob(".*"):
+            if time.time() - part.stat().st_mtime > STALE_SECONDS:
+                part.unlink(missing_ok=True)
         return Folder(self.path, str(self.path)), ""
 
     async def save(self, name: str, body: AsyncIterator[bytes]) -> str:

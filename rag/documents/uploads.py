@@ -54,8 +54,9 @@ def uploads(shelf: Shelf) -> list[Route]:
         return StreamingResponse(content, media_type="application/x-ndjson", headers=_HEADERS)
 
     async def remove(request: Request) -> Response:
-        try:
-            receipt = await shelf.remove(_visitor(request), int(request.path_params["id"]))
+        try:  # no number is greater than what SQLite takes
+            document = min(request.path_params["id"], 2**63 - 1)
+            receipt = await shelf.remove(_visitor(request), document)
         except HeadwaterError as exc:
             return _failed(exc, "", 404)
         return JSONResponse(receipt, headers=_HEADERS)

@@ -128,6 +128,7 @@ def test_a_zip_of_too_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in MAIN if suffix != ".xlsx"])
+@pytest.mark.slow
 def test_a_document_of_too_many_elements_is_refused(suffix: str) -> None:
     xml = f"<a>{'<b/>' * archive.MOST_TAGS}</a>"
     assert "unpacks to more" in refused(suffix, changed(word("x"), {"content.xml": xml})).en
@@ -161,7 +162,7 @@ def test_xml_with_entities_is_refused(suffix: str, doctype: str, encoding: str) 
 
 
 @pytest.mark.parametrize("suffix", MAIN)
-@pytest.mark.parametrize("depth", [200, 5_000, 200_000])
+@pytest.mark.parametrize("depth", [200, pytest.param(200_000, marks=pytest.mark.slow)])
 def test_what_is_nested_too_deep_is_refused_or_read(suffix: str, depth: int) -> None:
     data = DOCUMENTS[suffix]()
     tag = {".docx": "w:sdt", ".pptx": "p:grpSp", ".xlsx": "extLst"}.get(suffix, "text:section")

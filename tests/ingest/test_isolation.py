@@ -82,6 +82,7 @@ def test_what_a_file_does_is_a_sentence_and_the_next_one_is_read(
     assert read(isolated, "pages 10").pages[-1].number == 10
 
 
+@pytest.mark.slow
 def test_a_page_that_grows_when_it_is_unpacked_costs_its_file_alone(isolated: Isolated) -> None:
     line = b"BT /F 12 Tf 50 700 Td (all the same) Tj ET\n"
     page = zlib.compress(line * 5_000_000)
@@ -156,6 +157,7 @@ def test_the_next_file_is_read_while_nobody_waits(isolated: Isolated) -> None:
     assert time.monotonic() - start < 0.5
 
 
+@pytest.mark.slow
 def test_threads_have_a_process_each_and_one_is_kept_for_the_next(tmp_path: Path) -> None:
     isolation.rest()
     pids: list[int] = []
@@ -182,6 +184,7 @@ def test_threads_have_a_process_each_and_one_is_kept_for_the_next(tmp_path: Path
 
 
 @pytest.mark.parametrize("what", ["pages 1", "sleep 60", "crash"])
+@pytest.mark.slow
 def test_it_ends_with_its_parent_also_when_that_is_killed(what: str, tmp_path: Path) -> None:
     program = f"""
 import os, time

@@ -83,6 +83,7 @@ def test_a_picture_of_text_is_read(kind: str) -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_hardly_a_letter_of_a_drawn_page_is_read_wrong() -> None:
     content = image.read(scans.file("PNG", scans.page(VIETNAMESE)), "a.png")
     read = unicodedata.normalize("NFC", texts(content)[0])
@@ -112,6 +113,7 @@ def test_only_the_pages_without_words_are_read_by_ocr() -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_a_number_stamped_on_a_scan_is_not_its_text() -> None:
     stamped = BytesIO()
     writer = PdfWriter(clone_from=BytesIO(scans.file("PDF", scans.page(ENGLISH))))
@@ -124,12 +126,14 @@ def test_a_number_stamped_on_a_scan_is_not_its_text() -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_letters_that_are_strokes_are_read() -> None:
     (page,) = pdf.read(typed([strokes(ENGLISH)]), "a.pdf").pages
     assert words(ENGLISH) in words(page.text)
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_a_text_layer_that_is_not_words_gives_way_to_what_the_page_shows() -> None:
     hidden = b" ".join([b"BT /F1 12 Tf 3 Tr 72 720 Td", *shown(UNREADABLE), b"ET"])
     content = pdf.read(typed([strokes(ENGLISH) + b" " + hidden]), "a.pdf")
@@ -139,6 +143,7 @@ def test_a_text_layer_that_is_not_words_gives_way_to_what_the_page_shows() -> No
 
 @needs_tesseract
 @pytest.mark.parametrize("turn", [90, 180])
+@pytest.mark.slow
 def test_a_page_that_lies_on_its_side_is_read(turn: int) -> None:
     turned = scans.page(VIETNAMESE).rotate(turn, expand=True)
     (text,) = texts(image.read(scans.file("PNG", turned), "a.png"))
@@ -146,6 +151,7 @@ def test_a_page_that_lies_on_its_side_is_read(turn: int) -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_a_photo_is_turned_as_its_camera_says() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter to the right
@@ -158,6 +164,7 @@ def test_a_photo_is_turned_as_its_camera_says() -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_each_page_of_a_fax_is_a_page() -> None:
     data = scans.file("TIFF", scans.page(ENGLISH), scans.page(""), scans.page(RULE))
     content = image.read(data, "fax.tif")
@@ -167,6 +174,7 @@ def test_each_page_of_a_fax_is_a_page() -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_of_an_animation_one_picture_is_read() -> None:
     first = scans.page(ENGLISH)
     data = scans.file("WEBP", first, ImageOps.flip(first))
@@ -175,6 +183,7 @@ def test_of_an_animation_one_picture_is_read() -> None:
 
 @needs_tesseract
 @pytest.mark.parametrize("mode", ["1", "P", "RGBA", "CMYK", "I;16"])
+@pytest.mark.slow
 def test_a_picture_may_have_its_colours_in_any_way(mode: str) -> None:
     page = scans.page(ENGLISH)
     if mode == "RGBA":  # black on nothing
@@ -200,6 +209,7 @@ def test_a_picture_without_text_is_refused_in_a_sentence() -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     bomb = scans.file("PNG", Image.new("1", (12_000, 12_000)))
     with pytest.raises(DocumentError, match="more than 89 million pixels") as caught:

@@ -91,6 +91,18 @@ def test_a_file_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     assert kept.names() == ["a.md"] and not (kept.path / "f").exists()
 
 
+def test_what_a_dead_process_had_begun_is_gone_after_a_day(tmp_path: Path) -> None:
+    kept = Uploads(tmp_path)
+    kept.place()
+    old, new = kept.path / ".old", kept.path / ".new"
+    for part in (old, new):
+        part.write_bytes(b"half of")
+    day_ago = time.time() - uploads.STALE_SECONDS - 1
+    os.utime(old, (day_ago, day_ago))
+    kept.place()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "SPARE", 1 << 62)
     with pytest.raises(DocumentError, match="disk is nearly full"):
@@ -208,7 +220,7 @@ def test_what_lies_in_the_data_folder_cannot_be_removed_at_the_page(
 ) -> None:
     [bread] = library.reading.documents()
     assert library.remove(bread.id) == "failed"
-    assert library.remove(999) == "failed"
+    assert library.remove(999) == library.remove(10**30) == "failed"
     assert (data / "bread.md").exists() and library.reading.documents() == [bread]
 
 

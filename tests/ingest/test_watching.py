@@ -64,6 +64,7 @@ def watch(
     watch.close()
 
 
+@pytest.mark.slow
 def test_a_burst_of_changes_is_one(watch: Watch, tmp_path: Path) -> None:
     for n in range(20):
         (tmp_path / "data" / "deep" / f"{n}.md").write_text("one")
@@ -73,6 +74,7 @@ def test_a_burst_of_changes_is_one(watch: Watch, tmp_path: Path) -> None:
     watch.items.get(timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_what_is_hidden_does_not_count(watch: Watch, tmp_path: Path) -> None:
     (tmp_path / "data" / ".git").mkdir()
     (tmp_path / "data" / ".git" / "index").write_text("one")
@@ -131,6 +133,7 @@ def test_a_running_page_reads_what_changes_also_while_it_reads(
     reading.close()
 
 
+@pytest.mark.slow
 def test_a_file_is_not_watched(tmp_path: Path) -> None:
     place = Place(tmp_path)
     code, out, said = place.finish("ingest", "--watch", str(place.data / "bread.txt"))

@@ -37,7 +37,7 @@ SLOW = Script(tokens=[*words(f"{SAYS}\n\n"), *["."] * 100], delay=0.05)
 MEASURED = [
     pytest.param(DATA / "retrieval-and-citations.pdf", marks=pytest.mark.slow),
     pytest.param(DATA / "vi-quyen-rieng-tu.pdf", marks=pytest.mark.slow),
-    pytest.param(PDFS / "sample_multicolumn.pdf", marks=needs_samples),
+    pytest.param(PDFS / "sample_multicolumn.pdf", marks=[needs_samples, pytest.mark.slow]),
 ]
 
 # Of each box its left, top, width and height in shares of the picture's.

@@ -46,7 +46,7 @@ DOCUMENTS = {
 }
 EGGS, EGGS_VI = "How many eggs does the recipe need?", "Công thức cần bao nhiêu quả trứng?"
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]  # two models are loaded and unpacked
 
 
 class Stepwise:
