@@ -25,11 +25,13 @@ from typer.testing import CliRunner
 
 from ingest import sync as sync_module
 from ingest.__main__ import app as ingest_app
+from ingest.background import Reading
 from ingest.sync import locate, sync
 from rag.commands.shared import Parts
 from rag.retrieval.embedder import Embedder, SentenceEmbedder
+from rag.retrieval.models import PACKAGED
 from rag.retrieval.retriever import Retriever
-from rag.settings import PROJECT
+from rag.settings import PROJECT, Settings
 from rag.store.library import Library
 from rag.store.store import Store
 
@@ -240,3 +242,70 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+ADDING = """
+import asyncio, sys
+from pathlib import Path
+from ingest.background import Reading
+from rag.retrieval.embedder import SentenceEmbedder
+from rag.settings import load_settings
+
+first, known = int(sys.argv[1]), Path(sys.argv[2])
+reading = Reading(load_settings(env_file=None), lambda name, _: SentenceEmbedder(name, known))
+reading.opening.wait()
+
+async def body(number):
+    for part in range(4):
+        yield f"Ledger {number}, part {part}: {number * part} crates of rope.\\n\\n".encode() * 9
+        await asyncio.sleep(0.001)
+
+async def main():
+    print("begun", flush=True)
+    for number in range(first, first + 500):
+        async for line in reading.add("", f"ledger{number}.txt", body(number)):
+            if "receipt" in line:
+                print(line["receipt"]["name"], flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_kills_while_files_are_added_lose_none_that_had_a_receipt(
+    tmp_path: Path, embedder: Embedder, whole_run: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    settings = Settings(
+        data_dir=tmp_path / "data", store_dir=tmp_path / "store", embedding_model=PACKAGED
+    )
+    environment = {
+        "HEADWATER_DATA_DIR": str(settings.data_dir),
+        "HEADWATER_STORE_DIR": str(settings.store_dir),
+        "HEADWATER_EMBEDDING_MODEL": PACKAGED,
+        "OMP_NUM_THREADS": "1",
+        "PATH": "",
+    }
+    chance, told = random.Random(20261129), set[str]()
+    for run in range(8):
+        command = [sys.executable, "-c", ADDING, str(run * 500), str(whole_run)]
+        with subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as child:
+            assert child.stdout and child.stdout.readline() == "begun\n"
+            time.sleep(chance.uniform(0.02, 1.0))
+            os.killpg(child.pid, signal.SIGKILL)
+            told.update(child.stdout.read().split())
+    reading = Reading(settings, lambda *_: embedder)
+    store = reading.settled().store
+    names = {document.name for document in reading.documents()}
+    there = {path.name for path in reading.uploads.path.iterdir() if path.suffix == ".txt"}
+    assert told and told <= names == there
+    assert store.library.count() == store.vectors.count() > 0
+    reading.close()
