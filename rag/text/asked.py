@@ -193,6 +193,15 @@ def answers(kind: Asked, question: str, text: str) -> float:
     return 0.0 if kind in _PARTS else 0.5
 
 
+def lacks(kind: Asked, question: str, text: str) -> bool:
+    """Whether `text` surely has not what `question` asks for. Letters like SSE or HTTP alone are no
+    answer to who: of 153 sentences with the answer to such a question of XQuAD one has no other."""
+    named = [text[start:end] for start, end in parts(kind, question, text)]
+    if kind == "who" and named and all(map(str.isupper, named)):
+        return _ROLE.search(text) is None
+    return not answers(kind, question, text)
+
+
 def _counts(text: str, numbers: list[Span], thing: str) -> bool:
     """Whether one of the numbers is of what is counted: “six connections” of “connections”."""
     return any(stem(thing) in stems(words(text[end : end + NEAR])) for _, end in numbers)

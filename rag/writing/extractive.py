@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from .. import followup
 from ..errors import QuestionError
 from ..text import verdict
-from ..text.asked import Asked, answers, asked
+from ..text.asked import Asked, asked, lacks
 from ..text.language import words
 from ..types import Language, Options, Turn
 from .choosing import Quote, chosen
@@ -97,7 +97,7 @@ def _lacking(question: str, quotes: Sequence[Quote], language: Language) -> str:
     kind = asked(question)
     if numbers := verdict.numbers_lacked(question, [said]):
         return _UNNAMED[language].format(verdict.listed(numbers))
-    if kind in _ASKED_FOR and not answers(kind, question, said):
+    if kind in _ASKED_FOR and lacks(kind, question, said):
         return _UNANSWERED[language].format(_ASKED_FOR[kind][language])
     return ""
 

@@ -221,6 +221,7 @@ async def test_a_follow_up_to_which_there_is_no_more_does_not_quote_the_same_aga
     ("question", "text", "language", "said"),
     [
         ("How many servers has the harbour?", "The harbour has servers.", "en", "I see no number"),
+        ("Who invented tide tables?", "Tide tables (TT) are sent by HTTP.", "en", "I see no name"),
         ("Ai canh cảng?", "Cảng được canh suốt đêm.", "vi", "tôi không thấy tên"),
         ("What does status 429 mean?", "A status has a mean.", "en", "do not mention “429”"),
         ("Mã lỗi 429 nghĩa là gì?", "Mã lỗi nghĩa là gì.", "vi", "không nhắc tới “429”"),
