@@ -57,9 +57,9 @@ class Retriever:
     """Searches one index with one embedder. Safe to share between threads."""
 
     def __init__(self, store: Store, embedder: Embedder, profiles: Profiles = BUILT_IN) -> None:
-        self.store = self._store = store
-        self.embedder = self._embedder = embedder
-        self.profiles = self._profiles = profiles
+        self.store = store
+        self.embedder = embedder
+        self.profiles = profiles
         self._texts = EmbeddedTexts(embedder)
         # By a question's language the chunks in the other, and the library's edition then.
         self._foreign_ids: dict[Language, tuple[str, Sequence[int]]] = {}
@@ -67,18 +67,18 @@ class Retriever:
     @property
     def edition(self) -> str:
         """Names what the library holds now; another once its documents change."""
-        library = self._store.library
+        library = self.store.library
         return f"{library.id}-{library.revision}"
 
     @property
     def model(self) -> str:
         """The name of the embedding model."""
-        return self._embedder.name
+        return self.embedder.name
 
     @property
     def collections(self) -> list[str]:
         """What a search may be restricted to, sorted."""
-        return self._store.library.collections()
+        return self.store.library.collections()
 
     def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
@@ -94,7 +94,7 @@ class Retriever:
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
         collection, StoreError when the store fails.
         """
-        if about := overview(self._store.library, without_courtesy(question), collection):
+        if about := overview(self.store.library, without_courtesy(question), collection):
             if collection is not None:
                 self._within(collection)  # or that there is none is what is to be said
             return about
@@ -111,7 +111,7 @@ class Retriever:
     def candidates(self, question: str, collection: str | None = None) -> Candidates:
         """What is ranked for `question` without its courtesies. Raises as `search` does."""
         question = without_courtesy(question)
-        library = self._store.library
+        library = self.store.library
         if not library.count():
             raise LibraryEmpty(
                 "The library is empty: there is no document to answer from. Put documents into the "
@@ -155,7 +155,7 @@ class Retriever:
         profile = self.profile(query)
 
         def likeness(texts: Sequence[str]) -> list[float]:
-            vector = self._embedder.begin(sentence).result()
+            vector = self.embedder.begin(sentence).result()
             cosines = self._texts.vectors(texts) @ vector
             return [profile.likeness(float(cosine)) for cosine in cosines]
 
@@ -170,7 +170,7 @@ class Retriever:
         embedding, query = self._begin(question), self.prepare(question)
         profile, (keyword, _, _) = self.profile(query), keyword_scores(query, texts)
         embedded = np.argsort(-keyword, kind="stable")[:EMBEDDED]
-        vectors = self._embedder.embed([texts[i] for i in embedded])
+        vectors = self.embedder.embed([texts[i] for i in embedded])
         cosine = np.full(len(texts), profile.floor)
         cosine[embedded] = vectors @ embedding.result()
         return combined(profile, cosine, keyword)
@@ -185,7 +185,7 @@ class Retriever:
         cut, about = as_indexed(words(question)), set(as_indexed(subject(question)))
         wanted = list(dict.fromkeys(terms(stems(cut))))
         known = frozenset(map(stem, about or cut))
-        statistics = self._store.library.keyword_statistics(wanted, form, within, counted=known)
+        statistics = self.store.library.keyword_statistics(wanted, form, within, counted=known)
         forms: dict[str, set[str]] = {}
         for word in cut:
             forms.setdefault(stem(word), set()).add(word)
@@ -224,7 +224,7 @@ class Retriever:
         @cache
         def known(*words: str) -> bool:
             term = "_".join(stems(folded(words) if form == "folded" else words))
-            return bool(self._store.library.chunks_with([term], form))
+            return bool(self.store.library.chunks_with([term], form))
 
         asked = unwrapped(findings.query, known)
         if asked is None:
@@ -238,23 +238,23 @@ class Retriever:
 
     def _corrected(self, question: str) -> str | None:
         """`question` with its misspelt words put right, if it has any."""
-        library, form = self._store.library, column(question)
+        library, form = self.store.library, column(question)
 
         def chunks_with(words: Sequence[str]) -> Mapping[str, float]:
             indexed = {word: stem(word) for word in words}
             found = library.chunks_with(list(set(indexed.values())), form)
             return {word: found[term] for word, term in indexed.items() if term in found}
 
-        return corrected(question, form, chunks_with, self._embedder.has_word)
+        return corrected(question, form, chunks_with, self.embedder.has_word)
 
     def _begin(self, question: str) -> Future[Vectors]:
         """The vector of `question`. Most models read words in capitals as names, or as noise."""
         shouted = question.isupper() and len(words(question)) >= SENTENCE
-        return self._embedder.begin(question.lower() if shouted else question)
+        return self.embedder.begin(question.lower() if shouted else question)
 
     def _scored(self, query: Query, ids: Sequence[int]) -> list[_Scored]:
         """The chunks with these ids and what is known of each; ids that are gone are left out."""
-        chunks, vectors = self._store.library.chunks(ids), self._store.library.vectors(ids)
+        chunks, vectors = self.store.library.chunks(ids), self.store.library.vectors(ids)
         there = [chunk for i, chunk in chunks.items() if i in vectors]
         scores = keyword_scores(query, [chunk.text for chunk in there])
         return [
@@ -268,12 +268,12 @@ class Retriever:
         edition, ids = self._foreign_ids.get(language, ("", ()))
         if edition != now:
             other: Language = "en" if language == "vi" else "vi"
-            ids = self._store.library.in_language(other)
+            ids = self.store.library.in_language(other)
             self._foreign_ids[language] = now, ids
         return ids if among is None else sorted(set(ids).intersection(among))
 
     def _within(self, collection: str) -> Within:
-        library, place = self._store.library, as_place(collection)
+        library, place = self.store.library, as_place(collection)
         within = library.within(place)
         if not within.ids and not any(is_in(d.folder, d.name, place) for d in library.documents()):
             raise _unknown(collection, self.collections)
@@ -282,14 +282,14 @@ class Retriever:
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:
         """The ids of the vectors nearest to `vector`, of the chunks `among` if that is given."""
         if among is None or len(among) > COMPARED:
-            return self._store.nearest(vector, CANDIDATES, among)
-        vectors = self._store.library.vectors(among)
+            return self.store.nearest(vector, CANDIDATES, among)
+        vectors = self.store.library.vectors(among)
         cosine = {i: float(other @ vector) for i, other in vectors.items()}
         return nlargest(CANDIDATES, cosine, key=cosine.__getitem__)
 
     def profile(self, query: Query) -> Profile:
         """What was measured for the model and for questions of the form of `query`."""
-        return self._profiles.of(self._embedder.name, query.form)
+        return self.profiles.of(self.embedder.name, query.form)
 
 
 def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:

@@ -9,7 +9,7 @@ from .language import words
 
 _SAID: dict[str, dict[Language, str]] = {
     "answer": {
-        "en": "The passages fit the question well.",
+        "en": "The passages fit the question.",
         "vi": "Các đoạn tìm được khớp với câu hỏi.",
     },
     "weak": {

@@ -181,7 +181,7 @@ def test_a_cited_source_shows_the_sentence_that_supports_the_answer() -> None:
 
 @pytest.mark.parametrize("has_model", [True, False])
 def test_above_the_sources_stands_once_how_well_they_fit(has_model: bool) -> None:
-    lines: dict[Verdict, str] = {"answer": "fit the question well", "weak": "match only weakly"}
+    lines: dict[Verdict, str] = {"answer": "fit the question.", "weak": "match only weakly"}
     for verdict, line in lines.items():
         found = Findings("q", "en", verdict, 0.2, 0.3, (Source(1, "a.md", "A", 1, 0.5, "text"),))
         panel = _screen("q", "en", has_model=has_model).show(SourcesFound(found))[0]["content"]

@@ -30,9 +30,9 @@ def test_whether_the_library_has_a_word_is_looked_up_without_counting_its_passag
     retriever: Retriever,
 ) -> None:
     asked: list[str] = []
-    retriever._store.library._db.set_trace_callback(asked.append)
+    retriever.store.library._db.set_trace_callback(asked.append)
     retriever.search("I love cake, what is the best beach near Da Nang?", 5)
-    retriever._store.library._db.set_trace_callback(None)
+    retriever.store.library._db.set_trace_callback(None)
     looked_up = [statement for statement in asked if "FROM keyword_terms" in statement]
     counted = [statement for statement in asked if "sum(terms)" in statement]
     assert any("('cake')" in statement for statement in looked_up)

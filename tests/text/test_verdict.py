@@ -16,7 +16,7 @@ def findings(verdict: Verdict, *lacking: str, overview: Overview | None = None) 
 
 def test_each_verdict_has_its_sentence_in_both_languages() -> None:
     sentences: list[tuple[Verdict, str, str]] = [
-        ("answer", "fit the question well", "khớp với câu hỏi"),
+        ("answer", "fit the question.", "khớp với câu hỏi"),
         ("weak", "may not answer", "có thể không trả lời"),
     ]
     for verdict, english, vietnamese in sentences:

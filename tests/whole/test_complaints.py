@@ -35,7 +35,7 @@ async def test_open_webui_11592_a_citation_leads_to_the_document_the_model_was_g
     )
     shown = {source.number: source for source in sources(seen).sources}
     assert [int(number) for number, _, _ in fences] == sorted(shown) == [1, 2, 3, 4, 5]
-    library = retriever._store.library
+    library = retriever.store.library
     for number, title, passage in fences:
         source = shown[int(number)]
         assert (source.title, source.text) == (title, passage)
