@@ -362,6 +362,47 @@ def test_a_letter_in_a_code_that_nobody_knows_is_read(tmp_path: Path) -> None:
     assert "From: a@b.example" in text and "Giá bán là năm mươi nghìn." in text
 
 
+def test_of_a_letter_every_part_is_read_and_one_form_of_each_alternative(tmp_path: Path) -> None:
+    message = letter()
+    message.set_content("<p>The contract ends on 5 May.</p>", subtype="html")
+    message.make_mixed()
+    forms = EmailMessage()
+    forms.set_content("The price is 7.\n")
+    forms.add_alternative("<p>FORM</p>", subtype="html")
+    message.attach(forms)
+    page, pictured = EmailMessage(), EmailMessage()
+    page.set_content("<p>Seen in <b>HTML</b> alone.</p>", subtype="html")
+    page.add_related(b"%", "image", "png", filename="sign.png")
+    pictured.set_content(" \n")
+    pictured.make_alternative()
+    pictured.attach(page)
+    message.attach(pictured)
+    footer = EmailMessage()
+    footer.set_content("The list's footer.\n")
+    message.attach(footer)
+    text = all_text(read_bytes(tmp_path, "a.eml", message.as_bytes()))
+    assert text.partition("+0700\n\n")[2] == (
+        "The contract ends on 5 May.\n\nThe price is 7.\n\nSeen in HTML alone.\n\n"
+        "The list's footer.\n\nAttachments: sign.png"
+    )
+
+
+def test_a_letter_in_a_letter_and_an_invitation_are_named_and_not_read(tmp_path: Path) -> None:
+    inner = letter()
+    inner.replace_header("Subject", "Hợp đồng cũ")
+    inner.set_content("Old words.\n")
+    message = letter()
+    message.set_content("See what is attached.\n")
+    message.add_alternative("BEGIN:VCALENDAR\n", subtype="calendar")
+    message.add_attachment(inner)
+    nameless = EmailMessage()
+    nameless.set_content("one, two", subtype="csv")
+    message.attach(nameless)
+    text = all_text(read_bytes(tmp_path, "a.eml", message.as_bytes()))
+    assert "See what is attached." in text and "Old words" not in text
+    assert text.endswith("Attachments: text/calendar, Hợp đồng cũ, text/csv")
+
+
 # What is refused
 
 
