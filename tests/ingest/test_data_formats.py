@@ -176,6 +176,21 @@ def test_of_json_lines_each_is_a_block_and_a_bad_one_is_named(name: str, tmp_pat
     assert "Line 2 is not valid JSON" in remark.en and "Dòng 2 " in remark.vi
 
 
+@pytest.mark.parametrize("between", ["\n", "", " \r\n\r\n"])
+def test_values_that_follow_one_another_are_read_whole(between: str, tmp_path: Path) -> None:
+    value = '{\n "tên": [\n  "An",\n  "Bình"\n ]\n}'
+    data = between.join([value, '[{"a": 1}, {"a": 2}]', "{}\n"])
+    (page,) = read_bytes(tmp_path, "a.json", data.encode()).pages
+    assert page.text == "tên: An, Bình\n\na\n1\n2\n\n{}"
+    assert page.name == "1–3"
+
+
+def test_what_stands_behind_a_value_and_is_none_is_named_by_its_line(tmp_path: Path) -> None:
+    for data, where in (('{\n "a": 1\n}\n]', "line 4, column 1"), ("2026-01-05", "column 5")):
+        with pytest.raises(DocumentError, match=where):
+            read_bytes(tmp_path, "a.json", data.encode())
+
+
 def test_a_record_is_not_cut_while_it_fits_a_chunk(tmp_path: Path) -> None:
     lines = [f'{{"id": {n}, "text": "{"word " * 90}", "end": "of {n}"}}' for n in range(30)]
     chunks = passages(read_bytes(tmp_path, "a.jsonl", "\n".join(lines).encode()))
