@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
+import time
 import zipfile
 from email.message import EmailMessage
 from pathlib import Path
@@ -312,6 +314,29 @@ def test_a_book_has_its_chapters_in_order_each_called_by_its_title(
     assert content.remarks == ()
 
 
+def test_a_book_may_have_prefixes_on_the_names_of_its_package(tmp_path: Path) -> None:
+    item = '<item id="n" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
+
+    def prefixed(xml: str) -> str:
+        return re.sub(r"(</?)(?=\w+[\s/>])", r"\1x:", xml)
+
+    files = {"META-INF__container_xml": prefixed(CONTAINER), "OEBPS__toc_ncx": prefixed(NCX)}
+    package = prefixed(PACKAGE % (item, ""))
+    content = read_bytes(tmp_path, "b.epub", epub(package, **files))
+    assert content.title == "Dế Mèn · Tô Hoài"
+    assert [page.name for page in content.pages] == ["1 · Chương một", "2 · The Sea"]
+
+
+def test_the_document_types_of_a_book_are_not_sought_in_all_its_text(tmp_path: Path) -> None:
+    def seconds(times: int) -> float:
+        start = time.process_time()
+        data = epub(**{"OEBPS__one_xhtml": "<!DOCTYPE a[ " * times + "<p>end"})
+        read_bytes(tmp_path, "b.epub", data)
+        return time.process_time() - start
+
+    assert seconds(16_000) < 8 * max(seconds(4_000), 0.01)
+
+
 def test_chapters_that_are_missing_are_counted(tmp_path: Path) -> None:
     data = epub(PACKAGE % ("", '<itemref idref="gone"/>'))
     content = read_bytes(tmp_path, "b.epub", data)
@@ -422,7 +447,23 @@ def test_a_letter_in_a_letter_and_an_invitation_are_named_and_not_read(tmp_path:
 
 
 def bomb() -> bytes:
-    return epub(**{"OEBPS__one_xhtml": "<p>" + "a" * 31_000_000})
+    return epub(**{"OEBPS__one_xhtml": "<p>" + "a" * (64 << 20)})
+
+
+def tags() -> bytes:
+    return epub(**{"OEBPS__one_xhtml": "<b>" * 4_000_001})
+
+
+def files() -> bytes:
+    return epub(**{f"x{n}": "" for n in range(20_001)})
+
+
+def with_password() -> bytes:
+    """As a zip says it of its first file, in both its heads."""
+    data = bytearray(epub())
+    data[6] |= 1
+    data[data.rindex(b"PK\x01\x02", 0, data.index(b"PK\x01\x02") + 4) + 8] |= 1
+    return bytes(data)
 
 
 def bzip2() -> bytes:
@@ -447,7 +488,10 @@ REFUSED = [
     ("no.epub", b"no book at all", "not an EPUB", "không phải EPUB"),
     ("cut.epub", epub()[:-40], "not an EPUB", "không phải EPUB"),
     ("packed.epub", bzip2(), "not an EPUB", "không phải EPUB"),
-    ("bomb.epub", bomb(), "more than 30 MB", "hơn 30 MB"),
+    ("bomb.epub", bomb(), "unpacks to more", "quá lớn"),
+    ("tags.epub", tags(), "unpacks to more", "quá lớn"),
+    ("files.epub", files(), "unpacks to more", "quá lớn"),
+    ("password.epub", with_password(), "a password is needed", "cần mật khẩu"),
     ("drm.epub", epub(**{"META-INF__encryption_xml": DRM}), "(DRM)", "(DRM)"),
     ("no.eml", b"not a letter", "not an e-mail", "không phải thư"),
     ("parts.eml", b"From: a\n\n" + b"--x\n" * 30_000, "not an e-mail", "không phải thư"),
