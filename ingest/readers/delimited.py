@@ -18,16 +18,18 @@ from rag.types import Content, Remark
 from .tables import ROWS, line, marked, spanned
 from .text import LINE_END, several, written
 
-VERSION = "1"
+VERSION = "2"
 
 _SEPARATORS = "\t;,|"  # a comma last but one: it is in numbers too
 _SAMPLE = 100  # rows by which separator and head are found
 _ABOVE = 10  # rows among which the head is looked for: a title may stand above it
 _LONGEST_NAME = 80  # characters of a column's name
-_LONGEST_CELL = 300  # lines of one cell above which its quotation mark was never closed
+_MOST_LINES = 300  # of a row, above which a quotation mark in it was never closed
+_LONGEST_CELL = 10_000_000  # characters; the library takes four bytes for each
 _LONG = 30_000  # characters of a page
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _SEPARATOR = re.compile(r"sep=(.)(?:\r\n|\r|\n)")  # a first line that Excel reads and hides
+_END = "\x00end"  # a row behind the last, which no quotation mark may swallow
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # A number with its unit or sign, a date, an address: what a column holds, not what it is called.
 _VALUE = re.compile(
@@ -38,8 +40,12 @@ _VALUE = re.compile(
 Row = tuple[int, list[str]]  # its number, from 1, and its cells
 
 
-class _Unclosed(Exception):
-    """A quotation mark that opens a cell and is never closed; its argument is the line's number."""
+class _NoRows(Exception):
+    """Quotation marks do not make rows of a text; why, in a remark."""
+
+    def __init__(self, remark: Remark) -> None:
+        super().__init__(remark.en)
+        self.remark = remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +64,13 @@ def read(data: bytes, name: str) -> Content:
     if first := _SEPARATOR.match(text):
         separator, text = first[1], text[first.end() :]
     separator = separator or _separator(text)
+    csv.field_size_limit(_LONGEST_CELL)  # of the process; the library's own is 131,072
     remarks: list[Remark] = []
     try:
         parts = list(_pages(_rows(text, separator)))
-    except _Unclosed as exc:
+    except _NoRows as exc:
         parts = list(_pages(_split(text, separator)))
-        remark = Remark(
-            f"The quotation mark in line {exc} is not closed; quotation marks were read as text.",
-            f"Dấu nháy ở dòng {exc} không được đóng; các dấu nháy được đọc như chữ thường.",
-        )
-        remarks.append(remark)
+        remarks.append(exc.remark)
     return several("", parts, name, remarks)
 
 
@@ -96,20 +99,45 @@ def _pages(rows: Iterator[Row]) -> Iterator[tuple[str, str]]:
 
 
 def _rows(text: str, separator: str) -> Iterator[Row]:
-    """All rows, cells in quotation marks with the separators and line ends in them."""
-    reader = csv.reader(_lines(text), delimiter=separator)
+    """All rows, cells in quotation marks with the separators and line ends in them. Raises
+    _NoRows."""
     number = before = 0
+
+    def lines() -> Iterator[str]:
+        for at, written_line in enumerate(_lines(text)):
+            if at - before > _MOST_LINES:
+                raise _NoRows(_unclosed(before + 1))
+            yield written_line
+        yield _END
+
+    reader = csv.reader(lines(), delimiter=separator)
     while True:
         try:
             cells = next(reader)
-        except StopIteration:
+        except csv.Error as exc:
+            raise _NoRows(_too_long(before + 1)) from exc
+        if cells == [_END]:
             return
-        except csv.Error as exc:  # a cell longer than the library takes
-            raise _Unclosed(before + 1) from exc
-        if reader.line_num - before > _LONGEST_CELL:
-            raise _Unclosed(before + 1)
+        if cells and cells[-1].endswith(_END):
+            raise _NoRows(_unclosed(before + 1))
         number, before = number + 1, reader.line_num
         yield number, cells
+
+
+def _unclosed(number: int) -> Remark:
+    return Remark(
+        f"The quotation mark in line {number} is not closed; quotation marks were read as text.",
+        f"Dấu nháy ở dòng {number} không được đóng; các dấu nháy được đọc như chữ thường.",
+    )
+
+
+def _too_long(number: int) -> Remark:
+    most = _LONGEST_CELL // 1_000_000
+    return Remark(
+        f"A cell in line {number} has more than {most} million characters; quotation marks were "
+        "read as text.",
+        f"Một ô ở dòng {number} có hơn {most} triệu ký tự; các dấu nháy được đọc như chữ thường.",
+    )
 
 
 def _split(text: str, separator: str) -> Iterator[Row]:
@@ -132,7 +160,7 @@ def _regular(text: str, separator: str) -> float:
     try:
         for _, cells in islice(_rows(text, separator), _SAMPLE):
             widths += [len(cells)] if cells else []
-    except _Unclosed:
+    except _NoRows:
         pass
     usual = mode(widths) if widths else 1
     if usual < 2:

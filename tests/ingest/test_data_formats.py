@@ -130,8 +130,23 @@ def test_a_quotation_mark_that_is_never_closed_swallows_nothing(tmp_path: Path) 
     assert len(content.pages) == 21
     assert 'x | "open\ny | z' in content.pages[0].text
     assert "line 2 is not closed" in content.remarks[0].en and "dòng 2 " in content.remarks[0].vi
-    long = b'a,b\nx,"' + b"y" * 200_000 + b'"\nz,1\n'
-    assert all_text(read_bytes(tmp_path, "a.csv", long)).endswith("z | 1")
+    short = read_bytes(tmp_path, "a.csv", b'a,b\nx,1\n"p,q\ny,z')
+    assert short.pages[0].text == 'a | b\nx | 1\n"p | q\ny | z'
+    assert "line 3 is not closed" in short.remarks[0].en
+
+
+def test_a_long_cell_is_not_taken_for_one_that_is_never_closed(tmp_path: Path) -> None:
+    for long in ('"' + "y" * 200_000 + '"', "y" * 200_000):
+        content = read_bytes(tmp_path, "a.csv", f'a,b\nx,{long}\n"z, w",1'.encode())
+        assert content.remarks == () and all_text(content).endswith("z, w | 1")
+
+
+def test_a_cell_that_is_too_long_is_named_as_such(tmp_path: Path) -> None:
+    data = 'a,b\nx,1\ny,"' + "y " * 5_000_000 + 'y"\nz,1\n'
+    content = read_bytes(tmp_path, "a.csv", data.encode())
+    assert "cell in line 3 has more than 10 million characters" in content.remarks[0].en
+    assert "ô ở dòng 3 có hơn 10 triệu ký tự" in content.remarks[0].vi
+    assert all_text(content).endswith("z | 1")
 
 
 # Records
