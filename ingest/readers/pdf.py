@@ -21,7 +21,6 @@ from rag.text import legacy, tcvn3
 from rag.types import Content, Page, Remark
 
 from . import ocr
-from .pace import goes_on
 from .text import given, printed, title_of
 from .words import are_words, broken, word_count
 
@@ -135,10 +134,9 @@ def _with_ocr(pdf: Pdf, pages: list[_Reading]) -> list[_Reading]:
     if tesseract is None:
         return pages
     pages = list(pages)
-    for number in lacking[: ocr.MOST_PAGES]:
+    for number in ocr.turns(lacking):
         with suppress(PdfiumError):
             text = tesseract.read(pdf.picture(number))
-            goes_on()
             if text and are_words(text):
                 pages[number - 1] = _Reading(text, "ocr")
     for number in lacking[ocr.MOST_PAGES :]:

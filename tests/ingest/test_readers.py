@@ -442,7 +442,8 @@ def test_a_table_without_a_head_and_one_that_lays_out_the_page_have_none(tmp_pat
     assert [page.text[b.start : b.end] for b in page.blocks] == ["1 | 2\n3 | 4"]
 
 
-MERGED = """<table><thead><tr><th rowspan=2>Món</th><th colspan=2>Giá</th><th rowspan=2>Ghi chú</th></tr>
+MERGED = """<table><thead>
+<tr><th rowspan=2>Món</th><th colspan=2>Giá</th><th rowspan=2>Ghi chú</th></tr>
 <tr><th>nhỏ</th><th>lớn</th></tr></thead>
 <tr><td rowspan=2>Phở</td><td>40</td><td>50</td><td></td></tr>
 <tr><td>45</td><td>55</td><td>tái</td></tr>
