@@ -148,7 +148,9 @@ def _attribute(tag: Tag | None, *names: str) -> str:
 
 
 def _line(tag: Tag | None) -> str:
-    return " ".join(clean(tag.get_text()).split())[:_LONGEST] if tag else ""
+    """The text of an element on one line, not cleaned yet: it may be in old Vietnamese."""
+    line = " ".join(tag.get_text().split())[:_LONGEST] if tag else ""
+    return line if clean(line) else ""
 
 
 def _remarks(lost: list[str]) -> list[Remark]:

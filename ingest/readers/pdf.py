@@ -50,8 +50,9 @@ def read(data: bytes, name: str) -> Content:
         raise _not_words(name, pages)
     if _is_scan("\n".join(texts), len(texts)):
         raise _scanned(name, pages)
+    old = next((page.old for page in pages if page.old), None)
     return Content(
-        title_of(given(title), name),
+        title_of(legacy.beside(given(title), old), name),
         tuple(
             _page(n, page, text) for n, (page, text) in enumerate(zip(pages, texts, strict=True), 1)
         ),
@@ -75,7 +76,7 @@ def _read(data: bytes, name: str) -> tuple[object, list[_Reading]]:
             if pdf.pages:
                 pypdf = _Pypdf(data)
                 pages = [_best(pdf, number, pypdf) for number in range(1, pdf.pages + 1)]
-                return legacy.converted(pdf.title()), _with_ocr(pdf, pages)
+                return pdf.title(), _with_ocr(pdf, pages)
     except PdfiumError:
         pass
     return _by_pypdf(data, name)
@@ -109,10 +110,11 @@ def _best(pdf: Pdf, number: int, pypdf: _Pypdf) -> _Reading:
 class _Reading:
     """What one page was read as: its text layer, which may be senseless; of a scan, which has
     hardly any, that until OCR has read it; `left` is a scan that OCR was not asked about, after
-    many."""
+    many. `old` turned its text into Unicode."""
 
     text: str
     kind: Kind
+    old: legacy.Reading | None = None
 
     @property
     def is_words(self) -> bool:
@@ -120,7 +122,9 @@ class _Reading:
 
 
 def _reading(text: str) -> _Reading:
-    return _Reading(legacy.converted(text), "words" if are_words(text) else "senseless")
+    old = legacy.reading(text)
+    read = old(text) if old else text
+    return _Reading(read, "words" if are_words(text) else "senseless", old)
 
 
 def _numbers(pages: Sequence[_Reading], kind: Kind) -> list[int]:

@@ -155,8 +155,6 @@ def title_of(title: str, name: str) -> str:
 def one_page(title: str, text: str, name: str) -> Content:
     """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
     is no text on it."""
-    if old := legacy.reading(text):
-        title, text = old(title), old(text)
     return several(title, [("", text)], name)
 
 
@@ -172,17 +170,22 @@ def several(
     """A document with a page for each of `parts` that has text, `blank` also for the others: what
     it is called, and its text with the blocks marked. The first line of one may be `indented`.
     Raises DocumentError if there is no text at all, or too much."""
-    pages = tuple(_pages(parts, name, indented, blank))
+    pages: list[Page] = []
+    old: legacy.Reading | None = None
+    for page, read in _pages(parts, name, indented, blank):
+        pages.append(page)
+        old = old or read
     if not any(page.text for page in pages):
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise EmptyDocument(en, vi)
-    return Content(title_of(title, name), pages, tuple(remarks))
+    return Content(title_of(legacy.beside(title, old), name), tuple(pages), tuple(remarks))
 
 
 def _pages(
     parts: Iterable[tuple[str, str]], name: str, indented: bool, blank: bool
-) -> Iterator[Page]:
+) -> Iterator[tuple[Page, legacy.Reading | None]]:
+    """The pages, and what turned the text of each into Unicode if it was in old Vietnamese."""
     number = characters = 0
     for called, marked in parts:
         if len(_BINARY.findall(marked)) * 50 > len(marked):
@@ -192,13 +195,15 @@ def _pages(
                 "hãy kiểm tra phần mở rộng của tệp."
             )
             raise DocumentError(en, vi)
-        text, blocks = _blocks(_cleaned(legacy.converted(marked), "\n" if indented else None))
+        old = legacy.reading(marked)
+        text, blocks = _blocks(_cleaned(old(marked) if old else marked, "\n" if indented else None))
         characters += len(text)
         if characters > 2 * MOST_MB * 1_000_000:
             raise too_large(name)
         if blank or text.strip():
             number += 1
-            yield Page(number, text, blocks, " ".join(clean(called).split()))
+            called = legacy.beside(called, old)
+            yield Page(number, text, blocks, " ".join(clean(called).split())), old
 
 
 def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:

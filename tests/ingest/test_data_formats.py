@@ -342,6 +342,14 @@ def test_a_book_may_have_prefixes_on_the_names_of_its_package(tmp_path: Path) ->
     assert [page.name for page in content.pages] == ["1 · Chương một", "2 · The Sea"]
 
 
+def test_of_a_book_in_old_vietnamese_the_titles_are_read_too(tmp_path: Path) -> None:
+    package = (PACKAGE % ("", "")).replace("Dế Mèn", "B¶o hµnh m¸y")
+    chapter = f"<h1>Thêi h¹n</h1><p>{TCVN3}"
+    content = read_bytes(tmp_path, "b.epub", epub(package, OEBPS__one_xhtml=chapter))
+    assert content.title == "Bảo hành máy · Tô Hoài"
+    assert (content.pages[0].name, WARRANTY in content.pages[0].text) == ("1 · Thời hạn", True)
+
+
 def test_the_document_types_of_a_book_are_not_sought_in_all_its_text(tmp_path: Path) -> None:
     def seconds(times: int) -> float:
         start = time.process_time()

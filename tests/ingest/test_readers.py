@@ -363,6 +363,13 @@ VECTORS = [
         WARRANTY,
         (WARRANTY,),
     ),
+    Vector(
+        "pdf in a Vietnamese font of old with a title",
+        "x.pdf",
+        pdf([[TCVN3]], b"/Title (%s)" % "B¶o hµnh m¸y".encode("latin-1")),
+        "Bảo hành máy",
+        (WARRANTY,),
+    ),
     Vector("pdf with an owner's password only", "x.pdf", encrypted(pdf([LINES]), ""), "x"),
     *(
         Vector(f"pdf titled {title!r}", "my_file.pdf", pdf([LINES], b"/Title " + title), "my file")
