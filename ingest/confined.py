@@ -25,7 +25,7 @@ from pathlib import Path
 from rag.errors import DocumentError
 
 from . import readers
-from .limits import Limits, too_much, too_much_memory
+from .limits import Limits, too_many_characters, too_much, too_much_memory
 from .readers import pace
 
 SIZE = struct.Struct(">Q")
@@ -83,7 +83,7 @@ def _read(module: str, name: str, data: bytes, limits: Limits) -> tuple[str, obj
     if len(content.pages) > limits.pages:
         return "error", too_much(name, limits.pages, "pages", "trang")
     if sum(len(page.text) for page in content.pages) > limits.characters:
-        return "error", too_much(name, limits.characters, "characters of text", "ký tự")
+        return "error", too_many_characters(name, limits.characters)
     return "content", content
 
 

@@ -17,13 +17,14 @@ from rag.errors import DocumentError
 from rag.types import Content
 
 from .html import main_part, parsed
-from .text import MARKS, MOST_MB, clean, decoded, one_page, too_large
+from .text import MARKS, clean, decoded, one_page
 
 VERSION = "2"
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 _PLAIN = "text/plain"
 _LONGEST = 5_000  # characters of a header; the time it takes the library grows with their square
+_MOST_BYTES = 100_000_000  # of a message, with what is attached
 _MOST_BOUNDARIES = 20_000  # between parts
 _FAULTS = (
     *(MessageError, RecursionError, LookupError, ValueError),
@@ -41,8 +42,8 @@ class _Cut(Compat32):
 
 def read(data: bytes, name: str) -> Content:
     """The message as one page; its subject is the title."""
-    if len(data) > MOST_MB * 1_000_000:
-        raise too_large(name)
+    if len(data) > _MOST_BYTES:
+        raise _too_large(name)
     if data.count(b"\n--") > _MOST_BOUNDARIES:
         raise _no_message(name)
     try:
@@ -116,6 +117,14 @@ def _decoded_header(value: str) -> str:
     except _FAULTS:
         shown = value
     return " ".join(MARKS.sub("", shown).split())
+
+
+def _too_large(name: str) -> DocumentError:
+    most = _MOST_BYTES // 1_000_000
+    return DocumentError(
+        f"{name} is larger than {most} MB; save the message without what is attached.",
+        f"{name} lớn hơn {most} MB; hãy lưu thư không kèm các tệp đính kèm.",
+    )
 
 
 def _no_message(name: str) -> DocumentError:

@@ -15,8 +15,9 @@ from typing import TypeAlias, TypeGuard, Union
 from rag.errors import DocumentError
 from rag.types import Content, Remark
 
+from ..limits import too_large
 from .tables import ROWS, marked, single, spanned
-from .text import END, FITS, MARKS, START, several, too_large, written
+from .text import END, FITS, MARKS, START, several, written
 
 VERSION = "2"
 
@@ -25,7 +26,7 @@ Piece = tuple[int, int, str]  # its first and last record, from 1, or 0 if there
 
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
-_MOST_MB = 20  # of one value, which takes ten times that in memory
+_MOST_BYTES = 20_000_000  # of one value, which takes ten times that in memory
 _LONG = 12_000  # characters of a page
 _LONGEST_PATH = 100  # characters of the keys above a value, of which the last say most
 _LONGEST_CELL = 200  # characters of a value that stands in a table
@@ -39,8 +40,8 @@ def read(data: bytes, name: str) -> Content:
     text = written(data, name)
     if Path(name).suffix.lower() == ".jsonl":
         return _read_lines(text, name)
-    if len(data) > _MOST_MB * 1_000_000:
-        raise too_large(name, _MOST_MB)
+    if len(data) > _MOST_BYTES:
+        raise too_large(name, _MOST_BYTES)
     try:
         values = list(_values(text))
     except (json.JSONDecodeError, RecursionError) as exc:

@@ -16,8 +16,9 @@ MOST_ROWS = 3 << 20
 MOST_CELLS = 500_000
 """Cells of one document that are read, those between others included."""
 
-MOST_CHARACTERS = 20_000_000
-"""Of the text in all cells: a file may have one text once, for any number of cells."""
+MOST_CHARACTERS = 10_000_000
+"""Of the text in all cells: a file may have one text once, for any number of cells. What stands
+between them, and the names of columns that are many, takes as much again."""
 
 WIDEST = 1 << 14
 """Columns of a sheet that are read, as many as one has."""

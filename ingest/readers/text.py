@@ -15,10 +15,12 @@ from rag.errors import DocumentError, EmptyDocument
 from rag.text import legacy
 from rag.types import Block, Content, Page, Remark
 
+from ..limits import MOST_CHARACTERS, too_large, too_many_characters
+
 VERSION = "3"
 
-MOST_MB = 100
-"""Of a file of text, or of the text in one; more would take days to embed."""
+MOST_BYTES = 4 * MOST_CHARACTERS
+"""Of a file of text: no code takes more for a character."""
 
 _INVISIBLE = re.compile(  # with direction overrides and "tag" characters, which hide text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff"
@@ -50,27 +52,18 @@ LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 def read(data: bytes, name: str) -> Content:
     """The file as it is; a first line that stands alone is its title."""
-    text = MARKS.sub("", decoded(data))
+    text = written(data, name)
     first, _, rest = clean(text).partition("\n")
     is_title = len(first) <= 80 and re.match(r"\n|[=~*_-]{3,}(\n|$)", rest)
     return one_page(first if is_title else "", text, name)
 
 
-def written(data: bytes, name: str, most_mb: int = MOST_MB) -> str:
+def written(data: bytes, name: str) -> str:
     """The text of a file, decoded, with none of our marks in it. Raises DocumentError if it is
     larger than is read of one file."""
-    if len(data) > most_mb * 1_000_000:
-        raise too_large(name, most_mb)
+    if len(data) > MOST_BYTES:
+        raise too_large(name, MOST_BYTES)
     return MARKS.sub("", decoded(data))
-
-
-def too_large(name: str, most_mb: int = MOST_MB) -> DocumentError:
-    return DocumentError(
-        f"{name} has more than {most_mb} MB of text, which is the most that is read of one file; "
-        "split it into smaller files.",
-        f"{name} có hơn {most_mb} MB văn bản, nhiều hơn mức đọc của một tệp; hãy chia thành các "
-        "tệp nhỏ hơn.",
-    )
 
 
 def decoded(data: bytes) -> str:
@@ -198,8 +191,8 @@ def _pages(
         old = legacy.reading(marked)
         text, blocks = _blocks(_cleaned(old(marked) if old else marked, "\n" if indented else None))
         characters += len(text)
-        if characters > 2 * MOST_MB * 1_000_000:
-            raise too_large(name)
+        if characters > MOST_CHARACTERS:
+            raise too_many_characters(name)
         if blank or text.strip():
             number += 1
             called = legacy.beside(called, old)
