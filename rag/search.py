@@ -142,9 +142,9 @@ class Search:
             yield WithoutDocuments()
             return
         start, question = time.perf_counter(), without_courtesy(self._question)
-        yield Searching(question)
         # One for the whole answer: another's ids differ.
         self._retriever = await self._searcher.retriever(self._options)
+        yield Searching(question)
         query, findings = question, await self._find(question)
         if not findings.overview and followup.needed(question, self._turns, findings):
             query, self.rewriting = await self._author.rewritten(
