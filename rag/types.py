@@ -39,6 +39,7 @@ PICTURES = {
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
 }
+UPLOADS = "uploads"  # the folder of what was added at the page
 OWN = "@own"  # the collection of a visitor's own documents
 Redacted = Literal["email", "phone", "card", "key"]
 
