@@ -20,6 +20,7 @@ from rag.store.store import Store
 from rag.types import Content, Document, Remark, Vectors
 
 from . import chunking, isolation, readers
+from .blank import Blank
 from .isolation import Isolated
 from .limits import USUAL, Limits, too_large
 from .listing import DATA, as_known, inside, listed, shown
@@ -101,6 +102,7 @@ class _Reading:
     ) -> None:
         self._folder, self._known = folder, known
         self._store, self._isolated = store, isolated
+        self._blank = Blank(store.place)
 
     def all(self, names: Sequence[str], progress: Progress) -> Iterator[_Found]:
         """What was read of each file; while somebody works with it, the next is being read."""
@@ -152,6 +154,8 @@ class _Reading:
                 if known and known.digest == _with_versions(hashed, path, known.lacks_text):
                     counts = known.pages, known.pages_with_text, known.chunks
                     return Receipt(name, "unchanged", *counts)
+                if (picture := _picture(hashed, path)) and picture in self._blank:
+                    raise readers.image.without_text(path.name)
                 file.seek(0)
                 data = file.read(limit + 1)
                 if hashlib.sha256(data).digest() == hashed.digest():
@@ -179,6 +183,10 @@ class _Reading:
                 for passage in chunking.split(page.text, blocks=page.blocks)
             )
         except Exception as exc:
+            path = self._folder.path / name
+            picture = _picture(hashed, path)
+            if picture and str(exc) == str(readers.image.without_text(path.name)):
+                self._blank.add(picture)
             return failure(name, exc, known)
         lacks_text = not all(page.text.strip() for page in text.pages)
         document = Document(
@@ -290,6 +298,14 @@ def _with_versions(hashed: hashlib._Hash, path: Path, lacks_text: bool) -> str:
     whole = hashed.copy()
     whole.update(f"{readers.version(path, lacks_text)} {chunking.VERSION} {EMBEDDED}".encode())
     return whole.hexdigest()
+
+
+def _picture(hashed: hashlib._Hash, path: Path) -> str:
+    """The digest of a picture and of what looks for text on it; "" if nothing does."""
+    version = readers.picture_version(path)
+    whole = hashed.copy()
+    whole.update(version.encode())
+    return whole.hexdigest() if version else ""
 
 
 def forget(path: Path, data_dir: Path, *stores: Store) -> Iterator[Receipt]:

@@ -79,6 +79,13 @@ def version(path: Path, lacks_text: bool) -> str:
     return reader.VERSION + (" ocr" if has_ocr else "") if reader else ""
 
 
+def picture_version(path: Path) -> str:
+    """Of what looks for text on this file; "" if it is no picture, or nothing does."""
+    if path.suffix.lower() not in PICTURES or (tesseract := ocr.tesseract()) is None:
+        return ""
+    return f"{image.VERSION} {tesseract.languages}"
+
+
 def unsupported(name: str) -> UnsupportedFormat:
     """Says that there is no reader for a file of this name."""
     return UnsupportedFormat(

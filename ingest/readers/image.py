@@ -24,8 +24,9 @@ def read(data: bytes, name: str) -> Content:
     beside a web page, or nothing that reads it."""
     tesseract = ocr.tesseract()
     if tesseract is None:
-        raise _without_text(name)
+        raise without_text(name)
     texts: list[str] = []
+    has_failed = False
     faults: dict[int, PictureError] = {}
     try:
         with closing(Pictures(BytesIO(data))) as pictures:
@@ -37,14 +38,16 @@ def read(data: bytes, name: str) -> Content:
                     faults[number] = exc
                     texts.append("")
                 else:
-                    texts.append(printed(tesseract.read(picture.convert("L"))))
+                    text = tesseract.read(picture.convert("L"))
+                    has_failed = has_failed or text is None
+                    texts.append(printed(text or ""))
     except PictureError as exc:
         raise _unreadable(name, exc) from exc
     read = [number for number, text in enumerate(texts, start=1) if text]
     if not read:
         for fault in faults.values():
             raise _unreadable(name, fault) from fault
-        raise _without_text(name)
+        raise without_text(name, ocr.failed() if has_failed else None)
     left = range(len(texts) + 1, pages + 1)
     return Content(
         title_of("", name),
@@ -82,6 +85,7 @@ def _lost(pages: Sequence[int]) -> Remark:
     )
 
 
-def _without_text(name: str) -> UnsupportedFormat:
-    why = ocr.lacking()
+def without_text(name: str, why: Remark | None = None) -> UnsupportedFormat:
+    """Says why there is no text on a picture: there is none, or no OCR, unless it is `why`."""
+    why = why or ocr.lacking()
     return UnsupportedFormat(f"{name} is a picture; {why.en}", f"{name} là một ảnh; {why.vi}")

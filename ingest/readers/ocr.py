@@ -52,9 +52,9 @@ class Tesseract:
     languages: str
     seconds: float = 120  # for a page; most take 1 to 4
 
-    def read(self, picture: Image) -> str:
-        """The text of a grey or coloured picture, as lines and paragraphs. Nothing if there is
-        none, or if Tesseract fails or takes too long, which is logged."""
+    def read(self, picture: Image) -> str | None:
+        """The text of a grey or coloured picture, as lines and paragraphs; "" if there is none,
+        None if Tesseract fails or takes too long, which is logged."""
         darkest, lightest = picture.convert("L").getextrema()
         if darkest == lightest:
             return ""
@@ -65,7 +65,7 @@ class Tesseract:
                 text = self._answer(pixels)
             except (OSError, subprocess.SubprocessError) as exc:
                 log.warning("a page could not be read by OCR (%s)", exc)
-                return ""
+                return None
         return text if any(map(str.isalnum, text)) else ""
 
     def _answer(self, pixels: IO[bytes]) -> str:
@@ -153,6 +153,14 @@ def lacking() -> Remark:
     return Remark(
         f"for OCR install Tesseract ({INSTALL}).",
         f"để chạy OCR, hãy cài Tesseract ({INSTALL}).",
+    )
+
+
+def failed() -> Remark:
+    """Why a picture has no text where Tesseract did not get to its end."""
+    return Remark(
+        "OCR failed on it, which the log describes; read it again.",
+        "OCR gặp lỗi, được ghi trong nhật ký; hãy đọc lại.",
     )
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 LIBRARY = "library.db"  # in the folder of each model
+BLANK = "blank-pictures"
 # What lies beside these folders. A store may be a folder that holds other things too: they are
 # left as they are.
-_BESIDE = ("lock", "precisions.*", "profiles.json*", "*.pt", "*.safetensors", "*.new")
+_BESIDE = ("lock", "precisions.*", "profiles.json*", BLANK, "*.pt", "*.safetensors", "*.new")
 
 
 def folder(path: Path) -> None:

@@ -75,6 +75,11 @@ class Store:
         except OSError as exc:
             raise unusable(store, exc) from exc
 
+    @property
+    def place(self) -> Path:
+        """The folder in which those of all models lie."""
+        return self._place
+
     def beside(self, model: str, dimension: int) -> Store:
         """The store of another model in the same folder, under the same lock, which is given back
         once both are closed. Raises StoreError."""

@@ -110,6 +110,38 @@ def test_scans_that_nothing_could_read_are_read_once_tesseract_is_there(
     assert desk.read() == {"photo.png": "unchanged", "scan.pdf": "unchanged"}
 
 
+def test_a_photo_without_text_is_looked_at_once(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch)
+    calls = tmp_path / "calls"
+    photo = scans.file("PNG", Image.linear_gradient("L"))
+    desk.write("a.png", photo)
+
+    def looks(status: int = 0) -> int:
+        """How often OCR, which ends with this status, looks at two readings, each of a process of
+        its own."""
+        languages = '[ "$1" = --list-langs ] && { echo vie; exit; }'
+        script = f"#!/bin/sh\n{languages}\nprintf . >> {calls}; exit {status}\n"
+        (tmp_path / "tesseract").write_text(script)
+        calls.write_text("")
+        reason = "OCR failed on it" if status else "OCR found no text"
+        for _ in range(2):
+            isolation.rest()
+            for receipt in desk.receipts():
+                assert receipt.outcome == "unsupported" and reason in receipt.reason
+        return len(calls.read_text())
+
+    assert looks(status=1) == 2  # it may go well the next time
+    assert looks() == 1
+    desk.write("again.png", photo)
+    assert looks() == 0
+    desk.write("a.png", scans.file("PNG", Image.radial_gradient("L")))
+    assert looks() == 1
+    kept = (desk.index.place / "blank-pictures").read_text().split()
+    assert [len(digest) for digest in kept] == [64, 64]
+
+
 def test_only_what_has_pages_without_text_is_read_again_when_tesseract_comes(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
