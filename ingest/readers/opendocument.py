@@ -94,8 +94,7 @@ def _spreadsheet(body: Any, title: str, name: str) -> Content:
             break
     if uncomputed:
         remarks.append(sheets.uncomputed(uncomputed))
-    read = several(title, pages, name, blank=True)
-    return Content(read.title, read.pages, tuple(remarks))
+    return several(title, pages, name, remarks, blank=True)
 
 
 def _cells(row: Any) -> list[str]:
