@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .layout import Piece, names_columns, plain, table
+from .layout import Piece, plain, titled
 
 _ODF = "{urn:oasis:names:tc:opendocument:xmlns:"
 OFFICE, TEXT, TABLE, STYLE, DRAW, PRESENTATION, SVG = (
@@ -88,8 +88,7 @@ class Reading:
                 yield from self.pieces(cell)
             return
         lines = [[text for cell in row for text in self._cell(cell)] for row in rows]
-        is_named = len(lines) > 1 and names_columns(lines[0])
-        yield Piece(table(lines, told if 0 < told < len(rows) else int(is_named)))
+        yield Piece(titled(lines, told))
 
     def _cell(self, cell: Any) -> list[str]:
         """The text of a cell, and nothing for what it covers and where it is repeated."""

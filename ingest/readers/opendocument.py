@@ -12,17 +12,17 @@ from rag.types import Content, Remark
 
 from . import odf, sheets
 from .archive import damaged, encrypted, parts, translated
-from .layout import Piece, joined
+from .layout import Piece, in_rows, joined
 from .odf import DRAW, OFFICE, PRESENTATION, STYLE, SVG, TABLE, TEXT, Reading
 from .text import given, one_page, several
 
-VERSION = "1"
+VERSION = "2"
 
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _REPEATED = ("date-time", "footer", "page-number", "header")  # on every slide
 _LENGTH = re.compile(r"(-?[\d.]+)(cm|mm|in|pt)")
 _IN_CM = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
-_ONE_LINE = 0.75  # cm; shapes whose tops are this near stand beside one another
+_ONE_LINE = 0.75  # cm; what is less below another shape stands beside it
 _PAGE_NUMBERS = (f"{TEXT}page-number", f"{TEXT}page-count")
 
 
@@ -157,8 +157,7 @@ def _slide(page: Any) -> tuple[str, str]:
 def _shapes(parent: Any) -> Iterator[Any]:
     """The shapes on a slide, each row of them from left to right, those of groups together."""
     shapes = [shape for shape in parent if str(shape.tag).startswith(DRAW)]
-    shapes.sort(key=lambda shape: (_length(shape, "y") // _ONE_LINE, _length(shape, "x")))
-    for shape in shapes:
+    for shape in in_rows(shapes, _place, _ONE_LINE):
         if shape.tag == f"{DRAW}g":
             yield from _shapes(shape)
         else:
@@ -169,8 +168,12 @@ def _kind(shape: Any) -> str:
     return str(shape.get(f"{PRESENTATION}class") or "")
 
 
-def _length(shape: Any, side: str) -> float:
-    """Where a shape stands, in cm; a group where its first shape does."""
+def _place(shape: Any) -> tuple[float, float]:
+    """How far a shape is from the top and the left, in cm; a group as its first shape is."""
     first = next(shape.iter(f"{DRAW}frame", f"{DRAW}custom-shape"), shape)
-    found = _LENGTH.fullmatch(shape.get(f"{SVG}{side}") or first.get(f"{SVG}{side}") or "")
-    return float(found[1]) * _IN_CM[found[2]] if found else 0.0
+
+    def length(side: str) -> float:
+        found = _LENGTH.fullmatch(shape.get(f"{SVG}{side}") or first.get(f"{SVG}{side}") or "")
+        return float(found[1]) * _IN_CM[found[2]] if found else 0.0
+
+    return length("y"), length("x")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rag.types import Content
 
 from .archive import mistaken, too_large
-from .layout import Piece, joined, names_columns, plain, table
+from .layout import Piece, joined, plain, titled
 from .text import given, one_page
 
 VERSION = "1"
@@ -223,8 +223,7 @@ class _Reading:
     def _end_table(self) -> None:
         rows = [*self._rows, *([self._cells] if self._cells else [])]
         if rows:
-            is_named = len(rows) > 1 and names_columns(rows[0])
-            self.pieces.append(Piece(table(rows, int(is_named))))
+            self.pieces.append(Piece(titled(rows)))
         self._rows, self._cells = [], []
 
     def _taken(self, kind: str) -> str:

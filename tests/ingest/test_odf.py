@@ -123,3 +123,17 @@ def test_each_slide_is_a_page_with_its_title_first_and_its_notes_last() -> None:
     assert [page.text for page in content.pages] == [
         *("Mở đầu\n\ntrái\n\nphải\n\ndưới\n\n---\n\nNhớ hỏi", "", "Cảm ơn")
     ]
+
+
+def test_boxes_that_stand_a_little_askew_are_one_row_wherever_it_is_on_the_slide() -> None:
+    """Each pair is 0.05 cm askew: stripes of a fixed height would cut one pair or another."""
+    tops = [1.0, 2.22, 3.72, 5.0, 6.73]
+    inside = "".join(
+        shape(f"phải {n}", "12cm", f"{top}cm") + shape(f"trái {n}", "1cm", f"{top + 0.05:.2f}cm")
+        for n, top in enumerate(tops)
+    )
+    data = opendocument("presentation", f"<draw:page>{inside}</draw:page>")
+    [page] = READERS[".odp"].read(data, "bài.odp").pages
+    assert page.text.split("\n\n") == [
+        f"{side} {n}" for n in range(len(tops)) for side in ("trái", "phải")
+    ]
