@@ -51,6 +51,8 @@ class _Reading:
     def __init__(self, document: Document) -> None:
         self.heading = ""
         self._part = document.part
+        if document.element.body is None:
+            raise ValueError("a document without a body")
         self._body: Any = settled(document.element.body)
         self._styles = {
             style.get(f"{W}styleId"): style
@@ -72,18 +74,19 @@ class _Reading:
         """The root of the part that the document calls its `kind`; without children if there is
         none."""
         for link in self._part.rels.values():
-            if not link.is_external and link.reltype.endswith(f"/{kind}"):
+            if not link.is_external and str(link.reltype).endswith(f"/{kind}"):
                 return settled(parse_xml(link.target_part.blob))
         return ()
 
     def _around(self, kind: str) -> list[Piece]:
         references = [reference.get(f"{R}id") for reference in self._body.iter(f"{W}{kind}")]
-        linked = dict.fromkeys(self._part.related_parts[link] for link in references)
+        parts = self._part.related_parts
+        linked = dict.fromkeys(parts[link] for link in references if link in parts)
         found: dict[str, Piece] = {}
         for part in linked:
             root = settled(parse_xml(part.blob))
             for paragraph in [*root.iter(f"{W}p")]:
-                if _PAGE_NUMBER.search(_fields(paragraph)):
+                if paragraph is not root and _PAGE_NUMBER.search(_fields(paragraph)):
                     paragraph.getparent().remove(paragraph)
             found |= {piece.text: piece for piece in self._pieces(root)}
         return [*found.values()]

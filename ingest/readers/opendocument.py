@@ -37,7 +37,7 @@ def read(data: bytes, name: str) -> Content:
         [body] = content.iterchildren(f"{OFFICE}body")
         reading = Reading(odf.lists(styles, content))
         for child in body:
-            match child.tag.rpartition("}")[2]:
+            match str(child.tag).rpartition("}")[2]:
                 case "text":
                     text = _text(child, styles, reading)
                     return one_page(given(title) or reading.heading, text, name)
@@ -50,7 +50,9 @@ def read(data: bytes, name: str) -> Content:
 
 def _tree(found: Mapping[str, bytes], part: str) -> Any:
     """The root of a part; an empty one if there is none, but there must be a content."""
-    if part not in found and part != "content.xml":
+    if part not in found:
+        if part == "content.xml":
+            raise ValueError("a document without a content")
         return etree.Element("none")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     return etree.fromstring(found[part], parser)

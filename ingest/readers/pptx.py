@@ -13,7 +13,8 @@ from pptx.oxml import parse_xml
 
 from rag.types import Content
 
-from .archive import FAULTS, packed, parts, translated
+from .archive import packed, parts, translated
+from .faults import FAULTS, is_ours
 from .layout import Piece, in_rows, joined, plain, table, titled
 from .ooxml import R, settled
 from .text import given, several
@@ -143,7 +144,9 @@ def _chart(chart: Any) -> str:
             for plot in chart.plots
             if len(plot.categories)
         ]
-    except _FAULTS:
+    except _FAULTS as exc:
+        if is_ours(exc):
+            raise
         return ""
     return "\n\n".join(text for text in (title, *tables) if text)
 
