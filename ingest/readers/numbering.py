@@ -78,14 +78,14 @@ class Numbering:
         if level.form == "bullet":
             return "-"
 
-        def written(place: re.Match[str]) -> str:
+        def number_of(place: re.Match[str]) -> str:
             at = int(place[1]) - 1
             if at >= len(levels):
                 return ""
             shown = counts[at]
-            return _written(levels[at].start if shown is None else shown, levels[at].form)
+            return written(levels[at].start if shown is None else shown, levels[at].form)
 
-        return re.sub("%([1-9])", written, level.text).strip()
+        return re.sub("%([1-9])", number_of, level.text).strip()
 
 
 def _level(level: Any, depth: int) -> _Level:
@@ -102,7 +102,8 @@ def _whole(text: str | None, otherwise: int) -> int:
     return int(text) if text and re.fullmatch(r"\d{1,6}", text) else otherwise
 
 
-def _written(number: int, form: str) -> str:
+def written(number: int, form: str) -> str:
+    """A number as Word calls the form: decimal, upperRoman."""
     if form == "none":
         return ""
     if form in ("lowerLetter", "upperLetter") and number > 0:

@@ -13,7 +13,8 @@ from rag.types import Content, Remark
 from . import odf, sheets
 from .archive import damaged, encrypted, parts, translated
 from .layout import Piece, in_rows, joined
-from .odf import DRAW, OFFICE, PRESENTATION, STYLE, SVG, TABLE, TEXT, Reading
+from .odf import DRAW, OFFICE, PRESENTATION, SVG, TABLE, Reading
+from .odf_lists import STYLE, TEXT, Lists
 from .text import given, one_page, several
 
 VERSION = "2"
@@ -35,7 +36,7 @@ def read(data: bytes, name: str) -> Content:
         content, styles = _tree(found, "content.xml"), _tree(found, "styles.xml")
         title = next((node.text for node in _tree(found, "meta.xml").iter(_TITLE)), "")
         [body] = content.iterchildren(f"{OFFICE}body")
-        reading = Reading(odf.lists(styles, content))
+        reading = Reading(Lists(styles, content))
         for child in body:
             match str(child.tag).rpartition("}")[2]:
                 case "text":
@@ -68,7 +69,7 @@ def _text(body: Any, styles: Any, reading: Reading) -> str:
                     line = next(number.iterancestors(f"{TEXT}p"), None)
                     if line is not None and line.getparent() is not None:
                         line.getparent().remove(line)
-                kept |= {piece.text: piece for piece in Reading({}).pieces(part)}
+                kept |= {piece.text: piece for piece in Reading(Lists()).pieces(part)}
     return joined([*heads.values(), *reading.pieces(body), *feet.values()])
 
 
@@ -139,7 +140,7 @@ def _slides(body: Any, title: str, name: str) -> Content:
 
 def _slide(page: Any) -> tuple[str, str]:
     """The title of a slide, and all its text: the title, the shapes from the top, the notes."""
-    reading = Reading({})
+    reading = Reading(Lists())
     shapes = [*_shapes(page)]
     titles = [shape for shape in shapes if _kind(shape) == "title"]
     heading = " ".join(piece.text for shape in titles for piece in reading.pieces(shape))
