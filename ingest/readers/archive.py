@@ -151,7 +151,8 @@ class _Begun(Exception):
 
 
 def _has_doctype(xml: bytes) -> bool:
-    """Whether XML declares a document type; what is no XML its reader finds out."""
+    """Whether XML declares a document type; what is no XML its reader finds out. Raises ValueError
+    for an encoding that nobody can look through."""
     declared = False
 
     def declaration(*_: object) -> None:
@@ -170,4 +171,6 @@ def _has_doctype(xml: bytes) -> bool:
             parser.Parse(xml[at : at + (1 << 12)], False)
     except (_Begun, expat.ExpatError):
         pass
+    except LookupError as exc:
+        raise ValueError("an unknown encoding") from exc
     return declared

@@ -51,9 +51,9 @@ class _Reading:
     def __init__(self, document: Document) -> None:
         self.heading = ""
         self._part = document.part
-        if document.element.body is None:
+        if (body := child(document.element, "body")) is None:
             raise ValueError("a document without a body")
-        self._body: Any = settled(document.element.body)
+        self._body = settled(body)
         self._styles = {
             style.get(f"{W}styleId"): style
             for style in document.styles.element.iterfind(f"{W}style")

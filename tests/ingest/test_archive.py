@@ -163,6 +163,15 @@ def test_xml_with_entities_is_refused(suffix: str, doctype: str, encoding: str) 
 
 
 @pytest.mark.parametrize("suffix", MAIN)
+def test_xml_in_an_encoding_that_nobody_knows_is_damaged(suffix: str) -> None:
+    xml = part(DOCUMENTS[suffix](), MAIN[suffix]).partition("?>")[2] or "<a/>"
+    data = changed(
+        DOCUMENTS[suffix](), {MAIN[suffix]: f"<?xml version='1.0' encoding='UT-8'?>{xml}"}
+    )
+    assert "is damaged" in refused(suffix, data).en
+
+
+@pytest.mark.parametrize("suffix", MAIN)
 @pytest.mark.parametrize("depth", [200, pytest.param(200_000, marks=pytest.mark.slow)])
 def test_what_is_nested_too_deep_is_refused_or_read(suffix: str, depth: int) -> None:
     data = DOCUMENTS[suffix]()
