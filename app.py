@@ -20,8 +20,9 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from ingest import readers, sync
+from ingest.adding import Adding
 from ingest.background import Reading
-from ingest.sessions import Sessions, shelf_of
+from ingest.sessions import Sessions, link_of, shelf_of
 from ingest.watching import following
 from rag.answer import Answerer
 from rag.assembly import assemble
@@ -47,7 +48,7 @@ from rag.serving.pacing import FRAME_SECONDS, paced
 from rag.serving.request_id import log_to_stderr
 from rag.serving.stopping import Stopping, told
 from rag.settings import Settings, load_settings
-from rag.types import Options
+from rag.types import UPLOADS, Options
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
 UNREAD = 20  # updates that may wait for their reader, a second's
@@ -183,23 +184,21 @@ class Page:
 
     def shelf(self, visitor: str = "") -> tuple[str, gr.Timer]:
         """The sidebar's list of documents, and the timer that renews it while they are read."""
-        reading, place = self._reading, str(self._reading.uploads.path)
+        reading = self._reading
         # Asked once and first: what is read meanwhile is in the list, or the timer renews it.
         busy, below = reading.busy, None if self._settings.redact else ""
-        documents = sorted(reading.documents(), key=lambda document: document.folder != place)
+        documents = sorted(reading.documents(), key=lambda document: document.folder != UPLOADS)
         own = self._sessions.documents(visitor)
         listed = sidebar.content(
             documents,
             reading.progress if busy else None,
             [(r.name, r.reasons) for r in [*reading.failed, *reading.unsupported]],
-            reading.error,
-            reading.notice,
-            reading.meanwhile,
-            added=lambda document: self._uploads == "library" and document.folder == place,
+            *(reading.error, reading.notice, reading.meanwhile),
+            added=lambda each: self._uploads == "library" and each.folder == UPLOADS,
             below=below,
         )
         if own:
-            under = None if below is None else f"own/{visitor}/"
+            under = None if below is None else f"own/{link_of(visitor)}/"
             listed = sidebar.content(own, added=lambda _: True, below=under) + listed
         shown = sidebar.shelf(listed, len(own) + len(documents), self._uploads, visitor)
         return shown, gr.Timer(active=busy)
@@ -243,8 +242,8 @@ class Page:
             private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
             demo.load(self.enter, key, [key, visitor, listed, timer], **private)
             timer.tick(self.shelf, visitor, [listed, timer], **private)
-            for asked in (demo.load, refresh.click):
-                asked(self.collections, visitor, options[-1], queue=False, **private)
+            demo.load(self.collections, key, options[-1], queue=False, **private)
+            refresh.click(self.collections, visitor, options[-1], queue=False, **private)
             refresh.click(self.shelf, visitor, [listed, timer], **private)
             again.click(self.read_again, visitor, [listed, timer], **private)
             demo.unload(self.leave)
@@ -269,10 +268,12 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     )
     page = Page(settings, reading, answerer, sessions)
     assistants = McpDoor(answerer, user_of)
-    originals = Originals(settings.data_dir, sync.digest, readers.read, settings.follow_links)
+    data, follow = settings.data_dir, settings.follow_links
+    originals = Originals(data, sync.digest, readers.read, follow, reading.uploads.path)
     pages = [] if settings.redact else documents(shelf_of(reading, sessions), originals)
     if settings.where_uploads_go != "off":
-        pages += uploads(reading if settings.where_uploads_go == "library" else sessions)
+        adding = Adding(reading) if settings.where_uploads_go == "library" else sessions
+        pages += uploads(adding, user_of)
     descriptors = Descriptors()
     gradio_internals.speak(Impatient)
     # uvicorn reads it when it starts; without it it would believe whoever connects from here.

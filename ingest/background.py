@@ -8,11 +8,10 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rag.errors import DocumentError, HeadwaterError
+from rag.errors import HeadwaterError
 from rag.events import Waiting
 from rag.retrieval import earlier, profiles
 from rag.retrieval.earlier import Earlier
@@ -25,14 +24,14 @@ from rag.settings import Settings
 from rag.store.library import Library
 from rag.store.opening import POLL_SECONDS, Opening, Report
 from rag.store.store import Store
-from rag.types import Document, Notice
+from rag.types import UPLOADS, Document, Notice
 
 from .backup import ready
 from .carrying import carried
 from .listing import Folder, locate
 from .receipts import Receipt
 from .sync import Progress, sync
-from .uploads import Uploads, safe
+from .uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +64,12 @@ class Reading:
         self._earlier: Earlier | None = None  # what answers instead of it
         self._closing: weakref.finalize[[], Retriever] | None = None  # of the earlier store
         self._asked = threading.Event()  # for a reading, while one is going on
-        self._waits = threading.Event()  # for a file that was added at the page
-        self._added: dict[str, Receipt] = {}  # of files at the page, when they were last read
+        self._added = threading.Event()  # when there is something at the page that is not read
         self._reading = False
         self._first = threading.Event()  # when there is something to ask, or nothing to come
         self._starting = threading.Lock()
         self._receipts: dict[str, list[Receipt]] = {}  # of the last reading, by folder
-        self.uploads = Uploads(settings.store_dir)
+        self.uploads = Uploads(settings.store_dir, UPLOADS)
         self.progress = Waiting(0, 0, "")
         self.error: HeadwaterError | None = None
         self.notice: Notice | None = None
@@ -139,11 +137,7 @@ class Reading:
             self._asked.set()
             if self.busy:
                 return
-            self.error = None
-            if self.opening.failed:
-                self.opening.restart()
-            else:
-                self._start()
+            self._start()
 
     def settled(self) -> Retriever:
         """Waits until nothing is read any more. Raises what kept the store from being opened."""
@@ -152,46 +146,18 @@ class Reading:
             time.sleep(POLL_SECONDS)
         return self.opening.wait()
 
-    async def add(
-        self, visitor: str, name: str, body: AsyncIterator[bytes]
-    ) -> AsyncGenerator[dict[str, object]]:
-        """Keeps a file and reads it: yields how far that is, and its receipt last. Every visitor
-        adds to the same library. Raises DocumentError if it may not be kept."""
-        self._added.pop(safe(name), None)  # of an earlier file of this name
-        kept, place = await self.uploads.save(name, body), str(self.uploads.path)
-        before, told = self._receipts.get(place), None
-        self._waits.set()
-        self.again()
-        while True:
-            busy, receipts, read = self.busy, self._receipts.get(place), self._added.get(kept)
-            if not read and receipts is not before:
-                read = next((receipt for receipt in receipts or () if receipt.name == kept), None)
-            if read:
-                yield {"receipt": asdict(read)}
-                return
-            if not busy:
-                raise self.error or _unexpected(None)
-            if self.progress != told:
-                told = self.progress
-                yield {"progress": asdict(told)}
-            await asyncio.sleep(POLL_SECONDS)
+    def read_uploads(self) -> None:
+        """Reads what was added at the page, before anything else that is to be read."""
+        with self._starting:
+            self._added.set()
+            if not self.busy:
+                self._start()
 
-    async def remove(self, visitor: str, document: int) -> dict[str, object]:
-        """Removes a document that was added here, and gives its receipt. Raises DocumentError if it
-        was not, or is gone."""
-        library, place = self.library, str(self.uploads.path)
-        found = library.document(document) if library else None
-        if found is None or found.folder != place:
-            raise DocumentError(
-                "There is no such document among those that were added here.",
-                "Không có tài liệu này trong số đã thêm ở đây.",
-            )
-        self.uploads.remove(found.name)
-        for store in (self._store, self._earlier and self._earlier.store):
-            if store:
-                await asyncio.to_thread(store.remove, place, found.name)
-        self.again()  # one that was being read meanwhile has it again
-        return {"receipt": asdict(Receipt(found.name, "removed"))}
+    @property
+    def stores(self) -> list[Store]:
+        """All that is read into; none before they are open."""
+        before = self._earlier
+        return [store for store in (self._store, before and before.store) if store]
 
     def quicken(self) -> None:
         """Makes single questions quicker, in seconds of work beside those that are asked; for a
@@ -232,7 +198,7 @@ class Reading:
             raise
         except Exception as exc:
             log.exception("the store could not be opened")
-            self.error = _unexpected(exc)
+            self.error = unexpected(exc)
             raise self.error from exc
         answering = self._retriever
         if before:
@@ -242,6 +208,7 @@ class Reading:
             self._closing.atexit = False  # it may be read into
             self._earlier = before
         with self._starting:
+            self._asked.set()
             self._start()
         library = (before.store if before else store).library
         while not (library.count() or self._first.wait(POLL_SECONDS)):
@@ -249,8 +216,13 @@ class Reading:
         return answering
 
     def _start(self) -> None:
-        self._reading = True
-        threading.Thread(target=self._read_all, name="reading", daemon=True).start()
+        """Begins to read; tries again to open the store, if that failed."""
+        self.error = None
+        if self.opening.done and self.opening.failed:
+            self.opening.restart()
+        else:
+            self._reading = True
+            threading.Thread(target=self._read_all, name="reading", daemon=True).start()
 
     def _opened(self) -> tuple[Store, Embedder]:
         """The store and the embedding model, opened once; what failed may be tried again."""
@@ -268,8 +240,9 @@ class Reading:
     def _read_all(self) -> None:
         """Reads the folders, and again as long as that is asked for meanwhile."""
         while True:
+            whole = self._asked.is_set()
             self._asked.clear()
-            self._read()
+            self._read(whole)
             self._first.set()
             if self._earlier and not earlier.pending(self._settings.store_dir, MULTILINGUAL):
                 assert self._retriever
@@ -278,69 +251,74 @@ class Reading:
                 self.opening.wait()
                 self.opening.renew(self._retriever)
             with self._starting:
-                if not self._asked.is_set():
+                if not (self._asked.is_set() or self._added.is_set()):
                     self._reading, self.opening.meanwhile = False, None
                     return
 
-    def _read(self) -> None:
-        """One reading of the folders. What goes wrong is kept for the page: the documents that
-        were read before can still be asked."""
+    def _read(self, whole: bool) -> None:
+        """One reading of the folders, or of what was added at the page alone. What goes wrong is
+        kept for the page: the documents that were read before can still be asked."""
 
         def progress(done: int, total: int, name: str) -> None:
             self.progress = self.opening.meanwhile = Waiting(done, total, name)
 
         try:
-            self._follow(progress)
+            self._follow(progress, whole)
         except HeadwaterError as exc:
             log.error("%s", exc)
             self.error = exc
             return
         except Exception as exc:
             log.exception("the documents could not be read")
-            self.error = _unexpected(exc)
+            self.error = unexpected(exc)
             return
         self.error = None
         for receipt in self.failed:
             log.warning("%s could not be read: %s", receipt.name, receipt.reason)
 
-    def _follow(self, progress: Progress) -> None:
+    def _follow(self, progress: Progress, whole: bool) -> None:
         """Makes the library equal to the folders. An earlier one that answers comes first, so that
         what is new is found at once and what is gone not any more, and is then taken over; that is
         left to the next reading if one was asked for before the end."""
         assert self._store and self._embedder
-        before, folder = self._earlier, self._settings.store_dir
+        now, before = Earlier(self._store, self._embedder), self._earlier
+        if not whole:
+            for into in filter(None, (before, now)):
+                self._sync_uploads(into, progress)
+            return
         if before:
             self._sync(before, progress)
         library = before.store.library if before else None
+        folder = self._settings.store_dir
         for _ in carried(folder, self._store, self._embedder, progress, library):
             if before and self._asked.is_set():
                 return
-        self._sync(Earlier(self._store, self._embedder), progress)
+            if before and self._added.is_set():
+                self._sync_uploads(before, progress)
+        self._sync(now, progress)
 
     def _sync(self, into: Earlier, progress: Progress) -> None:
         """What was added at the page first, and between two other files: somebody waits for it."""
         data, follow = self._settings.data_dir, self._settings.follow_links
-        self._sync_folder(self.uploads.place(), into, progress)
+        self._sync_uploads(into, progress)
         for _ in self._receipts_of(locate(data, data, follow), into, progress):
-            if self._waits.is_set():
-                self._sync_folder(self.uploads.place(), into, lambda *_: None)
+            if self._added.is_set():
+                self._sync_uploads(into, progress)
 
-    def _sync_folder(self, place: Place, into: Earlier, progress: Progress) -> None:
-        self._waits.clear()
-        for _ in self._receipts_of(place, into, progress):
-            pass
+    def _sync_uploads(self, into: Earlier, progress: Progress) -> None:
+        self._added.clear()
+        for receipt in self._receipts_of(self.uploads.place(), into, progress):
+            self.uploads.keep(receipt)
 
     def _receipts_of(self, place: Place, into: Earlier, progress: Progress) -> Iterator[Receipt]:
         folder, scope = place
         receipts = self._receipts[folder.name] = list[Receipt]()
         for receipt in sync(folder, scope, into.store, into.embedder, progress):
             receipts.append(receipt)
-            if folder.path == self.uploads.path and receipt.outcome != "unchanged":
-                self._added[receipt.name] = receipt
             yield receipt
 
 
-def _unexpected(cause: Exception | None) -> HeadwaterError:
+def unexpected(cause: Exception | None) -> HeadwaterError:
     error = HeadwaterError(
         "The documents could not be read because of a fault in Headwater, which its log describes. "
         "Try again.",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rag.errors import DocumentError
 from rag.store.originals import resolved
-from rag.types import Document
+from rag.types import UPLOADS, Document
 
 READY = "headwater-library.zip"  # in the data folder: ingest.backup takes it into an empty store
 DATA = "HEADWATER_DATA_DIR"  # what strangers see of where the data folder lies
@@ -70,7 +70,7 @@ def as_known(folder: Folder, scope: str, documents: Sequence[Document]) -> tuple
     """The same place as a part of the folder that the library has it from already, if any."""
     path = folder.path / scope
     holding = {d.folder for d in documents if d.folder and path.is_relative_to(d.folder)}
-    if not folder.name or not holding:
+    if folder.name in ("", UPLOADS) or not holding:
         return folder, scope
     name = max(holding, key=len)
     return replace(folder, path=Path(name), name=name), _relative(path, Path(name))

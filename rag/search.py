@@ -80,12 +80,14 @@ class Searcher:
         async with aclosing(self.ready(user)) as waits:
             async for _ in waits:
                 pass
-        return await self.find(self.retriever(options), question, options)
+        return await self.find(await self.retriever(options), question, options)
 
-    def retriever(self, options: Options) -> Retriever:
+    async def retriever(self, options: Options) -> Retriever:
         """What searches for who asks; only once it is open."""
         library = self.opening.wait()
-        return self._own(options.visitor, library) if options.visitor else library
+        if not options.visitor:
+            return library
+        return await asyncio.to_thread(self._own, options.visitor, library)  # it may open a store
 
     async def find(self, retriever: Retriever, query: str, options: Options) -> Findings:
         """The passages that `retriever` has for `query`, redacted, with the verdict. Raises
@@ -122,9 +124,7 @@ class Search:
         options: Options,
     ) -> None:
         self._searcher, self._author = searcher, author
-        self._retriever = searcher.retriever(
-            options
-        )  # one for the whole answer: another's ids differ
+        self._retriever = searcher.opening.wait()  # until it is known what the visitor has
         self._question, self._turns = question, turns
         self._language, self._options = language, options
         self._findings: Findings | None = None
@@ -142,6 +142,8 @@ class Search:
             yield WithoutDocuments()
             return
         start, question = time.perf_counter(), without_courtesy(self._question)
+        # One for the whole answer: another's ids differ.
+        self._retriever = await self._searcher.retriever(self._options)
         yield Searching(question)
         query, findings = question, await self._find(question)
         if not findings.overview and followup.needed(question, self._turns, findings):

@@ -30,6 +30,7 @@ Reason = Literal[
     "words",
     "meaning",
 ]
+UPLOADS = "uploads"  # the folder of what was added at the page
 OWN = "@own"  # the collection of a visitor's own documents
 Redacted = Literal["email", "phone", "card", "key"]
 

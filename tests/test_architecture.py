@@ -100,7 +100,6 @@ ONLY_IMPORTERS = {
     "sentence_transformers": "rag/retrieval/models.py",
     "prometheus_client": "rag/serving/metrics.py",
     "genai_prices": "rag/writing/pricing.py",
-    "cachetools": "rag/writing/cache.py",
     "Stemmer": "rag/text/language.py",
     "phonenumbers": "rag/text/redaction.py",
     "stdnum": "rag/text/redaction.py",

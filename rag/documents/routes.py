@@ -21,7 +21,7 @@ from ..errors import DocumentError, HeadwaterError, LinkedOutside
 from ..retrieval.passages import below_head, joined
 from ..store.library import Library
 from ..store.originals import opened
-from ..types import Chunk, Content, Document
+from ..types import UPLOADS, Chunk, Content, Document
 from . import highlight, picture
 from . import page as document_page
 from .page import Notice, View
@@ -60,20 +60,23 @@ class Originals:
     """The files that documents were read from, under `data_dir`, and how ingest reads them.
 
     `digest` gives the digest of a file that is open as the library stores it, where pages without
-    text are told, or raises OSError;
-    `read` its content, or raises DocumentError. What a link leads to outside of the document's
-    folder is shown only if `follow_links`.
+    text are told, or raises OSError; `read` its content, or raises DocumentError. What a link leads
+    to outside of the document's folder is shown only if `follow_links`. `uploads` is the folder of
+    what was added at the page.
     """
 
     data_dir: Path
     digest: Callable[[Path, BufferedReader, bool], str]
     read: Callable[[Path, BufferedReader], Content]
     follow_links: bool = False
+    uploads: Path | None = None
 
     def open(self, document: Document) -> BufferedReader | None:
         """The document's file, to be closed by the caller; None if there is none that is still the
         one that was read."""
         folder = self.data_dir.expanduser() / document.folder
+        if document.folder == UPLOADS and self.uploads:
+            folder = self.uploads
         try:
             file = opened(folder, document.name, self.follow_links)
         except (OSError, LinkedOutside):
@@ -99,7 +102,7 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
     original).
 
     `shelf` gives the library of a visitor, whose own documents have the same routes below
-    `/own/{visitor}`, or that of all for ""; None while that is being opened: 503. What is not in it
+    `/own/{link}`, or that of all for ""; None while that is being opened: 503. What is not in it
     is 404.
     """
 
@@ -134,7 +137,7 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
 
     return [
         Route(f"{below}/documents/{{id}}{name}", _answered(show))
-        for below in ("", "/own/{visitor}")
+        for below in ("", "/own/{link}")
         for name, show in (("/pages/{n}.png", drawn), ("/pages/{n}", page), ("/file", file))
     ]
 
@@ -152,9 +155,9 @@ def _answered(show: Callable[[Request], Response]) -> Callable[[Request], Respon
 
 
 def _asked(request: Request, shelf: Shelf) -> tuple[Library, int, Document]:
-    visitor = request.path_params.get("visitor", "")
-    library = shelf(visitor)
-    if library is None and visitor:
+    link = request.path_params.get("link", "")
+    library = shelf(link)
+    if library is None and link:
         raise _Missing
     if library is None:
         raise HeadwaterError(

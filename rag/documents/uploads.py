@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Scope
 
 from ..errors import HeadwaterError
 
@@ -28,22 +29,24 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 class Shelf(Protocol):
     """Where a visitor's files are kept and read; `visitor` is "" where all share one library."""
 
-    def add(self, visitor: str, name: str, body: AsyncIterator[bytes]) -> AsyncGenerator[Json]:
-        """Keeps a file and reads it; yields how far that is, and its receipt last. Raises
-        HeadwaterError if it may not be kept."""
+    def add(
+        self, visitor: str, user: str, name: str, body: AsyncIterator[bytes]
+    ) -> AsyncGenerator[Json]:
+        """Keeps a file of `user`, a name or an address, and reads it; yields how far that is, and
+        its receipt last. Raises HeadwaterError if it may not be kept or read."""
 
     async def remove(self, visitor: str, document: int) -> Json:
         """The receipt of a document that was added and is gone now. Raises HeadwaterError if there
         is none."""
 
 
-def uploads(shelf: Shelf) -> list[Route]:
+def uploads(shelf: Shelf, user_of: Callable[[Scope], str]) -> list[Route]:
     """`POST /documents?name=…` with a file as the body, and `DELETE /documents/{id}`; whose they
     are says the header `X-Headwater-Visitor`."""
 
     async def add(request: Request) -> Response:
         name = request.query_params.get("name", "")
-        lines = shelf.add(_visitor(request), name, _body(request))
+        lines = shelf.add(_visitor(request), user_of(request.scope), name, _body(request))
         try:
             first = await anext(lines)
         except HeadwaterError as exc:
@@ -90,6 +93,8 @@ async def _lines(first: Json, rest: AsyncGenerator[Json]) -> AsyncGenerator[str]
                 yield _line(line)
         except HeadwaterError as exc:
             yield _line({"receipt": _receipt(exc, "")})
+        except (ClientDisconnect, TimeoutError):
+            pass  # nobody reads it
 
 
 def _line(value: Json) -> str:

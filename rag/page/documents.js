@@ -89,8 +89,11 @@
   };
 
   const add = async (files) => {
-    if (!files.length) return;
-    if (!adding()) return tell(say("Máy chủ này không nhận tệp.", "This server takes no files."), true);
+    if (!files.length) return false;
+    if (!adding()) {
+      tell(say("Máy chủ này không nhận tệp.", "This server takes no files."), true);
+      return false;
+    }
     openSidebar();
     tell(say(`Đang thêm ${files.length} tệp…`, `Adding ${files.length} ${files.length > 1 ? "files" : "file"}…`));
     const waiting = [...files];
@@ -114,6 +117,7 @@
     const more = bad.length > 3 ? ` (+${bad.length - 3})` : "";
     const counts = parts.map(([number, what]) => `${number} ${what}`).join(", ");
     tell(counts + (why.length ? `: ${why.join(" · ")}${more}` : ""), bad.length > 0);
+    return bad.length === 0;
   };
 
   // Folders come as entries; their files keep their places in them.
@@ -180,7 +184,8 @@
     if (button.id === "headwater-paste") {
       const text = document.querySelector("#headwater-text");
       const first = text.value.trim().split("\n", 1)[0].slice(0, 60).trim();
-      if (first) await add([[`${first.replaceAll("/", "-")}.txt`, new Blob([text.value])]]);
+      const name = `${first.replaceAll("/", "-")} ${new Date().toISOString().slice(0, 19)}.txt`;
+      if (!first || !(await add([[name, new Blob([text.value])]]))) return;
       text.value = "";
     } else if (button.dataset.remove) {
       const name = button.dataset.name;

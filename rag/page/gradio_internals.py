@@ -7,12 +7,13 @@ Written against gradio 6.31; none of it has an issue upstream. Import Gradio fro
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import hashlib
 import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -104,6 +105,7 @@ def mend(demo: gr.ChatInterface) -> None:
         _need(hasattr(getattr(demo, "_queue", None), kept), f"updates that wait (_queue.{kept})")
     _keep_conversations(demo)
     _stop_by_ourselves(demo)
+    _keep_hint(demo)
 
 
 def _keep_conversations(demo: gr.ChatInterface) -> None:
@@ -127,6 +129,28 @@ def _stop_by_ourselves(demo: gr.ChatInterface) -> None:
     _need(any(event.cancels for event in stops), "Stop that cancels (fns, targets, cancels)")
     for event in stops:
         event.cancels = []
+
+
+def _keep_hint(demo: gr.ChatInterface) -> None:
+    """Gradio takes the hint out of the text box with each question and never puts it back."""
+
+    def kept(shown: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(shown)
+        def call(*arguments: Any) -> Any:
+            result = shown(*arguments)
+            box = result[0] if isinstance(result, tuple) else result
+            (box if isinstance(box, dict) else box.constructor_args).pop("placeholder", None)
+            return result
+
+        return call
+
+    asked = getattr(demo, "_clear_and_save_textbox", lambda _: ("", ""))("")[0]
+    emptied = asked.constructor_args if isinstance(asked, gr.Textbox) else {}
+    _need(emptied.get("placeholder") == "", "question taken (_clear_and_save_textbox)")
+    for event in demo.fns.values():
+        is_ours = event.outputs and event.outputs[0] is demo.textbox
+        if is_ours and event.fn is not None and not inspect.iscoroutinefunction(event.fn):
+            event.fn = kept(event.fn)
 
 
 def look_for_work_less_often(demo: gr.ChatInterface) -> None:

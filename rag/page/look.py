@@ -68,6 +68,7 @@ def textbox() -> gr.Textbox:
     """Where the question is typed."""
     return gr.Textbox(
         placeholder="Hỏi về tài liệu… · Ask about the documents…",
+        label="Câu hỏi · Question",
         show_label=False,
         autofocus=True,
         submit_btn=True,

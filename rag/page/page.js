@@ -29,17 +29,6 @@
     chat.addEventListener("scroll", scrolled);
   }).observe(document.body, { childList: true, subtree: true });
 
-  // Gradio takes the hint out of the text box with the first question, for good.
-  new MutationObserver((changes) => {
-    for (const { target, oldValue } of changes) {
-      if (oldValue && !target.placeholder) target.placeholder = oldValue;
-    }
-  }).observe(document.body, {
-    attributeFilter: ["placeholder"],
-    attributeOldValue: true,
-    subtree: true,
-  });
-
   // Links in the chat: what may not be one is none, a citation leads to a source or nowhere, and
   // what leads away says so.
   const away = (link) => {

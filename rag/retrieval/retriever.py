@@ -24,7 +24,7 @@ from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
 from ..text.language import column, detect, folded, stem, stems, subject, terms, topics, words
 from ..text.wrapping import unwrapped
-from ..types import Chunk, Findings, Language, Vectors
+from ..types import OWN, Chunk, Findings, Language, Vectors
 from .bm25 import COMMON, RARE, Query, Scores, idf, keyword_scores
 from .candidates import Candidates, combined, identified, judged
 from .embedded_texts import EmbeddedTexts
@@ -294,6 +294,13 @@ class Retriever:
 
 def _unknown(collection: str, known: Sequence[str]) -> UnknownCollection:
     names, more = ", ".join(known[:NAMED]), len(known) - NAMED
+    if collection == OWN:
+        return UnknownCollection(
+            "You have no documents of your own here, or they are deleted. Add some, or choose all "
+            "documents.",
+            "Bạn chưa có tài liệu riêng ở đây, hoặc chúng đã bị xóa. Hãy thêm tài liệu, hoặc chọn "
+            "mọi tài liệu.",
+        )
     if not known:
         return UnknownCollection(
             f"There is no collection or document {collection}, and no document lies in a folder. "

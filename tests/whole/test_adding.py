@@ -123,7 +123,7 @@ def test_a_text_is_pasted_and_a_refusal_to_remove_it_keeps_it(wide: Page, site: 
     wide.locator("#headwater-text").fill("Pier notes\n\nPier 12 is closed on Mondays.")
     wide.locator("#headwater-paste").click()
     toast(wide, "1 added")
-    row = wide.locator(".headwater-document", has_text="Pier notes.txt")
+    row = wide.locator(".headwater-document", has_text="Pier notes 2")
     expect(row).to_be_visible()
     wide.once("dialog", lambda dialog: dialog.dismiss())
     row.get_by_role("button").click()

@@ -247,6 +247,7 @@ if __name__ == "__main__":
 ADDING = """
 import asyncio, sys
 from pathlib import Path
+from ingest.adding import Adding
 from ingest.background import Reading
 from rag.retrieval.embedder import SentenceEmbedder
 from rag.settings import load_settings
@@ -254,6 +255,7 @@ from rag.settings import load_settings
 first, known = int(sys.argv[1]), Path(sys.argv[2])
 reading = Reading(load_settings(env_file=None), lambda name, _: SentenceEmbedder(name, known))
 reading.opening.wait()
+adding = Adding(reading)
 
 async def body(number):
     for part in range(4):
@@ -263,7 +265,7 @@ async def body(number):
 async def main():
     print("begun", flush=True)
     for number in range(first, first + 500):
-        async for line in reading.add("", f"ledger{number}.txt", body(number)):
+        async for line in adding.add("", "", f"ledger{number}.txt", body(number)):
             if "receipt" in line:
                 print(line["receipt"]["name"], flush=True)
 
