@@ -2,7 +2,7 @@
 
 It is given the bytes of one file after another on its standard input, of which its parent has the
 only other end: it ends when the parent does, however that ended. Each message, in both directions,
-is its length and then that many bytes; an empty one says that it is there, or goes on.
+is its length and then that many bytes; an empty one says that it is there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from rag.errors import DocumentError
 
 from . import readers
-from .limits import Limits, too_much, too_much_memory
+from .limits import Limits, too_many_characters, too_much, too_much_memory
 from .readers import pace
 
 SIZE = struct.Struct(">Q")
@@ -47,17 +47,18 @@ def _serve(limits: Limits) -> None:
     at_work = threading.Event()
     threading.Thread(target=_watch, args=[limits.memory, at_work], daemon=True).start()
 
-    def go_on() -> None:
+    def go_on(page: int, of: int) -> None:
         signal.alarm(limits.seconds)
-        write(to, SIZE.pack(0))
+        answer = pickle.dumps(("page", (page, of), 0))
+        write(to, SIZE.pack(len(answer)), answer)
 
-    pace.listen(go_on)
     write(to, SIZE.pack(0))
     while True:
         module, name, data = files.get()
         at_work.set()
         signal.alarm(limits.seconds)
-        kind, value = _read(module, name, data, limits)
+        with pace.told(go_on):
+            kind, value = _read(module, name, data, limits)
         del data
         answer = pickle.dumps((kind, value, _memory()))
         signal.alarm(0)
@@ -82,7 +83,7 @@ def _read(module: str, name: str, data: bytes, limits: Limits) -> tuple[str, obj
     if len(content.pages) > limits.pages:
         return "error", too_much(name, limits.pages, "pages", "trang")
     if sum(len(page.text) for page in content.pages) > limits.characters:
-        return "error", too_much(name, limits.characters, "characters of text", "ký tự")
+        return "error", too_many_characters(name, limits.characters)
     return "content", content
 
 

@@ -29,6 +29,8 @@ from rag.types import Content
 from . import readers
 from .confined import OUT_OF_MEMORY, SIZE, write
 from .limits import USUAL, Limits, died, too_long, too_much_memory
+from .readers import pace
+from .readers.pace import Heard
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +54,12 @@ class Isolated:
         self._busy = False
         self.expiry: threading.Timer | None = None
 
-    def begin(self, path: Path, data: bytes) -> Callable[[], Content]:
+    def begin(self, path: Path, data: bytes, heard: Heard | None = None) -> Callable[[], Content]:
         """Begins to read `data`, the bytes of the file at `path`. What it returns waits for what
-        was read, or raises DocumentError; it is to be called before the next file is begun."""
+        was read, or raises DocumentError; it is to be called before the next file is begun. Then
+        `heard` is called with each page that takes long, and of how many."""
         reader = readers.READERS.get(path.suffix.lower())
-        here = partial(readers.read, path, BytesIO(data))
+        here = partial(_read_here, path, data, heard)
         # Only a module can be named to the process: other objects, and suffixes that nobody reads.
         if not isinstance(reader, ModuleType) or not (process := self._running()):
             return here
@@ -67,7 +70,7 @@ class Isolated:
                 write(process.stdin.fileno(), SIZE.pack(len(part)), part)
         except OSError:
             pass  # it has ended: whoever waits for the answer learns why
-        return partial(self._content, process, path.name, time.monotonic())
+        return partial(self._content, process, path.name, time.monotonic(), heard)
 
     @property
     def kept(self) -> bool:
@@ -98,15 +101,24 @@ class Isolated:
                 log.warning("documents are read without limits, in this process: %s", exc)
         return self._process
 
-    def _content(self, process: subprocess.Popen[bytes], name: str, begun: float) -> Content:
+    def _content(
+        self,
+        process: subprocess.Popen[bytes],
+        name: str,
+        begun: float,
+        heard: Heard | None,
+    ) -> Content:
         # Whoever waits may come late: what is there then is read in any case.
         deadline = max(begun + self.limits.seconds, time.monotonic()) + SPARE
         try:
-            while (answer := _received(process, deadline)) == b"":  # it goes on
+            kind = "page"
+            while kind == "page":
+                if (answer := _received(process, deadline)) is None:
+                    raise self._ended(process, name)
+                kind, value, memory = _Values(BytesIO(answer)).load()
+                if kind == "page" and heard:
+                    heard(*_page_of(value))
                 deadline = time.monotonic() + self.limits.seconds + SPARE
-            if answer is None:
-                raise self._ended(process, name)
-            kind, value, memory = _Values(BytesIO(answer)).load()
             self._busy = False
         except TimeoutError as exc:
             raise too_long(name, self.limits.seconds) from exc
@@ -227,6 +239,18 @@ class _Values(pickle.Unpickler):
         if module not in _VALUES:
             raise pickle.UnpicklingError(f"{module}.{name} is no value of ours")
         return super().find_class(module, name)
+
+
+def _read_here(path: Path, data: bytes, heard: Heard | None) -> Content:
+    with pace.told(heard):
+        return readers.read(path, BytesIO(data))
+
+
+def _page_of(value: object) -> tuple[int, int]:
+    match value:
+        case (int() as page, int() as of):
+            return page, of
+    raise TypeError(f"{type(value).__name__} is no page of how many")
 
 
 def _content_of(value: object) -> Content:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from rag.errors import DocumentError
 
+MOST_CHARACTERS = 20_000_000
+"""Of the text of one document, which takes hours to embed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -16,7 +19,7 @@ class Limits:
     size: int = 200_000_000
     seconds: int = 300
     memory: int = 1_000_000_000
-    characters: int = 20_000_000
+    characters: int = MOST_CHARACTERS
     pages: int = 20_000
 
 
@@ -57,6 +60,10 @@ def too_much(name: str, limit: int, of: str, vi: str) -> DocumentError:
         f"{name} has more than {limit:,} {of}; split it into smaller files.",
         f"{name} có hơn {limit:,} {vi}; hãy chia thành các tệp nhỏ hơn.",
     )
+
+
+def too_many_characters(name: str, limit: int = MOST_CHARACTERS) -> DocumentError:
+    return too_much(name, limit, "characters of text", "ký tự")
 
 
 def died(name: str, how: str) -> DocumentError:

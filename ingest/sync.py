@@ -47,7 +47,8 @@ def sync(
     """Reads what `locate` found into `store`, one receipt a file, each file in one transaction.
 
     Files are read in a process of their own, within `limits`, the next one while one is embedded.
-    `progress(done, total, name)` is called before each file and while it is embedded.
+    `progress(done, total, name)` is called before each file, while it is embedded, and before each
+    of its pages that takes long.
     """
     documents = store.library.documents()
     store.settle()
@@ -116,7 +117,7 @@ class _Reading:
         """Begins with one file; what it returns waits for it. What goes wrong is a receipt."""
         known, start = self._known.get(name), time.monotonic()
         try:
-            found = self._looked(name, known)
+            found = self._looked(name, known, tell)
         except Exception as exc:
             if known and isinstance(exc, LinkedOutside):
                 # What must not be read must not be answered from either.
@@ -130,7 +131,7 @@ class _Reading:
         return partial(self._ended, name, hashed, content, time.monotonic() - start, tell)
 
     def _looked(
-        self, name: str, known: Document | None
+        self, name: str, known: Document | None, tell: Callable[[str], None]
     ) -> Receipt | tuple[hashlib._Hash, Callable[[], Content]]:
         """The receipt of a file that stayed the same; else its bytes' digest, and what waits for
         its content. Raises OSError, DocumentError."""
@@ -154,7 +155,7 @@ class _Reading:
                 file.seek(0)
                 data = file.read(limit + 1)
                 if hashlib.sha256(data).digest() == hashed.digest():
-                    return hashed, self._isolated.begin(path, data)
+                    return hashed, self._isolated.begin(path, data, partial(_page, tell, name))
         raise DocumentError(
             f"{path.name} is being changed while it is read; read the folder again once that is "
             "over.",
@@ -242,6 +243,10 @@ def _embedded(
         result.append((vectors[at : at + count], count * a_chunk))
         at += count
     return result
+
+
+def _page(tell: Callable[[str], None], name: str, page: int, of: int) -> None:
+    tell(f"{name} · OCR {page}/{of}" if of > 1 else name)
 
 
 def _progress(texts: Sequence[_Text]) -> Callable[[int], None]:

@@ -16,6 +16,7 @@ MOST_PIXELS = 89_478_485
 """Of a picture that is opened: where Pillow begins to warn of a "decompression bomb"."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+_LOST = 100  # damaged pages in a row, behind which no other is looked for
 # A damaged picture makes Pillow raise what its parsers come upon.
 _FAULTS = (OSError, SyntaxError, EOFError, ValueError, TypeError, struct.error, zlib.error)
 _PYTHON_FAULTS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
@@ -40,7 +41,7 @@ class Pictures:
         with _translated():
             self._image = Image.open(file, formats=_FORMATS)
             is_tiff = self._image.format == "TIFF"
-            self.pages = getattr(self._image, "n_frames", 1) if is_tiff else 1
+            self.pages = _count(self._image) if is_tiff else 1
 
     def close(self) -> None:
         self._image.close()
@@ -60,6 +61,21 @@ class Pictures:
             scale = min(1, most, longest_side / max(picture.size))
             picture.thumbnail((max(picture.width * scale, 1), max(picture.height * scale, 1)))
             return picture
+
+
+def _count(image: Image.Image) -> int:
+    """The pages of a TIFF, the damaged ones too: those behind them may be whole."""
+    pages = lost = 0
+    while lost < _LOST:
+        try:
+            image.seek(pages)
+            lost = 0
+        except EOFError:
+            break
+        except (*_FAULTS, *_PYTHON_FAULTS):
+            lost += 1
+        pages += 1
+    return pages
 
 
 def _plain(image: Image.Image) -> Image.Image:

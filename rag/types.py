@@ -30,6 +30,15 @@ Reason = Literal[
     "words",
     "meaning",
 ]
+# The suffixes of files whose pages are pictures, and what a browser calls them.
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
 UPLOADS = "uploads"  # the folder of what was added at the page
 OWN = "@own"  # the collection of a visitor's own documents
 Redacted = Literal["email", "phone", "card", "key"]

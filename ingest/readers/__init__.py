@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rag.errors import DocumentError, UnsupportedFormat
-from rag.types import Content
+from rag.types import PICTURES, Content
 
 from . import (
     code,
@@ -65,12 +65,7 @@ READERS: dict[str, Reader] = {
     ".eml": eml,
     ".rst": text,
     **dict.fromkeys(code.SUFFIXES, code),
-    ".png": image,
-    ".jpg": image,
-    ".jpeg": image,
-    ".webp": image,
-    ".tif": image,
-    ".tiff": image,
+    **dict.fromkeys(PICTURES, image),
 }
 
 

@@ -64,6 +64,33 @@ def parts(
     return found
 
 
+class Unpacking:
+    """A zip whose parts are unpacked one by one, within the same bounds, by their names in it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """Raises one of FAULTS if it is none; DocumentError if it has too many parts or a
+        password."""
+        self._file = zipfile.ZipFile(BytesIO(data))
+        self._name, self._bytes, self._tags = name, MOST_BYTES, MOST_TAGS
+        members = self._file.infolist()
+        if len(members) > MOST_PARTS:
+            raise too_large(name)
+        if any(member.flag_bits & 1 for member in members):
+            raise encrypted(name)
+
+    def part(self, path: str) -> bytes:
+        """Raises one of FAULTS if it is not there or damaged; DocumentError if it is too large."""
+        member = self._file.getinfo(path)
+        if member.compress_type not in _METHODS:
+            raise zipfile.BadZipFile(path)
+        found = _unpacked(self._file, member, self._bytes, self._name)
+        self._bytes -= len(found)
+        self._tags -= found.count(b"<")
+        if self._tags < 0:
+            raise too_large(self._name)
+        return found
+
+
 def packed(parts: Mapping[str, bytes]) -> BytesIO:
     """The parts as a zip again: for a library that would unpack the original without bounds."""
     buffer = BytesIO()

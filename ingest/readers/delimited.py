@@ -8,51 +8,36 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
-from statistics import median, mode
+from collections.abc import Iterator
+from itertools import islice
+from statistics import mode
 
 from rag.types import Content, Remark
 
-from .tables import ROWS, line, marked, spanned
+from .tables import SAMPLE, Row, pages
 from .text import LINE_END, several, written
 
-VERSION = "1"
+VERSION = "2"
 
 _SEPARATORS = "\t;,|"  # a comma last but one: it is in numbers too
-_SAMPLE = 100  # rows by which separator and head are found
-_ABOVE = 10  # rows among which the head is looked for: a title may stand above it
-_LONGEST_NAME = 80  # characters of a column's name
-_LONGEST_CELL = 300  # lines of one cell above which its quotation mark was never closed
-_LONG = 30_000  # characters of a page
+_MOST_LINES = 300  # of a row, above which a quotation mark in it was never closed
+_LONGEST_CELL = 10_000_000  # characters; the library takes four bytes for each
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _SEPARATOR = re.compile(r"sep=(.)(?:\r\n|\r|\n)")  # a first line that Excel reads and hides
-_YEAR = re.compile(r"(?:19|20)\d\d")
-# A number with its unit or sign, a date, an address: what a column holds, not what it is called.
-_VALUE = re.compile(
-    r"[^\w\s]{0,2}\s?\d[\d\s.,:/%+-]*(?:[^\W\d]{1,3}|[€$£¥₫%])?|\d{4}-\d\d-\d\d.*|\S+@\S+|https?:.*",
-    re.I,
-)
-
-Row = tuple[int, list[str]]  # its number, from 1, and its cells
+_END = "\x00end"  # a row behind the last, which no quotation mark may swallow
 
 
-class _Unclosed(Exception):
-    """A quotation mark that opens a cell and is never closed; its argument is the line's number."""
+class _NoRows(Exception):
+    """Quotation marks do not make rows of a text; why, in a remark."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The names of the columns, what stands above them, and the number of the row they are."""
-
-    names: list[str]
-    above: list[str]
-    number: int
+    def __init__(self, remark: Remark) -> None:
+        super().__init__(remark.en)
+        self.remark = remark
 
 
 def read(data: bytes, name: str) -> Content:
     """A page for each fifty rows, called by their numbers."""
+    csv.field_size_limit(_LONGEST_CELL)  # of the process; the library's own is 131,072
     text = written(data, name)
     separator = ""
     if first := _SEPARATOR.match(text):
@@ -60,56 +45,53 @@ def read(data: bytes, name: str) -> Content:
     separator = separator or _separator(text)
     remarks: list[Remark] = []
     try:
-        parts = list(_pages(_rows(text, separator)))
-    except _Unclosed as exc:
-        parts = list(_pages(_split(text, separator)))
-        remark = Remark(
-            f"The quotation mark in line {exc} is not closed; quotation marks were read as text.",
-            f"Dấu nháy ở dòng {exc} không được đóng; các dấu nháy được đọc như chữ thường.",
-        )
-        remarks.append(remark)
+        parts = list(pages(_rows(text, separator)))
+    except _NoRows as exc:
+        parts = list(pages(_split(text, separator)))
+        remarks.append(exc.remark)
     return several("", parts, name, remarks)
 
 
-def _pages(rows: Iterator[Row]) -> Iterator[tuple[str, str]]:
-    sample = list(islice(rows, _SAMPLE))
-    head = _head(sample)
-    first = 1 if head.above else head.number + 1
-    above = [*head.above, ""] if head.above else []
-    last, length = head.number, 0
-    page: list[list[str]] = []
-
-    def cut() -> tuple[str, str]:
-        text = "\n".join([*above, marked(head.names, page)])
-        return spanned(min(first, last), last), text
-
-    for number, cells in chain(sample, rows):
-        if number <= head.number or not any(cell.strip() for cell in cells):
-            continue
-        if len(page) == ROWS or length > _LONG:
-            yield cut()
-            page, length, above, first = [], 0, [], number
-        page.append(cells)
-        length += sum(map(len, cells))
-        last = number
-    yield cut()
-
-
 def _rows(text: str, separator: str) -> Iterator[Row]:
-    """All rows, cells in quotation marks with the separators and line ends in them."""
-    reader = csv.reader(_lines(text), delimiter=separator)
+    """All rows, cells in quotation marks with the separators and line ends in them. Raises
+    _NoRows."""
     number = before = 0
+
+    def lines() -> Iterator[str]:
+        for at, written_line in enumerate(_lines(text)):
+            if at - before > _MOST_LINES:
+                raise _NoRows(_unclosed(before + 1))
+            yield written_line
+        yield _END
+
+    reader = csv.reader(lines(), delimiter=separator)
     while True:
         try:
             cells = next(reader)
-        except StopIteration:
+        except csv.Error as exc:
+            raise _NoRows(_too_long(before + 1)) from exc
+        if cells == [_END]:
             return
-        except csv.Error as exc:  # a cell longer than the library takes
-            raise _Unclosed(before + 1) from exc
-        if reader.line_num - before > _LONGEST_CELL:
-            raise _Unclosed(before + 1)
+        if cells and cells[-1].endswith(_END):
+            raise _NoRows(_unclosed(before + 1))
         number, before = number + 1, reader.line_num
         yield number, cells
+
+
+def _unclosed(number: int) -> Remark:
+    return Remark(
+        f"The quotation mark in line {number} is not closed; quotation marks were read as text.",
+        f"Dấu nháy ở dòng {number} không được đóng; các dấu nháy được đọc như chữ thường.",
+    )
+
+
+def _too_long(number: int) -> Remark:
+    most = _LONGEST_CELL // 1_000_000
+    return Remark(
+        f"A cell in line {number} has more than {most} million characters; quotation marks were "
+        "read as text.",
+        f"Một ô ở dòng {number} có hơn {most} triệu ký tự; các dấu nháy được đọc như chữ thường.",
+    )
 
 
 def _split(text: str, separator: str) -> Iterator[Row]:
@@ -130,35 +112,11 @@ def _separator(text: str) -> str:
 def _regular(text: str, separator: str) -> float:
     widths: list[int] = []
     try:
-        for _, cells in islice(_rows(text, separator), _SAMPLE):
+        for _, cells in islice(_rows(text, separator), SAMPLE):
             widths += [len(cells)] if cells else []
-    except _Unclosed:
+    except _NoRows:
         pass
     usual = mode(widths) if widths else 1
     if usual < 2:
         return 0.0
     return widths.count(usual) / len(widths) + 0.5 * (widths[0] == usual)
-
-
-def _head(sample: Sequence[Row]) -> _Head:
-    """The first row that has as many cells as others have, if they are names."""
-    filled = [sum(bool(cell.strip()) for cell in cells) for _, cells in sample]
-    usual = median(count for count in filled or [0] if count or not any(filled))
-    for at, (number, cells) in enumerate(sample[:_ABOVE]):
-        if filled[at] >= max(2, 0.8 * usual):
-            if not _are_names(cells):
-                break
-            above = [line(cells) for _, cells in sample[:at]]
-            return _Head(cells, list(filter(None, above)), number)
-    return _Head([], [], 0)
-
-
-def _are_names(cells: Sequence[str]) -> bool:
-    names = [single.lower() for cell in cells if (single := " ".join(cell.split()))]
-    values = [name for name in names if _VALUE.fullmatch(name) and not _YEAR.fullmatch(name)]
-    return (
-        len(set(names)) == len(names)
-        and not values
-        and not all(map(_YEAR.fullmatch, names))
-        and max(map(len, names)) <= _LONGEST_NAME
-    )

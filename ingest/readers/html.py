@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement, PreformattedString
@@ -16,11 +16,13 @@ from rag.types import Content
 
 from .text import END, HEAD, MARKS, START, one_page, utf8
 
-VERSION = "3"
+VERSION = "4"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
 _UNCLOSED = 1000
+_WIDEST = 64  # columns within which a cell that spans several counts as many
+_ALL_DOWN = 1 << 16  # rows; rowspan="0" means those that there are
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
 _LINE = re.compile(
     "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
@@ -94,11 +96,12 @@ def _reveal(soup: BeautifulSoup) -> None:
 def lines(root: Tag) -> str:
     """Lay a tree out as lines of text; iterative, because a document chooses its own depth."""
     out: list[str] = []
+    grid = _Grid()
     stack: list[PageElement | str] = [root]
     while stack:
         node = stack.pop()
         if isinstance(node, Tag):
-            stack.extend([] if _is_dropped(node) else reversed(_layout(node)))
+            stack.extend([] if _is_dropped(node) else reversed(_layout(node, grid)))
         elif not isinstance(node, NavigableString):
             out.append(str(node))
         elif not isinstance(node, PreformattedString):  # not a comment or a declaration
@@ -133,16 +136,90 @@ def _is_hidden(tag: Tag) -> bool:
     return tag.has_attr("hidden") or "display:none" in style or "visibility:hidden" in style
 
 
-def _layout(tag: Tag) -> list[PageElement | str]:
+class _Grid:
+    """Where the cells of tables stand, and which rows say what the columns are; of the tables that
+    were told to it."""
+
+    def __init__(self) -> None:
+        self._columns: dict[int, int] = {}  # by the cell's id
+        self._heads: set[int] = set()
+
+    def take(self, table: Tag) -> None:
+        rows: list[Tag] = []
+        heads: list[Tag] = []
+        for group in _groups(table):
+            above: dict[int, int] = {}  # columns that cells of earlier rows reach down to
+            for row in group:
+                cells = _cells(row)
+                in_head = row.parent is not None and row.parent.name == "thead"
+                if len(heads) == len(rows) and (in_head or all(c.name == "th" for c in cells)):
+                    heads.append(row)
+                rows.append(row)
+                above = self._place(cells, above)
+        self._heads |= set(map(id, heads if len(heads) < len(rows) else heads[:1]))
+
+    def _place(self, cells: Iterable[Tag], above: dict[int, int]) -> dict[int, int]:
+        """Places the cells of a row under those that reach down from above; says what reaches down
+        from it: how many rows, by columns."""
+        below = {column: left - 1 for column, left in above.items() if left > 1}
+        at = 0
+        for cell in cells:
+            while at in above:
+                at += 1
+            self._columns[id(cell)] = at
+            down = _span(cell, "rowspan", _ALL_DOWN) or _ALL_DOWN
+            across = max(_span(cell, "colspan", _WIDEST), 1)
+            if down > 1:
+                below |= dict.fromkeys(range(at, min(at + across, _WIDEST)), down - 1)
+            at += across
+        return below
+
+    def line(self, row: Tag, cells: Iterable[Tag]) -> list[str]:
+        """A row's cells in their columns, with nothing where one from above or beside reaches; and
+        the mark of a head behind them."""
+        texts: list[str] = []
+        for cell in cells:
+            at = self._columns.get(id(cell), 0)
+            if at < _WIDEST:
+                texts += [""] * (at - len(texts))
+            texts.append(" ".join(MARKS.sub("", lines(cell)).split()))
+        return [" | ".join(texts), HEAD if id(row) in self._heads else ""]
+
+
+def _groups(table: Tag) -> Iterator[list[Tag]]:
+    """A table's rows, by the sections of which no cell reaches out."""
+    rows: list[Tag] = []
+    for child in table.find_all(["tr", "thead", "tbody", "tfoot"], recursive=False):
+        if child.name == "tr":
+            rows.append(child)
+        else:
+            yield rows
+            rows = []
+            yield child.find_all("tr", recursive=False)
+    yield rows
+
+
+def _cells(row: Tag) -> list[Tag]:
+    return row.find_all(["td", "th"], recursive=False)
+
+
+def _span(cell: Tag, name: str, most: int) -> int:
+    """How many rows or columns a cell takes; one where that is no number."""
+    number = re.match(r"\s*(\d{1,9})", str(cell.get(name, "")))
+    return min(int(number[1]), most) if number else 1
+
+
+def _layout(tag: Tag, grid: _Grid) -> list[PageElement | str]:
     """The children of an element between the breaks and marks it is shown with.
 
     A "\\v" is a line's edge: two that meet, as where one <div> ends and the next starts, are one.
     """
     edge = "\n\n" if _PARAGRAPH.fullmatch(tag.name) else "\v" if _LINE.fullmatch(tag.name) else ""
-    cells = tag.find_all(["td", "th"], recursive=False) if tag.name == "tr" else []
+    if tag.name == "table":
+        grid.take(tag)
+    cells = _cells(tag) if tag.name == "tr" else []
     if len(cells) > 1 and not _holds(tag, "table", "tr"):
-        row = " | ".join(" ".join(MARKS.sub("", lines(cell)).split()) for cell in cells)
-        return [edge, row, HEAD if _is_head(tag, cells) else "", edge]
+        return [edge, *grid.line(tag, cells), edge]
     if tag.name == "pre":  # NFKC turns the no-break spaces back, after others were collapsed
         code = re.sub(r"\A\s*\n", "", MARKS.sub("", tag.get_text())).rstrip()
         return [edge, START, code.replace(" ", "\xa0"), END, edge]
@@ -174,11 +251,3 @@ def _holds(tag: Tag, *names: str) -> bool:
                 return True
             todo += inside.children
     return False
-
-
-def _is_head(row: Tag, cells: Iterable[Tag]) -> bool:
-    """Whether a table's row is its first, and says what the columns are."""
-    is_first = row.find_previous_sibling("tr") is None
-    if row.parent and row.parent.name != "table":
-        is_first = is_first and row.parent.find_previous_sibling(["thead", "tbody", "tr"]) is None
-    return is_first and all(cell.name == "th" for cell in cells)

@@ -10,8 +10,12 @@ from typing import NamedTuple, TypeVar
 
 from .text import END, HEAD, MARKS, START
 
-_NUMBER = re.compile(r"[-+(]?[\d.,\s]+[%)]?")
-_YEAR = re.compile(r"(19|20)\d\d")
+# A number with its unit or sign, a date, an address: what a column holds, not what it is called.
+_VALUE = re.compile(
+    r"[^\w\s]{0,2}\s?\d[\d\s.,:/%+-]*(?:[^\W\d]{1,3}|[€$£¥₫%)])?|\d{4}-\d\d-\d\d.*|\S+@\S+|https?:.*",
+    re.I,
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _LONGEST_NAME = 80  # characters of what a column is called
 T = TypeVar("T")
 
@@ -80,13 +84,15 @@ def in_rows(shapes: Iterable[T], place: Callable[[T], tuple[float, float]], near
 
 def names_columns(row: Sequence[str]) -> bool:
     """Whether a table's first row looks as if it said what the columns are: short texts, all of
-    them different, and no numbers but years. The corner may be empty."""
-    cells = [cell.strip() for cell in row]
+    them different, and no values; years are names beside others, or behind an empty corner."""
+    cells = [" ".join(cell.split()).lower() for cell in row]
     names = cells[1:] if cells and not cells[0] else cells
+    years = [name for name in names if _YEAR.fullmatch(name)]
     return (
         len(cells) > 1
         and all(names)
         and len(set(names)) == len(names)
-        and all(len(name) <= _LONGEST_NAME for name in names)
-        and all(_YEAR.fullmatch(name) or not _NUMBER.fullmatch(name) for name in names)
+        and max(map(len, names)) <= _LONGEST_NAME
+        and sum(_VALUE.fullmatch(name) is not None for name in names) == len(years)
+        and (len(years) < len(names) or len(names) < len(cells))
     )

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from rag.types import Content
 
 from .html import first, lines, parsed
-from .text import LINE_END, decoded, one_page
+from .text import LINE_END, one_page, written
 
 VERSION = "3"
 
@@ -19,7 +19,7 @@ _INLINE_HTML = re.compile(r"<!--|</?(a|b|br|code|del|em|i|img|kbd|mark|s|span|st
 
 def read(data: bytes, name: str) -> Content:
     """The text without front matter; the first heading is the title."""
-    source = _FRONT_MATTER.sub("", LINE_END.sub("\n", decoded(data)))
+    source = _FRONT_MATTER.sub("", LINE_END.sub("\n", written(data, name)))
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     tokens = markdown.parse(source)
     for child in (child for token in tokens for child in token.children or ()):

@@ -12,12 +12,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rag.types import Remark
+
+from .pace import goes_on
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,19 +98,34 @@ def tesseract() -> Tesseract | None:
     if command is None:
         return None
     try:
-        listed = subprocess.run(
-            [command, "--list-langs"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=True,
-            env=_environment(),
-        )
+        known = _languages(command, Path(command).stat().st_mtime_ns)
     except (OSError, subprocess.SubprocessError):
         return None
-    known = set(listed.stdout.decode("utf-8", "replace").split())
     languages = [language for language in ("vie", "eng") if language in known]
     return Tesseract(command, "+".join(languages)) if "vie" in languages else None
+
+
+@lru_cache(maxsize=4)
+def _languages(command: str, changed: int) -> frozenset[str]:
+    """Those that the program has, asked once as long as it is not `changed`: one that is installed
+    later is seen at the next start. Raises OSError, SubprocessError."""
+    listed = subprocess.run(
+        [command, "--list-langs"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=10,
+        check=True,
+        env=_environment(),
+    )
+    return frozenset(listed.stdout.decode("utf-8", "replace").split())
+
+
+def turns(pages: Sequence[int]) -> Iterator[int]:
+    """Those of a document's pages that are read, said to be begun one after another."""
+    read = pages[:MOST_PAGES]
+    for at, number in enumerate(read, start=1):
+        goes_on(at, len(read))
+        yield number
 
 
 def remark(pages: Sequence[int]) -> Remark:

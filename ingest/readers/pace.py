@@ -3,19 +3,27 @@ somebody counts it, begins anew then."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Heard = Callable[[int, int], None]
+"""What is told which page is begun, from 1, and of how many."""
+
+_heard: ContextVar[Heard | None] = ContextVar("heard", default=None)
 
 
-class _Pace:
-    heard: Callable[[], None] | None = None
+def goes_on(page: int, of: int) -> None:
+    """Says so, before a page."""
+    if heard := _heard.get():
+        heard(page, of)
 
 
-def goes_on() -> None:
-    """Says so, after a page."""
-    if _Pace.heard:
-        _Pace.heard()
-
-
-def listen(heard: Callable[[], None]) -> None:
-    """Has `heard` called whenever a reader goes on, in this process."""
-    _Pace.heard = staticmethod(heard)
+@contextmanager
+def told(heard: Heard | None) -> Iterator[None]:
+    """Has `heard` called whenever a reader goes on, on this thread."""
+    before = _heard.set(heard)
+    try:
+        yield
+    finally:
+        _heard.reset(before)

@@ -21,7 +21,6 @@ from rag.text import legacy, tcvn3
 from rag.types import Content, Page, Remark
 
 from . import ocr
-from .pace import goes_on
 from .text import given, printed, title_of
 from .words import are_words, broken, word_count
 
@@ -51,8 +50,9 @@ def read(data: bytes, name: str) -> Content:
         raise _not_words(name, pages)
     if _is_scan("\n".join(texts), len(texts)):
         raise _scanned(name, pages)
+    old = next((page.old for page in pages if page.old), None)
     return Content(
-        title_of(given(title), name),
+        title_of(legacy.beside(given(title), old), name),
         tuple(
             _page(n, page, text) for n, (page, text) in enumerate(zip(pages, texts, strict=True), 1)
         ),
@@ -76,7 +76,7 @@ def _read(data: bytes, name: str) -> tuple[object, list[_Reading]]:
             if pdf.pages:
                 pypdf = _Pypdf(data)
                 pages = [_best(pdf, number, pypdf) for number in range(1, pdf.pages + 1)]
-                return legacy.converted(pdf.title()), _with_ocr(pdf, pages)
+                return pdf.title(), _with_ocr(pdf, pages)
     except PdfiumError:
         pass
     return _by_pypdf(data, name)
@@ -110,10 +110,11 @@ def _best(pdf: Pdf, number: int, pypdf: _Pypdf) -> _Reading:
 class _Reading:
     """What one page was read as: its text layer, which may be senseless; of a scan, which has
     hardly any, that until OCR has read it; `left` is a scan that OCR was not asked about, after
-    many."""
+    many. `old` turned its text into Unicode."""
 
     text: str
     kind: Kind
+    old: legacy.Reading | None = None
 
     @property
     def is_words(self) -> bool:
@@ -121,7 +122,9 @@ class _Reading:
 
 
 def _reading(text: str) -> _Reading:
-    return _Reading(legacy.converted(text), "words" if are_words(text) else "senseless")
+    old = legacy.reading(text)
+    read = old(text) if old else text
+    return _Reading(read, "words" if are_words(text) else "senseless", old)
 
 
 def _numbers(pages: Sequence[_Reading], kind: Kind) -> list[int]:
@@ -135,10 +138,9 @@ def _with_ocr(pdf: Pdf, pages: list[_Reading]) -> list[_Reading]:
     if tesseract is None:
         return pages
     pages = list(pages)
-    for number in lacking[: ocr.MOST_PAGES]:
+    for number in ocr.turns(lacking):
         with suppress(PdfiumError):
             text = tesseract.read(pdf.picture(number))
-            goes_on()
             if text and are_words(text):
                 pages[number - 1] = _Reading(text, "ocr")
     for number in lacking[ocr.MOST_PAGES :]:

@@ -7,6 +7,7 @@ Numbers stay as they are written, however long.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeGuard, Union
@@ -14,15 +15,18 @@ from typing import TypeAlias, TypeGuard, Union
 from rag.errors import DocumentError
 from rag.types import Content, Remark
 
+from ..limits import too_large
 from .tables import ROWS, marked, single, spanned
-from .text import END, FITS, MARKS, START, several, too_large, written
+from .text import END, FITS, MARKS, START, several, written
 
-VERSION = "1"
+VERSION = "2"
 
 Json: TypeAlias = Union[bool, str, "list[Json]", "dict[str, Json]", None]
 Piece = tuple[int, int, str]  # its first and last record, from 1, or 0 if there are none; its text
 
-_MOST_MB = 20  # of one value, which takes ten times that in memory
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_MOST_BYTES = 20_000_000  # of one value, which takes ten times that in memory
 _LONG = 12_000  # characters of a page
 _LONGEST_PATH = 100  # characters of the keys above a value, of which the last say most
 _LONGEST_CELL = 200  # characters of a value that stands in a table
@@ -36,17 +40,44 @@ def read(data: bytes, name: str) -> Content:
     text = written(data, name)
     if Path(name).suffix.lower() == ".jsonl":
         return _read_lines(text, name)
-    if len(data) > _MOST_MB * 1_000_000:
-        raise too_large(name, _MOST_MB)
+    if len(data) > _MOST_BYTES:
+        raise too_large(name, _MOST_BYTES)
     try:
-        value = _parsed(text)
-    except json.JSONDecodeError as exc:
-        if exc.lineno > 1 and exc.msg.startswith("Extra data"):
+        values = list(_values(text))
+    except (json.JSONDecodeError, RecursionError) as exc:
+        if _starts_with_a_record(text):
             return _read_lines(text, name)
-        raise _invalid(name, exc, exc.lineno) from exc
-    except RecursionError as exc:
-        raise _too_deep(name) from exc
-    return several("", _pages(_pieces(value)), name)
+        raise _fault(name, exc) from exc
+    if len(values) == 1:
+        return several("", _pages(_pieces(values[0])), name)
+    records = enumerate(values, start=1)
+    pieces = ((n, n, block) for n, value in records for block in _record(value))
+    return several("", _pages(pieces), name)
+
+
+def _values(text: str) -> Iterator[Json]:
+    """The values that follow one another, most often a single one. Raises JSONDecodeError."""
+    at = _behind_space(text, 0)
+    while at < len(text):
+        value, end = _JSON.raw_decode(text, at)
+        yield value
+        at = _behind_space(text, end)
+        if end == at < len(text) and text[end - 1] not in "]}":
+            raise json.JSONDecodeError("Extra data", text, end)
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _starts_with_a_record(text: str) -> bool:
+    """Whether the first line is a value by itself, as in a file of one in each line."""
+    try:
+        _parsed(text.lstrip().partition("\n")[0])
+    except (json.JSONDecodeError, RecursionError):
+        return False
+    return "\n" in text.strip()
 
 
 def _read_lines(text: str, name: str) -> Content:
@@ -66,8 +97,7 @@ def _read_lines(text: str, name: str) -> Content:
     parts = list(_pages(pieces()))
     if faults and not parts:
         number, fault = faults[0]
-        is_deep = isinstance(fault, RecursionError)
-        raise (_too_deep(name) if is_deep else _invalid(name, fault, number)) from fault
+        raise _fault(name, fault, number) from fault
     return several("", parts, name, _remarks([number for number, _ in faults]))
 
 
@@ -81,7 +111,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _parsed(text: str) -> Json:
-    value: Json = json.loads(text, parse_int=str, parse_float=str, parse_constant=str, strict=False)
+    value: Json = _JSON.decode(text)
     return value
 
 
@@ -218,16 +248,15 @@ def _remarks(lines: Sequence[int]) -> list[Remark]:
     ]
 
 
-def _invalid(name: str, fault: Exception, line: int) -> DocumentError:
-    column = fault.colno if isinstance(fault, json.JSONDecodeError) else 1
+def _fault(name: str, fault: Exception, line: int = 0) -> DocumentError:
+    """What to say of it; `line` is where it stands, if it does not know that itself."""
+    if not isinstance(fault, json.JSONDecodeError):
+        return DocumentError(
+            f"{name} is JSON nested too deeply to be read; save it in a flatter form.",
+            f"{name} là JSON lồng quá sâu nên không đọc được; hãy lưu ở dạng phẳng hơn.",
+        )
+    line = line or fault.lineno
     return DocumentError(
-        f"{name} is not valid JSON at line {line}, column {column}; mend it there.",
-        f"{name} không phải JSON hợp lệ ở dòng {line}, cột {column}; hãy sửa chỗ đó.",
-    )
-
-
-def _too_deep(name: str) -> DocumentError:
-    return DocumentError(
-        f"{name} is JSON nested too deeply to be read; save it in a flatter form.",
-        f"{name} là JSON lồng quá sâu nên không đọc được; hãy lưu ở dạng phẳng hơn.",
+        f"{name} is not valid JSON at line {line}, column {fault.colno}; mend it there.",
+        f"{name} không phải JSON hợp lệ ở dòng {line}, cột {fault.colno}; hãy sửa chỗ đó.",
     )

@@ -1,5 +1,4 @@
-"""Cuts a sheet of cells into pages of so many rows, each with the row above it that says what the
-columns are. Knows no format."""
+"""What is read of the sheets of a workbook, and what is said of what is not. Knows no format."""
 
 from __future__ import annotations
 
@@ -7,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rag.types import Remark
 
-from .layout import compact, names_columns, plain, table
-
-ROWS = 50
-"""Rows on one page."""
+from . import tables
+from .layout import compact, plain
+from .tables import Row as Row
 
 MOST_ROWS = 3 << 20
 """Rows of one document that are looked at, empty ones too: three full sheets."""
@@ -18,17 +16,12 @@ MOST_ROWS = 3 << 20
 MOST_CELLS = 500_000
 """Cells of one document that are read, those between others included."""
 
-MOST_CHARACTERS = 20_000_000
-"""Of the text in all cells: a file may have one text once, for any number of cells."""
+MOST_CHARACTERS = 10_000_000
+"""Of the text in all cells: a file may have one text once, for any number of cells. What stands
+between them, and the names of columns that are many, takes as much again."""
 
 WIDEST = 1 << 14
 """Columns of a sheet that are read, as many as one has."""
-
-_CAPTIONS = 5  # rows of a single cell that may stand above the names of the columns
-
-_LONGEST_HEAD = 2000  # characters of the names of all columns, above which they stand once
-
-Row = tuple[int, Sequence[str]]  # its number in the sheet, from 1, and its cells
 
 
 class Budget:
@@ -55,25 +48,10 @@ class Budget:
 def pages(sheet: str, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """What each page of a sheet is called and its text, whose table is marked. `rows` are those
     with text."""
-    numbers, texts = [number for number, _ in rows], compact(cells for _, cells in rows)
-    lines = list(zip(numbers, texts, strict=True))
-    above = 0
-    while above < min(_CAPTIONS, len(lines)) and sum(map(bool, lines[above][1])) == 1:
-        above += 1
-    head: list[list[str]] = []
-    captions = ""
-    if above + 1 < len(lines) and names_columns(lines[above][1]):
-        head = [lines[above][1]]
-        captions = "\n".join("".join(map(plain, cells)) for _, cells in lines[:above])
-        lines = lines[above + 1 :]
-    for start in range(0, len(lines), ROWS):
-        page = lines[start : start + ROWS]
-        first, last = page[0][0], page[-1][0]
-        text = table([*head, *(cells for _, cells in page)], len(head))
-        if sum(map(len, head[0] if head else ())) > _LONGEST_HEAD:
-            head = []
-        place = f"{first}–{last}" if first < last else str(first)
-        yield f"{sheet} · {place}", f"{captions}\n\n{text}" if captions and not start else text
+    texts = compact([[plain(cell) for cell in cells] for _, cells in rows])
+    numbered = zip((number for number, _ in rows), texts, strict=True)
+    for place, text in tables.pages(numbered):
+        yield f"{sheet} · {place}", text
 
 
 def cut(sheet: str, row: int) -> Remark:

@@ -15,10 +15,12 @@ from rag.errors import DocumentError, EmptyDocument
 from rag.text import legacy
 from rag.types import Block, Content, Page, Remark
 
+from ..limits import MOST_CHARACTERS, too_large, too_many_characters
+
 VERSION = "3"
 
-MOST_MB = 100
-"""Of a file of text, or of the text in one; more would take days to embed."""
+MOST_BYTES = 4 * MOST_CHARACTERS
+"""Of a file of text: no code takes more for a character."""
 
 _INVISIBLE = re.compile(  # with direction overrides and "tag" characters, which hide text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff"
@@ -50,27 +52,18 @@ LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 def read(data: bytes, name: str) -> Content:
     """The file as it is; a first line that stands alone is its title."""
-    text = MARKS.sub("", decoded(data))
+    text = written(data, name)
     first, _, rest = clean(text).partition("\n")
     is_title = len(first) <= 80 and re.match(r"\n|[=~*_-]{3,}(\n|$)", rest)
     return one_page(first if is_title else "", text, name)
 
 
-def written(data: bytes, name: str, most_mb: int = MOST_MB) -> str:
+def written(data: bytes, name: str) -> str:
     """The text of a file, decoded, with none of our marks in it. Raises DocumentError if it is
     larger than is read of one file."""
-    if len(data) > most_mb * 1_000_000:
-        raise too_large(name, most_mb)
+    if len(data) > MOST_BYTES:
+        raise too_large(name, MOST_BYTES)
     return MARKS.sub("", decoded(data))
-
-
-def too_large(name: str, most_mb: int = MOST_MB) -> DocumentError:
-    return DocumentError(
-        f"{name} has more than {most_mb} MB of text, which is the most that is read of one file; "
-        "split it into smaller files.",
-        f"{name} có hơn {most_mb} MB văn bản, nhiều hơn mức đọc của một tệp; hãy chia thành các "
-        "tệp nhỏ hơn.",
-    )
 
 
 def decoded(data: bytes) -> str:
@@ -155,8 +148,6 @@ def title_of(title: str, name: str) -> str:
 def one_page(title: str, text: str, name: str) -> Content:
     """A document of a single page, whose blocks are marked in `text`. Raises DocumentError if there
     is no text on it."""
-    if old := legacy.reading(text):
-        title, text = old(title), old(text)
     return several(title, [("", text)], name)
 
 
@@ -172,17 +163,22 @@ def several(
     """A document with a page for each of `parts` that has text, `blank` also for the others: what
     it is called, and its text with the blocks marked. The first line of one may be `indented`.
     Raises DocumentError if there is no text at all, or too much."""
-    pages = tuple(_pages(parts, name, indented, blank))
+    pages: list[Page] = []
+    old: legacy.Reading | None = None
+    for page, read in _pages(parts, name, indented, blank):
+        pages.append(page)
+        old = old or read
     if not any(page.text for page in pages):
         en = f"{name} is empty or has no text; remove it or add text to it."
         vi = f"{name} trống hoặc không có chữ; hãy bỏ tệp hoặc thêm nội dung."
         raise EmptyDocument(en, vi)
-    return Content(title_of(title, name), pages, tuple(remarks))
+    return Content(title_of(legacy.beside(title, old), name), tuple(pages), tuple(remarks))
 
 
 def _pages(
     parts: Iterable[tuple[str, str]], name: str, indented: bool, blank: bool
-) -> Iterator[Page]:
+) -> Iterator[tuple[Page, legacy.Reading | None]]:
+    """The pages, and what turned the text of each into Unicode if it was in old Vietnamese."""
     number = characters = 0
     for called, marked in parts:
         if len(_BINARY.findall(marked)) * 50 > len(marked):
@@ -192,13 +188,15 @@ def _pages(
                 "hãy kiểm tra phần mở rộng của tệp."
             )
             raise DocumentError(en, vi)
-        text, blocks = _blocks(_cleaned(legacy.converted(marked), "\n" if indented else None))
+        old = legacy.reading(marked)
+        text, blocks = _blocks(_cleaned(old(marked) if old else marked, "\n" if indented else None))
         characters += len(text)
-        if characters > 2 * MOST_MB * 1_000_000:
-            raise too_large(name)
+        if characters > MOST_CHARACTERS:
+            raise too_many_characters(name)
         if blank or text.strip():
             number += 1
-            yield Page(number, text, blocks, " ".join(clean(called).split()))
+            called = legacy.beside(called, old)
+            yield Page(number, text, blocks, " ".join(clean(called).split())), old
 
 
 def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:

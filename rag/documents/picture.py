@@ -14,16 +14,6 @@ from .highlight import Highlight, undrawable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MEDIA_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
-"""By the suffixes of what is drawn here."""
-
 _LONGEST_SIDE = 2000  # pixels
 _one = threading.Lock()  # a large picture takes a quarter of a gigabyte while it is opened
 

@@ -21,7 +21,7 @@ from ..errors import DocumentError, HeadwaterError, LinkedOutside
 from ..retrieval.passages import below_head, joined
 from ..store.library import Library
 from ..store.originals import opened
-from ..types import UPLOADS, Chunk, Content, Document
+from ..types import PICTURES, UPLOADS, Chunk, Content, Document
 from . import highlight, picture
 from . import page as document_page
 from .page import Notice, View
@@ -32,7 +32,7 @@ _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nos
 _TEXT = {".txt", ".md", ".markdown"}
 _DRAWN: dict[str, Callable[[BufferedReader, int], bytes]] = {
     ".pdf": highlight.draw,
-    **dict.fromkeys(picture.MEDIA_TYPES, picture.draw),
+    **dict.fromkeys(PICTURES, picture.draw),
 }
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes
 
@@ -305,8 +305,8 @@ class _Original(FileResponse):
         suffix = _suffix(document)
         if suffix == ".pdf":
             media_type, disposition = "application/pdf", "inline"
-        elif suffix in picture.MEDIA_TYPES:
-            media_type, disposition = picture.MEDIA_TYPES[suffix], "inline"
+        elif suffix in PICTURES:
+            media_type, disposition = PICTURES[suffix], "inline"
         elif suffix in _TEXT and _is_utf8(file):
             media_type, disposition = "text/plain", "inline"
         # What was opened and looked at, whatever has its name by now.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from ..types import Language
+from ..types import PICTURES, Language
 
 _PAGE: dict[Language, str] = {"en": "page", "vi": "trang"}
 _SLIDE: dict[Language, str] = {"en": "slide", "vi": "trang chiếu"}
@@ -18,7 +18,7 @@ _LINES: dict[Language, str] = {"en": "lines", "vi": "dòng"}
 _CHAPTER: dict[Language, str] = {"en": "chapter", "vi": "chương"}
 _CALLED = {
     ".pdf": _PAGE,
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"), _PAGE),
+    **dict.fromkeys(PICTURES, _PAGE),
     ".pptx": _SLIDE,
     ".odp": _SLIDE,
     ".xlsx": _SHEET,

@@ -40,8 +40,3 @@ def is_tcvn3(text: str) -> bool:
 def unicode_of(text: str) -> str:
     """`text` with each character of the code as the letter it means; as long as it was."""
     return text.translate(_TABLE)
-
-
-def converted(text: str) -> str:
-    """`text` in Unicode if it was written in TCVN3, else as it is."""
-    return unicode_of(text) if is_tcvn3(text) else text

@@ -60,11 +60,6 @@ def letter_by_letter(text: str) -> str:
     return text.translate(_LETTER_BY_LETTER)
 
 
-def converted(text: str) -> str:
-    """`text` in Unicode if it was written in VNI, else as it is."""
-    return unicode_of(text) if is_vni(text) else text
-
-
 def _is_syllable(word: str) -> bool:
     latin = max(word) <= "\xff"
     return latin and SYLLABLE.fullmatch(unicode_of(word)) is not None

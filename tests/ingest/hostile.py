@@ -22,9 +22,9 @@ def read(data: bytes, name: str) -> Content:
         case "sleep":
             time.sleep(float(what))
         case "steps":  # of half a second
-            for _ in range(int(what)):
+            for page in range(1, int(what) + 1):
+                pace.goes_on(page, int(what))
                 time.sleep(0.5)
-                pace.goes_on()
         case "spin":  # inside of a library that nobody else gets a turn beside
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
             sum(range(int(what)))

@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
+import time
 import zipfile
 from email.message import EmailMessage
 from pathlib import Path
@@ -128,8 +130,23 @@ def test_a_quotation_mark_that_is_never_closed_swallows_nothing(tmp_path: Path) 
     assert len(content.pages) == 21
     assert 'x | "open\ny | z' in content.pages[0].text
     assert "line 2 is not closed" in content.remarks[0].en and "dòng 2 " in content.remarks[0].vi
-    long = b'a,b\nx,"' + b"y" * 200_000 + b'"\nz,1\n'
-    assert all_text(read_bytes(tmp_path, "a.csv", long)).endswith("z | 1")
+    short = read_bytes(tmp_path, "a.csv", b'a,b\nx,1\n"p,q\ny,z')
+    assert short.pages[0].text == 'a | b\nx | 1\n"p | q\ny | z'
+    assert "line 3 is not closed" in short.remarks[0].en
+
+
+def test_a_long_cell_is_not_taken_for_one_that_is_never_closed(tmp_path: Path) -> None:
+    for long in ('"' + "y" * 200_000 + '"', "y" * 200_000):
+        content = read_bytes(tmp_path, "a.csv", f'a,b\nx,{long}\n"z, w",1'.encode())
+        assert content.remarks == () and all_text(content).endswith("z, w | 1")
+
+
+def test_a_cell_that_is_too_long_is_named_as_such(tmp_path: Path) -> None:
+    data = 'a,b\nx,1\ny,"' + "y " * 5_000_000 + 'y"\nz,1\n'
+    content = read_bytes(tmp_path, "a.csv", data.encode())
+    assert "cell in line 3 has more than 10 million characters" in content.remarks[0].en
+    assert "ô ở dòng 3 có hơn 10 triệu ký tự" in content.remarks[0].vi
+    assert all_text(content).endswith("z | 1")
 
 
 # Records
@@ -174,6 +191,21 @@ def test_of_json_lines_each_is_a_block_and_a_bad_one_is_named(name: str, tmp_pat
     assert page.name == "1–4"
     (remark,) = content.remarks
     assert "Line 2 is not valid JSON" in remark.en and "Dòng 2 " in remark.vi
+
+
+@pytest.mark.parametrize("between", ["\n", "", " \r\n\r\n"])
+def test_values_that_follow_one_another_are_read_whole(between: str, tmp_path: Path) -> None:
+    value = '{\n "tên": [\n  "An",\n  "Bình"\n ]\n}'
+    data = between.join([value, '[{"a": 1}, {"a": 2}]', "{}\n"])
+    (page,) = read_bytes(tmp_path, "a.json", data.encode()).pages
+    assert page.text == "tên: An, Bình\n\na\n1\n2\n\n{}"
+    assert page.name == "1–3"
+
+
+def test_what_stands_behind_a_value_and_is_none_is_named_by_its_line(tmp_path: Path) -> None:
+    for data, where in (('{\n "a": 1\n}\n]', "line 4, column 1"), ("2026-01-05", "column 5")):
+        with pytest.raises(DocumentError, match=where):
+            read_bytes(tmp_path, "a.json", data.encode())
 
 
 def test_a_record_is_not_cut_while_it_fits_a_chunk(tmp_path: Path) -> None:
@@ -297,6 +329,37 @@ def test_a_book_has_its_chapters_in_order_each_called_by_its_title(
     assert content.remarks == ()
 
 
+def test_a_book_may_have_prefixes_on_the_names_of_its_package(tmp_path: Path) -> None:
+    item = '<item id="n" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
+
+    def prefixed(xml: str) -> str:
+        return re.sub(r"(</?)(?=\w+[\s/>])", r"\1x:", xml)
+
+    files = {"META-INF__container_xml": prefixed(CONTAINER), "OEBPS__toc_ncx": prefixed(NCX)}
+    package = prefixed(PACKAGE % (item, ""))
+    content = read_bytes(tmp_path, "b.epub", epub(package, **files))
+    assert content.title == "Dế Mèn · Tô Hoài"
+    assert [page.name for page in content.pages] == ["1 · Chương một", "2 · The Sea"]
+
+
+def test_of_a_book_in_old_vietnamese_the_titles_are_read_too(tmp_path: Path) -> None:
+    package = (PACKAGE % ("", "")).replace("Dế Mèn", "B¶o hµnh m¸y")
+    chapter = f"<h1>Thêi h¹n</h1><p>{TCVN3}"
+    content = read_bytes(tmp_path, "b.epub", epub(package, OEBPS__one_xhtml=chapter))
+    assert content.title == "Bảo hành máy · Tô Hoài"
+    assert (content.pages[0].name, WARRANTY in content.pages[0].text) == ("1 · Thời hạn", True)
+
+
+def test_the_document_types_of_a_book_are_not_sought_in_all_its_text(tmp_path: Path) -> None:
+    def seconds(times: int) -> float:
+        start = time.process_time()
+        data = epub(**{"OEBPS__one_xhtml": "<!DOCTYPE a[ " * times + "<p>end"})
+        read_bytes(tmp_path, "b.epub", data)
+        return time.process_time() - start
+
+    assert seconds(16_000) < 8 * max(seconds(4_000), 0.01)
+
+
 def test_chapters_that_are_missing_are_counted(tmp_path: Path) -> None:
     data = epub(PACKAGE % ("", '<itemref idref="gone"/>'))
     content = read_bytes(tmp_path, "b.epub", data)
@@ -362,11 +425,68 @@ def test_a_letter_in_a_code_that_nobody_knows_is_read(tmp_path: Path) -> None:
     assert "From: a@b.example" in text and "Giá bán là năm mươi nghìn." in text
 
 
+def test_of_a_letter_every_part_is_read_and_one_form_of_each_alternative(tmp_path: Path) -> None:
+    message = letter()
+    message.set_content("<p>The contract ends on 5 May.</p>", subtype="html")
+    message.make_mixed()
+    forms = EmailMessage()
+    forms.set_content("The price is 7.\n")
+    forms.add_alternative("<p>FORM</p>", subtype="html")
+    message.attach(forms)
+    page, pictured = EmailMessage(), EmailMessage()
+    page.set_content("<p>Seen in <b>HTML</b> alone.</p>", subtype="html")
+    page.add_related(b"%", "image", "png", filename="sign.png")
+    pictured.set_content(" \n")
+    pictured.make_alternative()
+    pictured.attach(page)
+    message.attach(pictured)
+    footer = EmailMessage()
+    footer.set_content("The list's footer.\n")
+    message.attach(footer)
+    text = all_text(read_bytes(tmp_path, "a.eml", message.as_bytes()))
+    assert text.partition("+0700\n\n")[2] == (
+        "The contract ends on 5 May.\n\nThe price is 7.\n\nSeen in HTML alone.\n\n"
+        "The list's footer.\n\nAttachments: sign.png"
+    )
+
+
+def test_a_letter_in_a_letter_and_an_invitation_are_named_and_not_read(tmp_path: Path) -> None:
+    inner = letter()
+    inner.replace_header("Subject", "Hợp đồng cũ")
+    inner.set_content("Old words.\n")
+    message = letter()
+    message.set_content("See what is attached.\n")
+    message.add_alternative("BEGIN:VCALENDAR\n", subtype="calendar")
+    message.add_attachment(inner)
+    nameless = EmailMessage()
+    nameless.set_content("one, two", subtype="csv")
+    message.attach(nameless)
+    text = all_text(read_bytes(tmp_path, "a.eml", message.as_bytes()))
+    assert "See what is attached." in text and "Old words" not in text
+    assert text.endswith("Attachments: text/calendar, Hợp đồng cũ, text/csv")
+
+
 # What is refused
 
 
 def bomb() -> bytes:
-    return epub(**{"OEBPS__one_xhtml": "<p>" + "a" * 31_000_000})
+    return epub(**{"OEBPS__one_xhtml": "<p>" + "a" * (64 << 20)})
+
+
+def tags() -> bytes:
+    return epub(**{"OEBPS__one_xhtml": "<b>" * 4_000_001})
+
+
+def files() -> bytes:
+    return epub(**{f"x{n}": "" for n in range(20_001)})
+
+
+def with_password() -> bytes:
+    """As a zip says it of its first file, in both its heads."""
+    data = bytearray(epub())
+    data[6] |= 1
+    data[data.rindex(b"PK\x01\x02", 0, data.index(b"PK\x01\x02") + 4) + 8] |= 1
+    return bytes(data)
 
 
 def bzip2() -> bytes:
@@ -382,8 +502,10 @@ REFUSED = [
     ("blank.csv", b",,\n,,\n", "has no text", "không có chữ"),
     ("binary.csv", random.Random(1).randbytes(4000), "binary data", "nhị phân"),
     ("binary.py", random.Random(2).randbytes(4000), "binary data", "nhị phân"),
-    ("large.csv", b"a,b\n" * 25_000_001, "more than 100 MB", "hơn 100 MB"),
-    ("large.json", b"[" + b"1," * 10_000_000 + b"1]", "more than 20 MB", "hơn 20 MB"),
+    ("large.csv", b"a,b\n" * 20_000_001, "larger than 80 MB", "lớn hơn 80 MB"),
+    ("long.txt", b"words" * 4_000_001, "more than 20,000,000 characters", "hơn 20,000,000 ký tự"),
+    ("large.json", b"[" + b"1," * 10_000_000 + b"1]", "larger than 20 MB", "lớn hơn 20 MB"),
+    ("large.eml", b"From: a\n\n" + b"x" * 100_000_000, "what is attached", "tệp đính kèm"),
     ("wrong.json", b'{"a": 1,\n "b": }', "line 2, column 7", "dòng 2, cột 7"),
     ("wrong.jsonl", b"\n{", "line 2, column 2", "dòng 2, cột 2"),
     ("deep.json", b"[" * 100_000, "nested too deeply", "lồng quá sâu"),
@@ -391,7 +513,10 @@ REFUSED = [
     ("no.epub", b"no book at all", "not an EPUB", "không phải EPUB"),
     ("cut.epub", epub()[:-40], "not an EPUB", "không phải EPUB"),
     ("packed.epub", bzip2(), "not an EPUB", "không phải EPUB"),
-    ("bomb.epub", bomb(), "more than 30 MB", "hơn 30 MB"),
+    ("bomb.epub", bomb(), "unpacks to more", "quá lớn"),
+    ("tags.epub", tags(), "unpacks to more", "quá lớn"),
+    ("files.epub", files(), "unpacks to more", "quá lớn"),
+    ("password.epub", with_password(), "a password is needed", "cần mật khẩu"),
     ("drm.epub", epub(**{"META-INF__encryption_xml": DRM}), "(DRM)", "(DRM)"),
     ("no.eml", b"not a letter", "not an e-mail", "không phải thư"),
     ("parts.eml", b"From: a\n\n" + b"--x\n" * 30_000, "not an e-mail", "không phải thư"),

@@ -114,7 +114,10 @@ def test_one_process_reads_many_files_and_has_loaded_nothing_heavy(isolated: Iso
 
 
 def test_a_reader_that_says_that_it_goes_on_has_its_time_for_each_page(isolated: Isolated) -> None:
-    assert read(isolated, "steps 5").pages[0].text == "steps 5"
+    pages: list[tuple[int, int]] = []
+    begun = isolated.begin(Path("a.hostile"), b"steps 5", lambda *page: pages.append(page))
+    assert begun().pages[0].text == "steps 5"
+    assert pages == [(number, 5) for number in range(1, 6)]
 
 
 def test_what_a_reader_prints_is_not_taken_for_its_answer(isolated: Isolated) -> None:
@@ -145,6 +148,9 @@ def test_where_no_process_can_be_started_files_are_read_here(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert process_of(isolated)[0] == process_of(isolated)[0] == os.getpid()
+    pages: list[tuple[int, int]] = []
+    isolated.begin(Path("a.hostile"), b"steps 1", lambda *page: pages.append(page))()
+    assert pages == [(1, 1)]
     assert caplog.text.count("read without limits") == 1
 
 

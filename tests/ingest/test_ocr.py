@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, ImageOps
 from pypdf import PdfReader, PdfWriter
 
+from ingest import readers
 from ingest.readers import image, ocr, pdf
 from rag import pdfium, pictures
 from rag.errors import DocumentError, UnsupportedFormat
@@ -216,7 +217,7 @@ def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded() -> Non
         image.read(bomb, "bomb.png")
     assert "89 triệu" in caught.value.vi
     with pytest.raises(DocumentError, match="more than 89 million pixels"):
-        image.read(scans.file("TIFF", scans.page("a"), Image.new("1", (12_000, 12_000))), "b.tif")
+        image.read(scans.file("TIFF", *[Image.new("1", (12_000, 12_000))] * 2), "b.tif")
 
 
 @needs_tesseract
@@ -225,6 +226,25 @@ def test_a_damaged_picture_is_refused_in_a_sentence() -> None:
     for data in (whole[:2000], b"not a picture", scans.file("PDF", scans.page(ENGLISH))):
         with pytest.raises(DocumentError, match="is damaged or not a picture"):
             image.read(data, "a.png")
+
+
+@pytest.mark.parametrize("how", ["pixels", "kind", "size", "cut"])
+def test_a_damaged_page_of_a_fax_costs_that_page_alone(how: str, program: Program) -> None:
+    program('[ "$1" = --list-langs ] && echo vie || echo A page of words.')
+    page = Image.linear_gradient("L")
+    data = fax(page, page, page, damaged=2, how=how)
+    content = image.read(data, "fax.tif")
+    kept = [bool(page.text) for page in content.pages]
+    assert kept == ([True, False] if how == "cut" else [True, False, True])
+    lost = content.remarks[1]
+    assert "Page 2 is damaged" in lost.en and "Trang 2 bị hỏng" in lost.vi
+
+
+def test_a_fax_whose_pages_are_all_damaged_is_refused(program: Program) -> None:
+    program('[ "$1" = --list-langs ] && echo vie || echo A page of words.')
+    data = fax(Image.linear_gradient("L"), damaged=1, how="pixels")
+    with pytest.raises(DocumentError, match="is damaged or not a picture"):
+        image.read(data, "fax.tif")
 
 
 @pytest.mark.usefixtures("without_tesseract")
@@ -247,6 +267,23 @@ def test_without_vietnamese_it_counts_as_missing(program: Program) -> None:
     assert ocr.tesseract() == ocr.Tesseract(shutil.which("tesseract") or "", "vie+eng")
     program("exit 1")
     assert ocr.tesseract() is None
+
+
+def test_its_languages_are_asked_for_once(program: Program, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    program(f'echo >> {calls}; [ "$1" = --list-langs ] && echo vie || echo A page of words.')
+    for _ in range(5):
+        assert readers.version(Path("scan.pdf"), True) == f"{pdf.VERSION} ocr"
+    assert calls.read_text() == "\n"
+
+
+def test_a_program_that_failed_to_say_its_languages_is_asked_again(
+    program: Program, tmp_path: Path
+) -> None:
+    program(f"[ -e {tmp_path}/ready ] && echo vie")
+    assert ocr.tesseract() is None
+    (tmp_path / "ready").touch()
+    assert ocr.tesseract()
 
 
 @pytest.mark.parametrize("does", ["exec sleep 600", "exec >&-; exec sleep 600", "exec yes"])
@@ -299,6 +336,25 @@ def test_a_page_is_drawn_within_bounds() -> None:
     with closing(pdfium.Pdf(large)) as opened:
         picture = opened.picture(1)
     assert 10_000_000 < picture.width * picture.height < 17_000_000
+
+
+def fax(*pages: Image.Image, damaged: int, how: str) -> bytes:
+    """A TIFF in which one of the pages, from 1, is damaged."""
+    data = bytearray(scans.file("TIFF", *pages))
+    at = int.from_bytes(data[4:8], "little")
+    for number in range(1, damaged + 1):
+        count = int.from_bytes(data[at : at + 2], "little")
+        entries = {
+            int.from_bytes(data[entry : entry + 2], "little"): entry + 8
+            for entry in range(at + 2, at + 2 + 12 * count, 12)
+        }
+        if number < damaged:
+            at = int.from_bytes(data[at + 2 + 12 * count :][:4], "little")
+    if how == "cut":
+        return bytes(data[: at + 30])
+    tag, value = {"pixels": (273, 0xFFFFFFF0), "kind": (259, 0xFFF0), "size": (256, 12_000)}[how]
+    data[entries[tag] : entries[tag] + 4] = value.to_bytes(4, "little")
+    return bytes(data)
 
 
 def together(*files: bytes) -> bytes:

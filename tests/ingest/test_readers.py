@@ -363,6 +363,13 @@ VECTORS = [
         WARRANTY,
         (WARRANTY,),
     ),
+    Vector(
+        "pdf in a Vietnamese font of old with a title",
+        "x.pdf",
+        pdf([[TCVN3]], b"/Title (%s)" % "B¶o hµnh m¸y".encode("latin-1")),
+        "Bảo hành máy",
+        (WARRANTY,),
+    ),
     Vector("pdf with an owner's password only", "x.pdf", encrypted(pdf([LINES]), ""), "x"),
     *(
         Vector(f"pdf titled {title!r}", "my_file.pdf", pdf([LINES], b"/Title " + title), "my file")
@@ -440,6 +447,36 @@ def test_a_table_without_a_head_and_one_that_lays_out_the_page_have_none(tmp_pat
     layout = b"<table><tr><td>Left</td><td><table>" + rows + b"</table></td></tr></table>"
     (page,) = read_bytes(tmp_path, "b.html", layout).pages
     assert [page.text[b.start : b.end] for b in page.blocks] == ["1 | 2\n3 | 4"]
+
+
+MERGED = """<table><thead>
+<tr><th rowspan=2>Món</th><th colspan=2>Giá</th><th rowspan=2>Ghi chú</th></tr>
+<tr><th>nhỏ</th><th>lớn</th></tr></thead>
+<tr><td rowspan=2>Phở</td><td>40</td><td>50</td><td></td></tr>
+<tr><td>45</td><td>55</td><td>tái</td></tr>
+<tr><td colspan="2">Trà, một cỡ</td><td rowspan=0>5</td><td>đá</td></tr>
+<tr><td>Bún</td><td>35</td><td>mới</td></tr></table>"""
+
+
+def test_what_spans_rows_or_columns_leaves_the_others_in_their_own(tmp_path: Path) -> None:
+    (page,) = read_bytes(tmp_path, "a.html", MERGED.encode()).pages
+    assert page.text.split("\n") == [
+        "Món | Giá | | Ghi chú",
+        "| nhỏ | lớn",
+        "Phở | 40 | 50 |",
+        "| 45 | 55 | tái",
+        "Trà, một cỡ | | 5 | đá",
+        "Bún | 35 | | mới",
+    ]
+    (block,) = page.blocks
+    assert page.text[block.start : block.head].endswith("lớn")
+
+
+def test_cells_that_span_more_than_there_is_cost_nothing(tmp_path: Path) -> None:
+    wide = b"<table>" + b"<tr>" + b"<td colspan=1000 rowspan=65534>x</td>" * 2000
+    rows = b"<tr><td>y</td><td>z</td></tr>" * 2000
+    text = all_text(read_bytes(tmp_path, "a.html", wide + b"</tr>" + rows + b"</table>"))
+    assert text.count("y") == 2000 and len(text) < 500_000
 
 
 def test_pages_without_words_are_named_beside_those_with(tmp_path: Path) -> None:

@@ -635,6 +635,24 @@ def test_a_store_that_fails_is_no_fault_of_the_file(desk: Desk) -> None:
         desk.read()
 
 
+def test_progress_says_which_page_of_a_long_scan_is_read(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch)
+    pages = [Image.linear_gradient("L")] * 3
+    desk.write("a.tif", scans.file("TIFF", *pages))
+    desk.write("b.pdf", scans.file("PDF", *pages))
+    desk.write("c.png", scans.file("PNG", pages[0]))
+    assert desk.read() == {"a.tif": "added", "b.pdf": "added", "c.png": "added"}
+    names = [name for _, _, name in desk.progress]
+    for name in ("a.tif", "b.pdf"):
+        assert [n for n in names if n.startswith(f"{name} ")] == [
+            f"{name} · OCR {page}/3" for page in (1, 2, 3)
+        ]
+    assert all(done == 1 for done, _, name in desk.progress if name.startswith("b.pdf"))
+    assert "c.png" in names and not any(name.startswith("c.png ") for name in names)
+
+
 @pytest.mark.slow  # a long file
 def test_progress_moves_inside_a_long_file(desk: Desk) -> None:
     desk.write("a.md", LONG * 30)

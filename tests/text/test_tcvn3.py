@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.tcvn3 import converted, is_tcvn3, unicode_of
+from rag.text.legacy import converted
+from rag.text.tcvn3 import is_tcvn3, unicode_of
 
 OLD = "§iÒu 5. Bªn b¸n chÞu tr¸ch nhiÖm b¶o hµnh; chi phÝ vËn chuyÓn do bªn b¸n chÞu."
 

@@ -8,7 +8,8 @@ import unicodedata
 import pytest
 
 from rag.text import legacy
-from rag.text.vni import converted, is_vni, letter_by_letter, unicode_of
+from rag.text.legacy import converted
+from rag.text.vni import is_vni, letter_by_letter, unicode_of
 
 OLD = "Ñieàu 5. Beân baùn chòu traùch nhieäm baûo haønh; chi phí vaän chuyeån do beân baùn chòu."
 MEANT = "Điều 5. Bên bán chịu trách nhiệm bảo hành; chi phí vận chuyển do bên bán chịu."
@@ -31,8 +32,27 @@ def test_it_is_read_as_what_its_fonts_draw(old: str, meant: str) -> None:
 
 
 def test_a_text_is_converted_by_itself() -> None:
-    assert converted(OLD) == legacy.converted(OLD) == MEANT
+    assert converted(OLD) == MEANT
     assert legacy.decoded(b"\x93" + OLD.encode("latin-1") + b"\x94") == f"“{MEANT}”"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "meant"),
+    [
+        (OLD, "Ñieàu khoaûn", "Điều khoản"),
+        (OLD, "Điều khoản", "Điều khoản"),
+        (OLD, "Warranty, 2. Auflage für Köln", "Warranty, 2. Auflage für Köln"),
+        (OLD, "Tô Hoài", "Tô Hoài"),
+        (OLD, "", ""),
+        ("Bªn b¸n chÞu tr¸ch nhiÖm b¶o hµnh.", "§iÒu kho¶n", "Điều khoản"),
+        ("Bªn b¸n chÞu tr¸ch nhiÖm b¶o hµnh.", "Tô Hoài", "Tô Hoài"),
+        (MEANT, "Ñieàu khoaûn", "Ñieàu khoaûn"),
+    ],
+)
+def test_a_title_is_read_as_its_text_is_unless_it_is_vietnamese_already(
+    text: str, title: str, meant: str
+) -> None:
+    assert legacy.beside(title, legacy.reading(text)) == meant
 
 
 def test_letter_by_letter_it_has_the_same_letters_and_is_as_long() -> None:
