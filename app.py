@@ -211,6 +211,7 @@ class Page:
         self._reading.again()
         return self.shelf(visitor)
 
+    @gradio_internals.one_app()
     def _build(self) -> gr.ChatInterface:
         visitor = gr.Textbox("", visible="hidden")  # as a parameter, BrowserState has no default
         options = look.options(self._settings)
@@ -250,7 +251,6 @@ class Page:
             demo.chatbot.retry(self.retry, queue=False, **private)
             gradio_internals.mend(demo)
             demo.textbox.stop(self.stop, queue=False, **private)
-        demo.queue(max_size=None)
         gradio_internals.look_for_work_less_often(demo)
         return demo
 
@@ -311,6 +311,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
         css_paths=look.CSS,
         js=look.script(),
         footer_links=["settings"],
+        ssl_verify=False,  # of its call to itself, by HTTP: certificates take 0.2 s to load
         ssr_mode=False,
         run_history=False,  # saved conversations are enough, and can be deleted
         enable_monitoring=False,  # /metrics is ours; Gradio's would show itself to everybody

@@ -29,7 +29,7 @@ from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings, load_settings
 from rag.store.store import Store
 from tests import MODEL, foreign
-from tests.harness.browser import browser, pages_rest, reading, tab  # noqa: F401
+from tests.harness.browser import browser, context, pages_rest, reading, tab  # noqa: F401
 from tests.harness.lacking import command, lacking
 from tests.harness.redis_server import counts, redis  # noqa: F401
 from tests.harness.turns import turn

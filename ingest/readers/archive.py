@@ -4,15 +4,15 @@ that is none. Knows nothing of what the parts mean."""
 from __future__ import annotations
 
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from xml.parsers import expat
 
 from rag.errors import DocumentError
+
+from .faults import FAULTS, is_ours
 
 MOST_PARTS = 20_000
 """Files in one zip."""
@@ -24,12 +24,6 @@ MOST_TAGS = 4_000_000
 """Of all these parts, a closing one too: what is made of an element takes longer than its bytes. A
 thousand pages of Word have about a million."""
 
-# What a damaged file makes the libraries raise besides their own errors (SyntaxError: XML's).
-FAULTS: tuple[type[Exception], ...] = (
-    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError),
-    *(RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error),
-    zipfile.BadZipFile,
-)
 _XML = re.compile(r".*\.(xml|rels)", re.I | re.S)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack without a bound
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|meta|table|div)\b", re.I)
@@ -109,12 +103,15 @@ def packed(parts: Mapping[str, bytes]) -> BytesIO:
 
 @contextmanager
 def translated(name: str, *more: type[Exception]) -> Iterator[None]:
-    """Raises DocumentError for what a damaged file makes a library raise: FAULTS, and `more`."""
+    """Raises DocumentError for what a damaged file makes a library raise: FAULTS, and `more`. A
+    fault of ours stays what it is."""
     try:
         yield
     except DocumentError:
         raise
     except (*FAULTS, *more) as exc:
+        if is_ours(exc):
+            raise
         raise damaged(name) from exc
 
 
@@ -181,7 +178,8 @@ class _Begun(Exception):
 
 
 def _has_doctype(xml: bytes) -> bool:
-    """Whether XML declares a document type; what is no XML its reader finds out."""
+    """Whether XML declares a document type; what is no XML its reader finds out. Raises ValueError
+    for an encoding that nobody can look through."""
     declared = False
 
     def declaration(*_: object) -> None:
@@ -200,4 +198,6 @@ def _has_doctype(xml: bytes) -> bool:
             parser.Parse(xml[at : at + (1 << 12)], False)
     except (_Begun, expat.ExpatError):
         pass
+    except LookupError as exc:
+        raise ValueError("an unknown encoding") from exc
     return declared

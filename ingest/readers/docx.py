@@ -16,20 +16,21 @@ from docx.oxml.parser import parse_xml
 from rag.types import Content
 
 from .archive import packed, parts, translated
-from .layout import Piece, joined, names_columns, plain, table
+from .layout import Piece, joined, plain, titled
 from .numbering import Numbering
+from .ooxml import R, W, child, is_on, settled, value
 from .text import given, one_page
 
-VERSION = "1"
+VERSION = "2"
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-_TEXT = (f"{_W}t", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t")
-_SIGNS = {f"{_W}tab": " ", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
-_DROPPED = {f"{_W}{tag}" for tag in ("del", "moveFrom", "pPr", "rPr", "sdtPr", "tblPr", "rt")}
-_NOTES = {f"{_W}footnoteReference": "footnotes", f"{_W}endnoteReference": "endnotes"}
-_OFF = ("0", "false", "off")
+_TEXT = (f"{W}t", "{http://schemas.openxmlformats.org/officeDocument/2006/math}t")
+_SIGNS = {
+    **{f"{W}tab": " ", f"{W}ptab": " ", f"{W}noBreakHyphen": "-"},
+    **{f"{W}br": "\n", f"{W}cr": "\n"},
+}
+_DROPPED = {f"{W}{tag}" for tag in ("del", "moveFrom", "pPr", "rPr", "sdtPr", "tblPr", "rt")}
+_NOTES = {f"{W}footnoteReference": "footnotes", f"{W}endnoteReference": "endnotes"}
+_WIDEST = 64  # columns that one cell may span
 _HEADING = re.compile(r"(heading \d|title)", re.I)
 _PAGE_NUMBER = re.compile(r"\b(PAGE|NUMPAGES|SECTIONPAGES)\b")
 
@@ -50,14 +51,16 @@ class _Reading:
     def __init__(self, document: Document) -> None:
         self.heading = ""
         self._part = document.part
-        self._body: Any = _settled(document.element.body)
+        if (body := child(document.element, "body")) is None:
+            raise ValueError("a document without a body")
+        self._body = settled(body)
         self._styles = {
-            style.get(f"{_W}styleId"): style
-            for style in document.styles.element.iterfind(f"{_W}style")
+            style.get(f"{W}styleId"): style
+            for style in document.styles.element.iterfind(f"{W}style")
         }
         self._numbering = Numbering(self._related("numbering"))
         self._notes = {
-            (kind, note.get(f"{_W}id")): note
+            (kind, note.get(f"{W}id")): note
             for kind in _NOTES.values()
             for note in self._related(kind)
         }
@@ -71,31 +74,32 @@ class _Reading:
         """The root of the part that the document calls its `kind`; without children if there is
         none."""
         for link in self._part.rels.values():
-            if not link.is_external and link.reltype.endswith(f"/{kind}"):
-                return _settled(parse_xml(link.target_part.blob))
+            if not link.is_external and str(link.reltype).endswith(f"/{kind}"):
+                return settled(parse_xml(link.target_part.blob))
         return ()
 
     def _around(self, kind: str) -> list[Piece]:
-        references = [reference.get(f"{_R}id") for reference in self._body.iter(f"{_W}{kind}")]
-        linked = dict.fromkeys(self._part.related_parts[link] for link in references)
+        references = [reference.get(f"{R}id") for reference in self._body.iter(f"{W}{kind}")]
+        parts = self._part.related_parts
+        linked = dict.fromkeys(parts[link] for link in references if link in parts)
         found: dict[str, Piece] = {}
         for part in linked:
-            root = _settled(parse_xml(part.blob))
-            for paragraph in [*root.iter(f"{_W}p")]:
-                if _PAGE_NUMBER.search(_fields(paragraph)):
+            root = settled(parse_xml(part.blob))
+            for paragraph in [*root.iter(f"{W}p")]:
+                if paragraph is not root and _PAGE_NUMBER.search(_fields(paragraph)):
                     paragraph.getparent().remove(paragraph)
             found |= {piece.text: piece for piece in self._pieces(root)}
         return [*found.values()]
 
     def _pieces(self, parent: Any) -> Iterator[Piece]:
         """The paragraphs and tables in an element, in order, however deep wrappers hold them."""
-        for child in parent:
-            if child.tag == f"{_W}p":
-                yield from self._paragraph(child)
-            elif child.tag == f"{_W}tbl":
-                yield from self._table(child)
-            elif isinstance(child.tag, str) and child.tag not in _DROPPED and not _is_hint(child):
-                yield from self._pieces(child)
+        for node in parent:
+            if node.tag == f"{W}p":
+                yield from self._paragraph(node)
+            elif node.tag == f"{W}tbl":
+                yield from self._table(node)
+            elif isinstance(node.tag, str) and node.tag not in _DROPPED and not _is_hint(node):
+                yield from self._pieces(node)
 
     def _paragraph(self, paragraph: Any) -> Iterator[Piece]:
         """The paragraph behind its number, then what it anchors: text boxes and notes."""
@@ -105,7 +109,7 @@ class _Reading:
         style = self._style(paragraph)
         label = self._label(paragraph, style)
         if text:
-            is_heading = _HEADING.fullmatch(_value(style, "name"))
+            is_heading = _HEADING.fullmatch(value(style, "name"))
             line = f"{label} {text}" if label else text
             self.heading = self.heading or (line if is_heading else "")
             yield Piece(line, is_item=bool(label) and not is_heading)
@@ -124,9 +128,9 @@ class _Reading:
             elif node.tag in _SIGNS:
                 out.append(_SIGNS[node.tag])
             elif node.tag in _NOTES:
-                note = self._notes.pop((_NOTES[node.tag], node.get(f"{_W}id")), None)
+                note = self._notes.pop((_NOTES[node.tag], node.get(f"{W}id")), None)
                 anchored += [] if note is None else [note]
-            elif node.tag == f"{_W}txbxContent":
+            elif node.tag == f"{W}txbxContent":
                 anchored.append(node)
             elif node.tag not in _DROPPED and not _is_hidden(node) and not _is_hint(node):
                 stack.extend(reversed(node))
@@ -134,90 +138,76 @@ class _Reading:
         return "\n".join(" ".join(line.split()) for line in lines).strip(), anchored
 
     def _style(self, paragraph: Any) -> Any:
-        name = _value(_child(paragraph, "pPr"), "pStyle")
+        name = value(child(paragraph, "pPr"), "pStyle")
         return self._styles.get(name)
 
     def _label(self, paragraph: Any, style: Any) -> str:
         """The number or the bullet before a paragraph, which its style may ask for."""
-        own = _child(_child(paragraph, "pPr"), "numPr")
-        number, depth = _value(own, "numId"), _value(own, "ilvl")
+        own = child(child(paragraph, "pPr"), "numPr")
+        number, depth = value(own, "numId"), value(own, "ilvl")
         styles = list[str]()
-        while not number and style is not None and style.get(f"{_W}styleId") not in styles:
-            styles.append(style.get(f"{_W}styleId"))
-            asked = _child(_child(style, "pPr"), "numPr")
-            number, depth = _value(asked, "numId"), depth or _value(asked, "ilvl")
+        while not number and style is not None and style.get(f"{W}styleId") not in styles:
+            styles.append(style.get(f"{W}styleId"))
+            asked = child(child(style, "pPr"), "numPr")
+            number, depth = value(asked, "numId"), depth or value(asked, "ilvl")
             if number and not depth:
                 depth = str(self._numbering.depth_of(number, styles[-1]))
-            style = self._styles.get(_value(style, "basedOn"))
+            style = self._styles.get(value(style, "basedOn"))
         return self._numbering.label(number, int(depth or 0)) if number else ""
 
     def _table(self, root: Any) -> Iterator[Piece]:
         """A table as rows; one that holds others, or a single column, as what is in it."""
-        rows = [row for row in _inside(root, "tr") if _child(_child(row, "trPr"), "del") is None]
+        rows = [row for row in _inside(root, "tr") if child(child(row, "trPr"), "del") is None]
         cells = [list(_inside(row, "tc")) for row in rows]
-        inner = next(root.iterdescendants(f"{_W}tbl"), None)
+        inner = next(root.iterdescendants(f"{W}tbl"), None)
         if max(map(len, cells), default=0) < 2 or inner is not None:
             for cell in (cell for row in cells for cell in row):
                 yield from self._pieces(cell)
             return
-        lines = [[text for cell in row for text in self._cell(cell)] for row in cells]
+        lines = [
+            [*_skipped(row), *(text for cell in inside for text in self._cell(cell))]
+            for row, inside in zip(rows, cells, strict=True)
+        ]
         told = 0
-        while told < len(rows) and _is_on(_child(_child(rows[told], "trPr"), "tblHeader")):
+        while told < len(rows) and is_on(child(child(rows[told], "trPr"), "tblHeader")):
             told += 1
-        is_named = len(lines) > 1 and names_columns(lines[0])
-        yield Piece(table(lines, told if 0 < told < len(rows) else int(is_named)))
+        yield Piece(titled(lines, told))
 
     def _cell(self, cell: Any) -> list[str]:
         """The text of a cell, and nothing for each further column that it spans. One that goes on
         from the row above has its text there."""
-        merged = _child(_child(cell, "tcPr"), "vMerge")
-        span = _value(_child(cell, "tcPr"), "gridSpan")
-        is_above = merged is not None and merged.get(f"{_W}val") != "restart"
+        merged = child(child(cell, "tcPr"), "vMerge")
+        span = value(child(cell, "tcPr"), "gridSpan")
+        is_above = merged is not None and merged.get(f"{W}val") != "restart"
         text = "" if is_above else " ".join(piece.text for piece in self._pieces(cell))
-        return [text, *[""] * (min(int(span or 1), 64) - 1)]
-
-
-def _settled(root: Any) -> Any:
-    """With one alternative where the file has several for programs of different age."""
-    for choice in [*root.iter(f"{_MC}AlternateContent")]:
-        for other in choice[1:]:
-            choice.remove(other)
-    return root
+        return [text, *[""] * (min(int(span or 1), _WIDEST) - 1)]
 
 
 def _inside(parent: Any, tag: str) -> Iterator[Any]:
     """The rows of a table or the cells of a row, those in content controls too."""
-    for child in parent:
-        if child.tag == f"{_W}{tag}":
-            yield child
-        elif child.tag in {f"{_W}{wrapper}" for wrapper in ("sdt", "sdtContent", "customXml")}:
-            yield from _inside(child, tag)
+    for node in parent:
+        if node.tag == f"{W}{tag}":
+            yield node
+        elif node.tag in {f"{W}{wrapper}" for wrapper in ("sdt", "sdtContent", "customXml")}:
+            yield from _inside(node, tag)
+
+
+def _skipped(row: Any) -> list[str]:
+    """Nothing for each column that a row leaves free before its first cell."""
+    return [""] * min(int(value(child(row, "trPr"), "gridBefore") or 0), _WIDEST)
 
 
 def _is_hidden(node: Any) -> bool:
-    return node.tag == f"{_W}r" and _is_on(_child(_child(node, "rPr"), "vanish"))
+    return node.tag == f"{W}r" and is_on(child(child(node, "rPr"), "vanish"))
 
 
 def _is_hint(node: Any) -> bool:
     """Whether a content control holds nothing but what to type into it."""
-    hint = _child(_child(node, "sdtPr"), "showingPlcHdr") if node.tag == f"{_W}sdt" else None
-    return _is_on(hint)
-
-
-def _is_on(switch: Any) -> bool:
-    return switch is not None and switch.get(f"{_W}val") not in _OFF
+    hint = child(child(node, "sdtPr"), "showingPlcHdr") if node.tag == f"{W}sdt" else None
+    return is_on(hint)
 
 
 def _fields(paragraph: Any) -> str:
     """What a paragraph's fields compute."""
-    simple = [field.get(f"{_W}instr", "") for field in paragraph.iter(f"{_W}fldSimple")]
-    return " ".join([*simple, *(code.text or "" for code in paragraph.iter(f"{_W}instrText"))])
-
-
-def _child(parent: Any, tag: str) -> Any:
-    return None if parent is None else parent.find(f"{_W}{tag}")
-
-
-def _value(parent: Any, tag: str) -> str:
-    child = _child(parent, tag)
-    return "" if child is None else str(child.get(f"{_W}val", ""))
+    simple = [field.get(f"{W}instr", "") for field in paragraph.iter(f"{W}fldSimple")]
+    return " ".join([*simple, *(code.text or "" for code in paragraph.iter(f"{W}instrText"))])

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from .text import END, HEAD, MARKS, START
 
@@ -17,6 +17,7 @@ _VALUE = re.compile(
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONGEST_NAME = 80  # characters of what a column is called
+T = TypeVar("T")
 
 
 class Piece(NamedTuple):
@@ -56,11 +57,29 @@ def table(rows: Iterable[Sequence[str]], heads: int = 0) -> str:
     return f"{START}{text}{END}" if text else ""
 
 
+def titled(rows: Sequence[Sequence[str]], told: int = 0) -> str:
+    """A table whose first `told` rows are its head, as the file says; where it says nothing, or
+    that all of them are, a first row that looks like one."""
+    guessed = int(len(rows) > 1 and names_columns(rows[0]))
+    return table(rows, told if 0 < told < len(rows) else guessed)
+
+
 def compact(rows: Iterable[Sequence[str]]) -> list[list[str]]:
     """The rows without the columns that are empty in all of them, each as long as it is."""
     rows = list(rows)
     used = sorted({at for row in rows for at, cell in enumerate(row) if cell})
     return [[row[at] for at in used[: bisect_left(used, len(row))]] for row in rows]
+
+
+def in_rows(shapes: Iterable[T], place: Callable[[T], tuple[float, float]], near: float) -> list[T]:
+    """Shapes from the top, those beside one another from left to right: the tops of a row are less
+    than `near` below its first. `place` is how far a shape is from the top and the left."""
+    rows: list[list[tuple[float, float, T]]] = []
+    for top, left, shape in sorted(((*place(s), s) for s in shapes), key=lambda each: each[:2]):
+        if not rows or top - rows[-1][0][0] >= near:
+            rows.append([])
+        rows[-1].append((top, left, shape))
+    return [each[2] for row in rows for each in sorted(row, key=lambda each: each[1])]
 
 
 def names_columns(row: Sequence[str]) -> bool:

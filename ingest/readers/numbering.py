@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+from .ooxml import W, value
+
 _DEEPEST = 9  # levels of one list
 _LONGEST = 80  # characters of what is written around a number
 _ROMAN = (
@@ -19,12 +20,14 @@ _ROMAN = (
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One level of a list: how its number is written, as in "%1.%2", from which it starts."""
+    """One level of a list: how its number is written, as in "%1.%2", from which it starts, and
+    behind how many of the levels above it starts again."""
 
     form: str
     text: str
     start: int
     style: str
+    restarts: int
 
 
 class Numbering:
@@ -36,16 +39,18 @@ class Numbering:
         self._lists: dict[str, str] = {}
         self._restarts: dict[str, Mapping[int, int]] = {}
         self._counts: dict[str, list[int | None]] = {}
-        for abstract in (child for child in root if child.tag == f"{_W}abstractNum"):
-            levels = [_level(level) for level in abstract.iterfind(f"{_W}lvl")]
-            self._levels[abstract.get(f"{_W}abstractNumId")] = levels[:_DEEPEST]
-        for number in (child for child in root if child.tag == f"{_W}num"):
-            key = number.get(f"{_W}numId")
-            self._lists[key] = _value(number, "abstractNumId")
+        for abstract in (child for child in root if child.tag == f"{W}abstractNum"):
+            levels = [*abstract.iterfind(f"{W}lvl")][:_DEEPEST]
+            self._levels[abstract.get(f"{W}abstractNumId")] = [
+                *map(_level, levels, range(_DEEPEST))
+            ]
+        for number in (child for child in root if child.tag == f"{W}num"):
+            key = number.get(f"{W}numId")
+            self._lists[key] = value(number, "abstractNumId")
             self._restarts[key] = {
-                _whole(override.get(f"{_W}ilvl"), 0): _whole(_value(override, "startOverride"), 1)
-                for override in number.iterfind(f"{_W}lvlOverride")
-                if override.find(f"{_W}startOverride") is not None
+                _whole(override.get(f"{W}ilvl"), 0): _whole(value(override, "startOverride"), 1)
+                for override in number.iterfind(f"{W}lvlOverride")
+                if override.find(f"{W}startOverride") is not None
             }
 
     def depth_of(self, number: str, style: str) -> int:
@@ -67,39 +72,38 @@ class Numbering:
                 counts[at] = start - 1
         level, count = levels[depth], counts[depth]
         counts[depth] = level.start if count is None else count + 1
-        counts[depth + 1 :] = [None] * (len(levels) - depth - 1)
+        for at in range(depth + 1, len(levels)):
+            if depth < levels[at].restarts:
+                counts[at] = None
         if level.form == "bullet":
             return "-"
 
-        def written(place: re.Match[str]) -> str:
+        def number_of(place: re.Match[str]) -> str:
             at = int(place[1]) - 1
             if at >= len(levels):
                 return ""
             shown = counts[at]
-            return _written(levels[at].start if shown is None else shown, levels[at].form)
+            return written(levels[at].start if shown is None else shown, levels[at].form)
 
-        return re.sub("%([1-9])", written, level.text).strip()
+        return re.sub("%([1-9])", number_of, level.text).strip()
 
 
-def _level(level: Any) -> _Level:
+def _level(level: Any, depth: int) -> _Level:
     return _Level(
-        _value(level, "numFmt") or "decimal",
-        _value(level, "lvlText")[:_LONGEST],
-        _whole(_value(level, "start"), 1),
-        _value(level, "pStyle"),
+        value(level, "numFmt") or "decimal",
+        value(level, "lvlText")[:_LONGEST],
+        _whole(value(level, "start"), 1),
+        value(level, "pStyle"),
+        min(_whole(value(level, "lvlRestart"), depth), depth),
     )
-
-
-def _value(parent: Any, tag: str) -> str:
-    child = parent.find(f"{_W}{tag}")
-    return "" if child is None else child.get(f"{_W}val", "")
 
 
 def _whole(text: str | None, otherwise: int) -> int:
     return int(text) if text and re.fullmatch(r"\d{1,6}", text) else otherwise
 
 
-def _written(number: int, form: str) -> str:
+def written(number: int, form: str) -> str:
+    """A number as Word calls the form: decimal, upperRoman."""
     if form == "none":
         return ""
     if form in ("lowerLetter", "upperLetter") and number > 0:

@@ -3,26 +3,24 @@ Knows nothing of files or pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from .layout import Piece, names_columns, plain, table
+from .layout import Piece, plain, titled
+from .odf_lists import ODF, TEXT, Counts, Lists
 
-_ODF = "{urn:oasis:names:tc:opendocument:xmlns:"
-OFFICE, TEXT, TABLE, STYLE, DRAW, PRESENTATION, SVG = (
-    f"{_ODF}{space}:1.0}}"
-    for space in ("office", "text", "table", "style", "drawing", "presentation", "svg-compatible")
+OFFICE, TABLE, DRAW, PRESENTATION, SVG = (
+    f"{ODF}{space}:1.0}}"
+    for space in ("office", "table", "drawing", "presentation", "svg-compatible")
 )
 _PARAGRAPHS = (f"{TEXT}p", f"{TEXT}h")
 _DROPPED = {
     *(f"{OFFICE}annotation", f"{OFFICE}forms", f"{OFFICE}event-listeners", f"{SVG}title"),
     *(f"{SVG}desc", f"{TEXT}tracked-changes", f"{TEXT}hidden-text", f"{TEXT}ruby-text"),
-    *(f"{TEXT}note-citation", f"{PRESENTATION}notes", f"{TEXT}sequence-decls"),
+    *(f"{TEXT}note-citation", f"{PRESENTATION}notes", f"{TEXT}sequence-decls", f"{TEXT}number"),
 }
 _ANCHORED = (f"{DRAW}text-box", f"{TEXT}note-body", f"{TABLE}table")
 _WIDEST = 64  # columns that one cell of a text's table may stand for
-_LONGEST = 80  # characters of what is written before or behind a number
-Lists = Mapping[str, Mapping[int, tuple[str, str]]]  # by style and level: what is around a number
 
 
 class Reading:
@@ -31,7 +29,6 @@ class Reading:
     def __init__(self, lists: Lists) -> None:
         self.heading = ""
         self._lists = lists
-        self._counts: dict[tuple[str, int], int] = {}
 
     def pieces(self, parent: Any) -> Iterator[Piece]:
         """The paragraphs, lists and tables in an element, in order."""
@@ -39,43 +36,44 @@ class Reading:
             if child.tag in _PARAGRAPHS:
                 yield from self._paragraph(child)
             elif child.tag == f"{TEXT}list":
-                yield from self._list(child, "", 1)
+                yield from self._list(child)
             elif child.tag == f"{TABLE}table":
                 yield from self._table(child)
             elif isinstance(child.tag, str) and child.tag not in _DROPPED:
                 yield from self.pieces(child)
 
-    def _paragraph(self, paragraph: Any, label: str = "") -> Iterator[Piece]:
-        """A paragraph, then the text boxes and notes that it anchors."""
+    def _paragraph(self, paragraph: Any, label: str | None = None) -> Iterator[Piece]:
+        """A paragraph behind its number, then the text boxes and notes that it anchors. Of an item
+        of a list the `label` is known."""
         text, anchored = inline(paragraph)
+        is_heading = paragraph.tag == f"{TEXT}h"
+        if label is None:
+            label = self._lists.of_heading(paragraph) if is_heading else ""
         if text:
             line = f"{label} {text}" if label else text
-            if paragraph.tag == f"{TEXT}h" or paragraph.get(f"{TEXT}style-name") == "Title":
+            if is_heading or paragraph.get(f"{TEXT}style-name") == "Title":
                 self.heading = self.heading or line
-            yield Piece(line, is_item=bool(label))
+            yield Piece(line, is_item=bool(label) and not is_heading)
         for box in anchored:
             yield from self._table(box) if box.tag == f"{TABLE}table" else self.pieces(box)
 
-    def _list(self, root: Any, style: str, level: int) -> Iterator[Piece]:
-        style = root.get(f"{TEXT}style-name") or style
-        goes_on = root.get(f"{TEXT}continue-numbering") == "true"
-        if not goes_on and not root.get(f"{TEXT}continue-list"):
-            self._counts[style, level] = 0
+    def _list(
+        self, root: Any, above: str = "", depth: int = 1, counts: Counts | None = None
+    ) -> Iterator[Piece]:
+        """A list; one inside an item of another counts with it if it has its style, `above`."""
+        style = root.get(f"{TEXT}style-name") or above
+        if counts is None or style != above:
+            counts = self._lists.begun(root, style)
         for item in root.iterchildren(f"{TEXT}list-item", f"{TEXT}list-header"):
-            label = self._label(style, level) if item.tag == f"{TEXT}list-item" else ""
+            is_open = item.tag == f"{TEXT}list-item"  # its number stands before its first paragraph
             for child in item:
                 if child.tag == f"{TEXT}list":
-                    yield from self._list(child, style, level + 1)
+                    yield from self._list(child, style, depth + 1, counts)
                 elif child.tag in _PARAGRAPHS:
+                    label = self._lists.label(item, style, depth, counts) if is_open else ""
                     yield from self._paragraph(child, label)
-                    label = ""
-
-    def _label(self, style: str, level: int) -> str:
-        around = self._lists.get(style, {}).get(level)
-        if around is None:
-            return "-"
-        self._counts[style, level] = count = self._counts.get((style, level), 0) + 1
-        return f"{around[0]}{count}{around[1]}".strip()
+                if child.tag in (f"{TEXT}list", *_PARAGRAPHS):
+                    is_open = False
 
     def _table(self, root: Any) -> Iterator[Piece]:
         """A table as rows; one that holds others, or a single column, as what is in it."""
@@ -88,8 +86,7 @@ class Reading:
                 yield from self.pieces(cell)
             return
         lines = [[text for cell in row for text in self._cell(cell)] for row in rows]
-        is_named = len(lines) > 1 and names_columns(lines[0])
-        yield Piece(table(lines, told if 0 < told < len(rows) else int(is_named)))
+        yield Piece(titled(lines, told))
 
     def _cell(self, cell: Any) -> list[str]:
         """The text of a cell, and nothing for what it covers and where it is repeated."""
@@ -141,18 +138,3 @@ def inline(paragraph: Any) -> tuple[str, list[Any]]:
                 stack.append(node.text)
     lines = "".join(out).split("\n")
     return "\n".join(" ".join(line.split()) for line in lines).strip(), anchored
-
-
-def lists(*roots: Any) -> Lists:
-    """How the list styles of a document write their numbers; levels with bullets are not in it."""
-    found: dict[str, dict[int, tuple[str, str]]] = {}
-    for style in (style for root in roots for style in root.iter(f"{TEXT}list-style")):
-        levels = found.setdefault(style.get(f"{STYLE}name", ""), {})
-        for level in style.iterchildren(f"{TEXT}list-level-style-number"):
-            if level.get(f"{STYLE}num-format"):
-                before, after = (
-                    level.get(f"{STYLE}num-{side}", "") for side in ("prefix", "suffix")
-                )
-                at = int(level.get(f"{TEXT}level") or 1)
-                levels[at] = (before[:_LONGEST], after[:_LONGEST])
-    return found

@@ -12,17 +12,18 @@ from rag.types import Content, Remark
 
 from . import odf, sheets
 from .archive import damaged, encrypted, parts, translated
-from .layout import Piece, joined
-from .odf import DRAW, OFFICE, PRESENTATION, STYLE, SVG, TABLE, TEXT, Reading
+from .layout import Piece, in_rows, joined
+from .odf import DRAW, OFFICE, PRESENTATION, SVG, TABLE, Reading
+from .odf_lists import STYLE, TEXT, Lists
 from .text import given, one_page, several
 
-VERSION = "1"
+VERSION = "2"
 
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _REPEATED = ("date-time", "footer", "page-number", "header")  # on every slide
 _LENGTH = re.compile(r"(-?[\d.]+)(cm|mm|in|pt)")
 _IN_CM = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
-_ONE_LINE = 0.75  # cm; shapes whose tops are this near stand beside one another
+_ONE_LINE = 0.75  # cm; what is less below another shape stands beside it
 _PAGE_NUMBERS = (f"{TEXT}page-number", f"{TEXT}page-count")
 
 
@@ -35,9 +36,9 @@ def read(data: bytes, name: str) -> Content:
         content, styles = _tree(found, "content.xml"), _tree(found, "styles.xml")
         title = next((node.text for node in _tree(found, "meta.xml").iter(_TITLE)), "")
         [body] = content.iterchildren(f"{OFFICE}body")
-        reading = Reading(odf.lists(styles, content))
+        reading = Reading(Lists(styles, content))
         for child in body:
-            match child.tag.rpartition("}")[2]:
+            match str(child.tag).rpartition("}")[2]:
                 case "text":
                     text = _text(child, styles, reading)
                     return one_page(given(title) or reading.heading, text, name)
@@ -50,7 +51,9 @@ def read(data: bytes, name: str) -> Content:
 
 def _tree(found: Mapping[str, bytes], part: str) -> Any:
     """The root of a part; an empty one if there is none, but there must be a content."""
-    if part not in found and part != "content.xml":
+    if part not in found:
+        if part == "content.xml":
+            raise ValueError("a document without a content")
         return etree.Element("none")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     return etree.fromstring(found[part], parser)
@@ -66,7 +69,7 @@ def _text(body: Any, styles: Any, reading: Reading) -> str:
                     line = next(number.iterancestors(f"{TEXT}p"), None)
                     if line is not None and line.getparent() is not None:
                         line.getparent().remove(line)
-                kept |= {piece.text: piece for piece in Reading({}).pieces(part)}
+                kept |= {piece.text: piece for piece in Reading(Lists()).pieces(part)}
     return joined([*heads.values(), *reading.pieces(body), *feet.values()])
 
 
@@ -94,8 +97,7 @@ def _spreadsheet(body: Any, title: str, name: str) -> Content:
             break
     if uncomputed:
         remarks.append(sheets.uncomputed(uncomputed))
-    read = several(title, pages, name, blank=True)
-    return Content(read.title, read.pages, tuple(remarks))
+    return several(title, pages, name, remarks, blank=True)
 
 
 def _cells(row: Any) -> list[str]:
@@ -138,7 +140,7 @@ def _slides(body: Any, title: str, name: str) -> Content:
 
 def _slide(page: Any) -> tuple[str, str]:
     """The title of a slide, and all its text: the title, the shapes from the top, the notes."""
-    reading = Reading({})
+    reading = Reading(Lists())
     shapes = [*_shapes(page)]
     titles = [shape for shape in shapes if _kind(shape) == "title"]
     heading = " ".join(piece.text for shape in titles for piece in reading.pieces(shape))
@@ -158,8 +160,7 @@ def _slide(page: Any) -> tuple[str, str]:
 def _shapes(parent: Any) -> Iterator[Any]:
     """The shapes on a slide, each row of them from left to right, those of groups together."""
     shapes = [shape for shape in parent if str(shape.tag).startswith(DRAW)]
-    shapes.sort(key=lambda shape: (_length(shape, "y") // _ONE_LINE, _length(shape, "x")))
-    for shape in shapes:
+    for shape in in_rows(shapes, _place, _ONE_LINE):
         if shape.tag == f"{DRAW}g":
             yield from _shapes(shape)
         else:
@@ -170,8 +171,12 @@ def _kind(shape: Any) -> str:
     return str(shape.get(f"{PRESENTATION}class") or "")
 
 
-def _length(shape: Any, side: str) -> float:
-    """Where a shape stands, in cm; a group where its first shape does."""
+def _place(shape: Any) -> tuple[float, float]:
+    """How far a shape is from the top and the left, in cm; a group as its first shape is."""
     first = next(shape.iter(f"{DRAW}frame", f"{DRAW}custom-shape"), shape)
-    found = _LENGTH.fullmatch(shape.get(f"{SVG}{side}") or first.get(f"{SVG}{side}") or "")
-    return float(found[1]) * _IN_CM[found[2]] if found else 0.0
+
+    def length(side: str) -> float:
+        found = _LENGTH.fullmatch(shape.get(f"{SVG}{side}") or first.get(f"{SVG}{side}") or "")
+        return float(found[1]) * _IN_CM[found[2]] if found else 0.0
+
+    return length("y"), length("x")

@@ -13,18 +13,18 @@ from pptx.oxml import parse_xml
 
 from rag.types import Content
 
-from .archive import FAULTS, packed, parts, translated
-from .layout import Piece, joined, names_columns, plain, table
+from .archive import packed, parts, translated
+from .faults import FAULTS, is_ours
+from .layout import Piece, in_rows, joined, plain, table, titled
+from .ooxml import R, settled
 from .text import given, several
 
-VERSION = "1"
+VERSION = "2"
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
 _REPEATED = (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER)
-_ONE_LINE = 91440 * 3  # shapes whose tops are this near stand beside one another; 0.3 inch
+_ONE_LINE = 91440 * 3  # 0.3 inch; what is less below another shape stands beside it
 _NOTES = "---"
 _NOWHERE = (0, 0)
 _FAULTS: tuple[type[Exception], ...] = (*FAULTS, PythonPptxError)
@@ -52,7 +52,7 @@ class _Reading:
         """All text of a slide."""
         if self._is_known(slide.part):
             return ""
-        _settle(slide.shapes._spTree)
+        settled(slide.shapes._spTree)
         title = slide.shapes.title
         heading = _written(title._element) if title is not None else ""
         self.heading = self.heading or heading
@@ -74,7 +74,7 @@ class _Reading:
         placed = [
             shape for shape in shapes if title is None or shape._element is not title._element
         ]
-        for shape in sorted(placed, key=lambda shape: _place(shape, layout)):
+        for shape in in_rows(placed, lambda shape: _place(shape, layout), _ONE_LINE):
             if shape.is_placeholder and shape.placeholder_format.type in _REPEATED:
                 continue
             if hasattr(shape, "shapes"):
@@ -84,7 +84,7 @@ class _Reading:
             elif getattr(shape, "has_chart", False):
                 yield Piece("" if self._is_known(shape.chart_part) else _chart(shape.chart))
             elif (drawn := shape._element.find(f".//{{{_DIAGRAM}}}relIds")) is not None:
-                part = slide.part.related_part(drawn.get(f"{_R}dm"))
+                part = slide.part.related_part(drawn.get(f"{R}dm"))
                 yield Piece("" if self._is_known(part) else _written(parse_xml(part.blob)))
             else:
                 yield Piece(_written(shape._element))
@@ -99,29 +99,21 @@ class _Reading:
 
 
 def _place(shape: Any, layout: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    """The row of shapes that a shape stands in, and where in it."""
+    """How far a shape is from the top and the left; what does not say so stands as its layout
+    does."""
     element = shape._element
     offset = _offset(element)
     if offset == _NOWHERE and shape.is_placeholder:
-        offset = layout.get(element.ph_idx, _NOWHERE)
-    return offset[0] // _ONE_LINE, offset[1]
+        return layout.get(element.ph_idx, _NOWHERE)
+    return offset
 
 
 def _offset(shape: Any) -> tuple[int, int]:
-    """How far a shape is from the top and the left, if it says so itself."""
+    """The same, if it says so itself."""
     offset = next(shape.iter(f"{_A}off"), None)
     if offset is None:
         return _NOWHERE
     return int(offset.get("y", 0)), int(offset.get("x", 0))
-
-
-def _settle(root: Any) -> None:
-    """Puts one alternative where the file has several for programs of different age."""
-    for choice in [*root.iter(f"{_MC}AlternateContent")]:
-        parent, shapes = choice.getparent(), list(choice[0]) if len(choice) else []
-        for shape in shapes:
-            choice.addprevious(shape)
-        parent.remove(choice)
 
 
 def _written(root: Any) -> str:
@@ -129,7 +121,7 @@ def _written(root: Any) -> str:
     lines: list[str] = []
     for paragraph in root.iter(f"{_A}p"):
         text = ""
-        for node in paragraph.iter(f"{_A}t", f"{_A}br", f"{_A}tab"):
+        for node in paragraph.iter(f"{_A}t", f"{_A}br"):
             text += "\n" if node.tag == f"{_A}br" else plain(node.text or "")
         lines += [" ".join(line.split()) for line in text.split("\n")]
     return "\n".join(line for line in lines if line)
@@ -140,8 +132,7 @@ def _table(grid: Any) -> str:
         ["" if cell.is_spanned else _written(cell._tc).replace("\n", " ") for cell in row.cells]
         for row in grid.rows
     ]
-    is_named = len(rows) > 1 and names_columns(rows[0])
-    return table(rows, int(is_named))
+    return titled(rows)
 
 
 def _chart(chart: Any) -> str:
@@ -153,7 +144,9 @@ def _chart(chart: Any) -> str:
             for plot in chart.plots
             if len(plot.categories)
         ]
-    except _FAULTS:
+    except _FAULTS as exc:
+        if is_ours(exc):
+            raise
         return ""
     return "\n\n".join(text for text in (title, *tables) if text)
 

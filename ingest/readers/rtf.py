@@ -13,10 +13,10 @@ from typing import NamedTuple
 from rag.types import Content
 
 from .archive import mistaken, too_large
-from .layout import Piece, joined, names_columns, plain, table
+from .layout import Piece, joined, plain, titled
 from .text import given, one_page
 
-VERSION = "1"
+VERSION = "2"
 
 MOST_TOKENS = 8_000_000
 """Control words, groups and stretches of text of one file."""
@@ -39,7 +39,7 @@ _DROPPED = {
     *("headerl", "headerr", "info", "nonesttables", "objdata", "pict", "rxe", "shprslt", "sp"),
     *("stylesheet", "tc", "upr", "xe"),
 }
-_SHOWN = {"shpinst", "shptxt", "do", "dptxbxtext", "ud"}
+_SHOWN = {"shpinst", "shptxt", "do", "dptxbxtext"}
 _CODES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 _CHARSETS = {  # of fonts, where they are not the document's code page
     **{0: "cp1252", 77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk"},
@@ -64,6 +64,7 @@ class _Group(NamedTuple):
     a note, the number before a paragraph, the title, or nowhere."""
 
     into: str = "page"
+    instead: str = ""  # where the same text goes that is written in Unicode behind this one
     font: int | None = None
     skip: int = 1  # characters behind a \u, for programs that do not know it
     is_hidden: bool = False
@@ -79,6 +80,7 @@ class _Reading:
         self.title = ""
         self.pieces: list[Piece] = []
         self._texts: dict[str, list[str]] = {"page": [], "note": [], "label": [], "title": []}
+        self._notes: list[str] = []  # of the table that is being read
         self._cells: list[str] = []
         self._rows: list[list[str]] = []
         self._group = _Group()
@@ -153,19 +155,26 @@ class _Reading:
                 self._write(_SIGNS[word])
         elif word == "title" and not group.into:
             self._group = group._replace(into="title")
+        elif starred and word == "ud":
+            self._group = group._replace(into=group.instead, instead="")
         elif (starred and word not in _SHOWN) or word in _DROPPED:
-            self._group = group._replace(into="", is_fonts=word == "fonttbl")
-        elif word == "footnote":
-            self._group = group._replace(into="note" if group.into else "")
-        elif word in ("listtext", "pntext"):
-            self._group = group._replace(into="label" if group.into else "")
+            instead = group.into if word == "upr" else ""
+            self._group = group._replace(into="", instead=instead, is_fonts=word == "fonttbl")
+        elif word == "footnote" and group.into:
+            self._group = group._replace(into="note")
+            self._write("\n\n")  # one may stand behind another
+        elif word in ("listtext", "pntext") and group.into == "page":
+            self._group = group._replace(into="label")
         elif word in _ENDS:
             self._end_line()
         elif word == "cell" and group.into == "page":
             self._cells.append(self._taken("label") + " " + self._taken("page"))
         elif word == "row" and group.into == "page":
             self._rows.append(self._cells)
+            self._notes.append(self._taken("note"))
             self._cells = []
+        elif word in ("cell", "row") and group.into == "note":
+            self._write(" " if word == "cell" else "\n")
         else:
             self._set(word, number, is_on)
 
@@ -223,9 +232,8 @@ class _Reading:
     def _end_table(self) -> None:
         rows = [*self._rows, *([self._cells] if self._cells else [])]
         if rows:
-            is_named = len(rows) > 1 and names_columns(rows[0])
-            self.pieces.append(Piece(table(rows, int(is_named))))
-        self._rows, self._cells = [], []
+            self.pieces += map(Piece, [titled(rows), *self._notes])
+        self._rows, self._cells, self._notes = [], [], []
 
     def _taken(self, kind: str) -> str:
         """The text that has come together; halves of a character that UTF-16 cuts are joined."""

@@ -6,16 +6,15 @@ from __future__ import annotations
 import datetime
 import re
 import warnings
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rag.types import Content, Remark
 
-from . import sheets
+from . import number_format, sheets
 from .archive import MOST_BYTES, packed, parts, too_large, translated
 from .text import given, several
 
-VERSION = "1"
+VERSION = "2"
 
 MOST_SHEET_BYTES = 256 << 20
 """Of a workbook's XML as it is unpacked. Most of a large one are cells without a value, which are
@@ -30,20 +29,18 @@ _UNREAD = re.compile(r"xl/(?!_rels|worksheets|chartsheets|drawings|charts)\w+/")
 _ALSO_UNREAD = re.compile(r"xl/(?!_rels|worksheets)\w+/")
 # Cells that have a format and no value: a million rows of them take minutes to parse.
 # First as Excel writes them, which is faster; one that does not say where it is holds its place.
+# Looking ahead for that, and never back, passes a tag once however often it says so.
 _EMPTY = [
     re.compile(rb'<c r="[A-Z]+\d+"[^<>]*/>'),
-    re.compile(rb"<(?:\w+:)?c\s(?:[^<>]*\s)?r=[^<>]*(?:/>|></(?:\w+:)?c>)"),
+    re.compile(rb"<(?:\w+:)?c(?=\s)(?=[^<>]*\sr=)[^<>]*(?:/>|></(?:\w+:)?c>)"),
     re.compile(rb'<row r="\d+"[^<>]*(?:/>|></row>)'),
-    re.compile(rb"<(?:\w+:)?row\s(?:[^<>]*\s)?r=[^<>]*(?:/>|>\s*</(?:\w+:)?row>)"),
+    re.compile(rb"<(?:\w+:)?row(?=\s)(?=[^<>]*\sr=)[^<>]*(?:/>|>\s*</(?:\w+:)?row>)"),
 ]
-_NO_VALUE = re.compile(  # a formula that nobody has computed
+_IS_TEXT = re.compile(rb"\st\s*=\s*[\"']str[\"']")
+_NO_VALUE = re.compile(  # a formula that nobody has computed, or that gives an empty text
     rb"<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>[^<>]*</(?:\w+:)?f>)"
     rb"(?:<(?:\w+:)?v\s*(?:/>|></(?:\w+:)?v>))?</(?:\w+:)?c>"
 )
-_PASSED_OVER = re.compile(r"\[[^$\]][^\]]*\]|[_*].")  # colours, conditions, room for a sign
-_SHAPE = re.compile(r"(?P<before>[^#0]*)(?P<whole>[#0][#0,]*)(?:\.(?P<part>[#0?]*))?(?P<after>.*)")
-_LITERAL = re.compile(r'"([^"]*)"|\[\$([^\]-]*)[^\]]*\]|\\(.)|([ %$€£¥₫])')
-_SURE = 1e15  # digits of a float beyond are noise
 
 
 def read(data: bytes, name: str) -> Content:
@@ -62,7 +59,7 @@ def read(data: bytes, name: str) -> Content:
     uncomputed = 0
     for part in content:
         if _SHEET.fullmatch(part):
-            uncomputed += len(_NO_VALUE.findall(content[part]))
+            uncomputed += _uncomputed(content[part])
             for empty in _EMPTY:
                 content[part] = empty.sub(b"", content[part])
     if sum(map(len, content.values())) > MOST_BYTES:
@@ -84,8 +81,14 @@ def read(data: bytes, name: str) -> Content:
                 break
     if uncomputed:
         remarks.append(sheets.uncomputed(uncomputed))
-    read = several(title, pages, name, blank=True)
-    return Content(read.title, read.pages, tuple(remarks))
+    return several(title, pages, name, remarks, blank=True)
+
+
+def _uncomputed(xml: bytes) -> int:
+    """How many formulas have no value. One that gives an empty text has none to be seen."""
+    formulas = (formula.start() for formula in _NO_VALUE.finditer(xml))
+    cells = (xml[xml.rfind(b"<", 0, at) : at] for at in formulas)
+    return sum(not _IS_TEXT.search(cell) for cell in cells)
 
 
 def _rows(sheet: Any, budget: sheets.Budget) -> tuple[list[sheets.Row], int]:
@@ -102,8 +105,7 @@ def _rows(sheet: Any, budget: sheets.Budget) -> tuple[list[sheets.Row], int]:
 
 
 def _shown(cell: Any) -> str:
-    """The text of a cell as its format shows it, but dates as 2026-11-29 and numbers without
-    marks between thousands, which are written differently in every language."""
+    """The text of a cell as its format shows it, but dates as 2026-11-29."""
     value = cell.value
     match value:
         case None:
@@ -111,7 +113,9 @@ def _shown(cell: Any) -> str:
         case bool():
             return str(value).upper()
         case int() | float():
-            return _number(value, cell.number_format)
+            return number_format.shown(value, cell.number_format)
+        case datetime.timedelta():
+            return number_format.duration(value, cell.number_format)
         case datetime.datetime():
             has_time = value.time() != datetime.time() and "h" in cell.number_format.lower()
             return value.isoformat(" ", "minutes") if has_time else value.date().isoformat()
@@ -119,29 +123,3 @@ def _shown(cell: Any) -> str:
             return value.isoformat("seconds" if value.second else "minutes")
         case _:
             return str(value)
-
-
-def _number(value: float, form: str) -> str:
-    plain = str(value) if isinstance(value, int) else f"{value:.15g}"
-    shape = _SHAPE.fullmatch(_PASSED_OVER.sub("", form.partition(";")[0]))
-    if not shape or not abs(value) < _SURE or form == "General":
-        return plain
-    before, after = (_literals(shape[side]) for side in ("before", "after"))
-    if shape["whole"].endswith(",") or before is None or after is None:  # in thousands; 1E+3; 1/2
-        return plain
-    number = Decimal(repr(value)) * (100 if "%" in before + after else 1)
-    places = len((shape["part"] or "").rstrip("#?"))
-    most = len(shape["part"] or "")
-    digits = f"{abs(number).quantize(Decimal(1).scaleb(-most), ROUND_HALF_UP):f}"
-    while most > places and digits.endswith("0"):
-        digits, most = digits[:-1], most - 1
-    digits = digits.rstrip(".")
-    minus = "-" if value < 0 and digits.strip("0.") else ""
-    return f"{minus}{before}{digits}{after}".strip()
-
-
-def _literals(form: str) -> str | None:
-    """What a part of a number's format writes as it stands; None if it is more than that."""
-    if _LITERAL.sub("", form):
-        return None
-    return "".join("".join(found) for found in _LITERAL.findall(form))

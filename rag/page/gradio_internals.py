@@ -58,6 +58,7 @@ with _quickly():
     import gradio as gr
     from gradio import http_server, route_utils, state_holder
     from gradio.route_utils import CustomCORSMiddleware
+    from gradio.routes import App
     from gradio.state_holder import SessionState
 
 if _port is not None:
@@ -151,6 +152,28 @@ def _keep_hint(demo: gr.ChatInterface) -> None:
         is_ours = event.outputs and event.outputs[0] is demo.textbox
         if is_ours and event.fn is not None and not inspect.iscoroutinefunction(event.fn):
             event.fn = kept(event.fn)
+
+
+@contextmanager
+def one_app() -> Iterator[None]:
+    """Around the building of a page: Gradio makes its web app anew at each of four steps, a second
+    of CPU together, and serves only the one that `launch` makes. Until then it has one without
+    routes. Raises PageError if it does not ask for any."""
+    made, asked = App.create_app, 0
+
+    def without_routes(blocks: gr.Blocks, **_: Any) -> App:
+        nonlocal asked
+        asked += 1
+        app = App()
+        app.configure_app(blocks)
+        return app
+
+    App.create_app = without_routes  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        App.create_app = made  # type: ignore[method-assign]
+    _need(asked > 0, "web app that is made while the page is built (App.create_app)")
 
 
 def look_for_work_less_often(demo: gr.ChatInterface) -> None:

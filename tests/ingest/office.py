@@ -20,6 +20,7 @@ HEAD = "".join(
     f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{long}:1.0"'
     for short, long in SPACES.items()
 )
+HEAD += ' xmlns:loext="urn:org:documentfoundation:names:experimental:office:xmlns:loext:1.0"'
 
 
 def saved(document: Any) -> bytes:

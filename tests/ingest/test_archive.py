@@ -10,10 +10,11 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from types import ModuleType
 
 import pytest
 
-from ingest.readers import READERS, archive
+from ingest.readers import READERS, archive, docx, odf, pptx, xlsx
 from rag.errors import DocumentError
 from rag.types import Content
 
@@ -162,6 +163,15 @@ def test_xml_with_entities_is_refused(suffix: str, doctype: str, encoding: str) 
 
 
 @pytest.mark.parametrize("suffix", MAIN)
+def test_xml_in_an_encoding_that_nobody_knows_is_damaged(suffix: str) -> None:
+    xml = part(DOCUMENTS[suffix](), MAIN[suffix]).partition("?>")[2] or "<a/>"
+    data = changed(
+        DOCUMENTS[suffix](), {MAIN[suffix]: f"<?xml version='1.0' encoding='UT-8'?>{xml}"}
+    )
+    assert "is damaged" in refused(suffix, data).en
+
+
+@pytest.mark.parametrize("suffix", MAIN)
 @pytest.mark.parametrize("depth", [200, pytest.param(200_000, marks=pytest.mark.slow)])
 def test_what_is_nested_too_deep_is_refused_or_read(suffix: str, depth: int) -> None:
     data = DOCUMENTS[suffix]()
@@ -172,6 +182,46 @@ def test_what_is_nested_too_deep_is_refused_or_read(suffix: str, depth: int) -> 
     assert before in xml
     with suppress(DocumentError):
         read(suffix, changed(data, {MAIN[suffix]: xml.replace(before, deep + before, 1)}))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "module", "name"),
+    [
+        (".docx", docx, "_HEADING"),
+        (".pptx", pptx, "_REPEATED"),
+        (".xlsx", xlsx, "given"),
+        (".odt", odf, "_DROPPED"),
+    ],
+)
+def test_a_fault_of_ours_is_not_told_as_damage(
+    suffix: str, module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saving the file again would mend nothing, and the log is to name the line."""
+    monkeypatch.setattr(module, name, None)
+    with pytest.raises((AttributeError, TypeError)):
+        read(suffix, DOCUMENTS[suffix]())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "part_of_it", "old", "new"),
+    [
+        (".docx", "word/document.xml", "w:body", "w:other"),
+        (".pptx", "ppt/slides/slide1.xml", "p:spTree", "p:other"),
+        (".odt", "content.xml", "office:body", "office:other"),
+    ],
+)
+def test_what_a_library_stumbles_over_is_damage(
+    suffix: str, part_of_it: str, old: str, new: str
+) -> None:
+    data = DOCUMENTS[suffix]()
+    xml = part(data, part_of_it).replace(old, new)
+    assert "is damaged" in refused(suffix, changed(data, {part_of_it: xml})).en
+
+
+def test_an_opendocument_with_a_comment_before_its_text_is_read() -> None:
+    data = opendocument("text", TEXT)
+    xml = part(data, "content.xml").replace("<office:text>", "<!-- made by hand --><office:text>")
+    assert read(".odt", changed(data, {"content.xml": xml})).pages[0].text == "Quy định nghỉ phép"
 
 
 def test_an_opendocument_with_a_password_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import docx
@@ -80,45 +81,73 @@ def test_lists_are_lines_with_bullets_or_numbers() -> None:
     assert text(saved(document)) == "- một\n- hai\n1. một\n2. hai"
 
 
-def test_the_numbers_that_word_writes_are_read() -> None:
-    """They stand in no text of the file: "Điều 2" is nowhere in it."""
-    levels = "".join(
-        f'<w:lvl {W} w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{form}"/>'
+def numbered(
+    levels: Sequence[tuple[str, str, str]], *paragraphs: tuple[str, int, int], more: str = ""
+) -> list[str]:
+    """The lines of a document with a list of these levels, each its form, what is shown of it and
+    more; its paragraphs have a depth and the number of their list. 89 is the same list, with `more`
+    of its own."""
+    inside = "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{form}"/>{extra}'
         f'<w:lvlText w:val="{shown}"/></w:lvl>'
-        for at, (form, shown) in enumerate(
-            [("decimal", "Điều %1."), ("decimal", "%1.%2"), ("lowerLetter", "%3)")]
-        )
+        for at, (form, shown, extra) in enumerate(levels)
     )
     document = docx.Document()
     numbering: Any = document.part.numbering_part.element
     numbering.insert(
-        0, parse_xml(f'<w:abstractNum {W} w:abstractNumId="77">{levels}</w:abstractNum>')
+        0, parse_xml(f'<w:abstractNum {W} w:abstractNumId="77">{inside}</w:abstractNum>')
     )
-    for number, more in (
-        (88, ""),
-        (89, '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="7"/></w:lvlOverride>'),
-    ):
-        xml = f'<w:num {W} w:numId="{number}"><w:abstractNumId w:val="77"/>{more}</w:num>'
+    for number, own in ((88, ""), (89, more)):
+        xml = f'<w:num {W} w:numId="{number}"><w:abstractNumId w:val="77"/>{own}</w:num>'
         numbering.append(parse_xml(xml))
-
-    def numbered(wanted: str, depth: int, number: int = 88) -> None:
+    for wanted, depth, number in paragraphs:
         paragraph: Any = document.add_paragraph(wanted)
         asked = f'<w:ilvl w:val="{depth}"/><w:numId w:val="{number}"/>'
         paragraph._p.get_or_add_pPr().append(parse_xml(f"<w:numPr {W}>{asked}</w:numPr>"))
+    return text(saved(document)).split("\n")
 
-    numbered("Phạm vi", 0)
-    numbered("Nghỉ phép", 0)
-    numbered("Số ngày", 1)
-    numbered("mười hai", 2)
-    numbered("mười bốn", 2)
-    numbered("Cách xin", 1)
-    numbered("Lương", 0)
-    numbered("Mười", 1)
-    numbered("Phụ lục", 0, 89)
-    assert text(saved(document)).split("\n") == [
+
+def test_the_numbers_that_word_writes_are_read() -> None:
+    """They stand in no text of the file: "Điều 2" is nowhere in it."""
+    lines = numbered(
+        [("decimal", "Điều %1.", ""), ("decimal", "%1.%2", ""), ("lowerLetter", "%3)", "")],
+        *(("Phạm vi", 0, 88), ("Nghỉ phép", 0, 88), ("Số ngày", 1, 88), ("mười hai", 2, 88)),
+        *(("mười bốn", 2, 88), ("Cách xin", 1, 88), ("Lương", 0, 88), ("Mười", 1, 88)),
+        ("Phụ lục", 0, 89),
+        more='<w:lvlOverride w:ilvl="0"><w:startOverride w:val="7"/></w:lvlOverride>',
+    )
+    assert lines == [
         *("Điều 1. Phạm vi", "Điều 2. Nghỉ phép", "2.1 Số ngày", "a) mười hai", "b) mười bốn"),
         *("2.2 Cách xin", "Điều 3. Lương", "3.1 Mười", "Điều 7. Phụ lục"),
     ]
+
+
+def test_a_level_starts_again_where_the_list_says_so() -> None:
+    """The articles of a law go on through its chapters."""
+    never, behind_the_first = '<w:lvlRestart w:val="0"/>', '<w:lvlRestart w:val="1"/>'
+    lines = numbered(
+        [
+            *(("upperRoman", "Chương %1", ""), ("decimal", "Điều %2.", never)),
+            *(("decimal", "%3)", ""), ("lowerLetter", "%4)", behind_the_first)),
+        ],
+        *(("Chung", 0, 88), ("Phạm vi", 1, 88), ("một", 2, 88), ("điểm", 3, 88)),
+        *(("Đối tượng", 1, 88), ("lại", 2, 88), ("tiếp", 3, 88)),
+        *(("Riêng", 0, 88), ("Lương", 1, 88), ("mới", 3, 88)),
+    )
+    assert lines == [
+        *("Chương I Chung", "Điều 1. Phạm vi", "1) một", "a) điểm", "Điều 2. Đối tượng"),
+        *("1) lại", "b) tiếp", "Chương II Riêng", "Điều 3. Lương", "a) mới"),
+    ]
+
+
+def test_a_row_that_begins_further_right_keeps_its_columns() -> None:
+    def row(*cells: str, before: int = 0) -> str:
+        skips = f'<w:trPr><w:gridBefore w:val="{before}"/></w:trPr>' if before else ""
+        inside = "".join(f"<w:tc><w:p><w:r><w:t>{cell}</w:t></w:r></w:p></w:tc>" for cell in cells)
+        return f"<w:tr>{skips}{inside}</w:tr>"
+
+    rows = row("Quý", "Thu", "Chi") + row("I", "5", "3") + row("lãi", "2", before=1)
+    assert text(with_xml(f"<w:tbl>{rows}</w:tbl>")) == "Quý | Thu | Chi\nI | 5 | 3\n| lãi | 2"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +163,7 @@ def test_the_numbers_that_word_writes_are_read() -> None:
             "số 5",
         ),
         ("<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t></w:r></w:p>", "a b\nc"),
+        ("<w:p><w:r><w:t>Mục 1</w:t><w:ptab/><w:t>12</w:t></w:r></w:p>", "Mục 1 12"),
         ("<w:p><w:r><w:t>T</w:t><w:noBreakHyphen/><w:t>1</w:t></w:r></w:p>", "T-1"),
     ],
 )

@@ -64,6 +64,19 @@ def test_shapes_are_read_from_the_top_and_from_left_to_right_groups_too() -> Non
     ]
 
 
+def test_boxes_that_stand_a_little_askew_are_one_row_wherever_it_is_on_the_slide() -> None:
+    """Each pair is 0.02 inch askew: stripes of a fixed height would cut one pair or another."""
+    presentation, slide = deck()
+    tops = [0.5, 1.79, 3.08, 4.19, 5.3]
+    for number, top in enumerate(tops):
+        box(slide.shapes, f"right {number}", 5, top)
+        box(slide.shapes, f"left {number}", 1, top + 0.02)
+    [page] = read(saved(presentation)).pages
+    assert page.text.split("\n\n") == [
+        f"{side} {number}" for number in range(len(tops)) for side in ("left", "right")
+    ]
+
+
 def test_a_table_is_rows_with_its_head_and_merged_cells_once() -> None:
     presentation, slide = deck()
     grid = slide.shapes.add_table(3, 2, 0, 0, Inches(4), Inches(2)).table

@@ -107,6 +107,28 @@ def test_a_text_box_and_the_result_of_a_field_are_text() -> None:
     assert text(r"a\~b \emdash\bullet c\_d\-e") == "a b —•c-de"
 
 
+def test_what_is_written_twice_is_read_in_unicode() -> None:
+    twice = r"{\upr{Nghi phep}{\*\ud{Ngh\u7881? ph\u233?p}}}"
+    assert text(rf"{{\b {twice}}} n\u259?m") == "Nghỉ phép năm"
+    assert text(rf"{{\*\bkmkstart {twice}}}{{\v {twice}}}{{\header {twice}}}a") == "a"
+    assert text(rf"a{{\footnote {twice}}}") == "a\n\nNghỉ phép"
+
+
+def test_notes_stand_apart_behind_their_paragraph_or_their_table() -> None:
+    row = r"\pard\intbl {}\cell {}\cell\row "
+    noted = r"50{\footnote \pard\plain {\super\chftn} C\u243? VAT}"
+    inside = (
+        r"a{\footnote m\u7897?t\par hai}b{\footnote {\listtext 1.\tab}ba}\par "
+        + row.format(r"M\u243?n", r"Gi\u225?")
+        + row.format(r"Ph\u7903?", noted)
+        + r"\pard Sau{\footnote x\cell y\cell\row z}\par"
+    )
+    assert text(inside) == (
+        "ab\n\nmột\nhai\n\n1. ba\n\nMón | Giá\nPhở | 50\n\nCó VAT\n\nSau\n\nx y\nz"
+    )
+    assert text(row.format("x", noted)) == "x | 50\n\nCó VAT"
+
+
 def test_a_text_in_old_vietnamese_is_converted() -> None:
     font = r"{\fonttbl{\f9\fcharset0 .VnTime;}}\f9 "
     assert text(font + hexed(TCVN3.encode("latin-1"))) == WARRANTY

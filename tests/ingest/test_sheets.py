@@ -134,6 +134,28 @@ def test_a_merged_cell_stands_once() -> None:
         (5, "0.00E+00", "5"),
         (1234567, "#,##0,", "1234567"),
         (1e20, "0.00", "1e+20"),
+        (123, "00000", "00123"),
+        (912345678, "0#########", "0912345678"),
+        (912345678, "0000 000 000", "0912 345 678"),
+        (912345678, '0000"."000"."000', "0912.345.678"),
+        (912345678, r"\(0000\)\ 000\-000", "(0912) 345-678"),
+        (5551234, "[<=9999999]###-####;(###) ###-####", "555-1234"),
+        (8095551234, "[<=9999999]###-####;(###) ###-####", "(809) 555-1234"),
+        (-7, "000", "-007"),
+        (5.5, "000.0", "005.5"),
+        (12, 'General" kg"', "12 kg"),
+        (1250, '#,##0.0" kg"', "1250.0 kg"),
+        (5, r"0\ \k\g", "5 kg"),
+        (5, "0 kg", "5 kg"),
+        (-0.5, '"≈ "General', "-≈ 0.5"),
+        (5, '0"%"', "5%"),
+        (3, '0" m_b"', "3 m_b"),
+        (1e14, "0." + "0" * 30, "100000000000000." + "0" * 30),
+        (datetime.timedelta(hours=27, minutes=30), "[h]:mm", "27:30"),
+        (datetime.timedelta(hours=27, minutes=30, seconds=5), "[hh]:mm:ss", "27:30:05"),
+        (datetime.timedelta(minutes=90, seconds=5), "[mm]:ss", "90:05"),
+        (datetime.timedelta(minutes=45), "[h]:mm", "0:45"),
+        (datetime.timedelta(hours=2), "[ss]", "7200"),
         (True, "General", "TRUE"),
         ("Phở\nbò", "@", "Phở bò"),
         ("#N/A", "General", "#N/A"),
@@ -157,6 +179,14 @@ def test_a_formula_is_its_saved_value_and_without_one_there_is_a_remark() -> Non
     assert content.pages[0].text == "Tổng | 42\nThuế\nCòn | 5"
     [remark] = content.remarks
     assert remark.en.startswith("1 of its formulas") and remark.vi.startswith("1 công thức")
+
+
+def test_a_formula_whose_value_is_an_empty_text_is_computed() -> None:
+    data = workbook(["Tổng", "=IF(B9=0,1,2)"], ["Còn", 5])
+    cell = '<c r="B1" t="str"><f>IF(B9="","",B9)</f><v></v></c>'
+    xml = re.sub('<c r="B1"[^>]*>.*?</c>', cell, part(data, FIRST), count=1)
+    assert cell in xml
+    assert read(changed(data, {FIRST: xml})).remarks == ()
 
 
 def test_every_sheet_is_read_hidden_ones_too_and_none_for_a_chart() -> None:
@@ -195,6 +225,14 @@ def test_rows_with_formats_and_no_values_are_passed_over() -> None:
     data = changed(workbook(["x"]), {FIRST: formatted(200_000)})
     [page] = read(data).pages
     assert (page.name, page.text) == ("Chi phí · 1–200000", "Đầu\n| 5")
+
+
+@pytest.mark.parametrize("tag", ["c", "row"])
+def test_a_tag_made_to_be_slow_is_passed_once(tag: str) -> None:
+    """Patterns that start again at each attribute take hours. No time is asserted here."""
+    xml = formatted(3).replace("</sheetData>", f"<{tag}{' r=x' * 300_000}>5</{tag}></sheetData>")
+    with pytest.raises(DocumentError, match="damaged"):
+        read(changed(workbook(["x"]), {FIRST: xml}))
 
 
 def test_a_cell_that_does_not_say_where_it_stands_keeps_its_place() -> None:

@@ -93,3 +93,29 @@ def test_an_app_without_gradios_layer_for_origins_is_no_gradio() -> None:
     app.middleware_stack = app.build_middleware_stack()
     with pytest.raises(PageError, match="CustomCORSMiddleware"):
         gradio_internals.leave_origins_to_us(app)
+
+
+def test_a_page_has_no_app_with_routes_before_it_is_launched() -> None:
+    made = gr.routes.App.create_app
+    with gradio_internals.one_app():
+        demo = built()
+    assert not any("queue" in getattr(route, "path", "") for route in demo.app.routes)
+    assert demo.state_holder is demo.app.state_holder
+    assert gr.routes.App.create_app is made
+
+
+def test_a_gradio_that_makes_no_app_while_building_is_named() -> None:
+    with pytest.raises(PageError, match=r"App\.create_app"), gradio_internals.one_app():
+        pass
+
+
+def test_the_hint_of_the_text_box_stays_with_each_question() -> None:
+    demo = built()
+    gradio_internals.mend(demo)
+    [taken] = [event for event in demo.fns.values() if "clear_and_save" in str(event.name)]
+    assert taken.fn is not None
+    box, message = taken.fn("Why?")
+    assert message == "Why?"
+    assert (
+        "placeholder" not in box.constructor_args and box.constructor_args["interactive"] is False
+    )
