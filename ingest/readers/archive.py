@@ -68,9 +68,9 @@ class Unpacking:
     """A zip whose parts are unpacked one by one, within the same bounds, by their names in it."""
 
     def __init__(self, data: bytes, name: str) -> None:
-        """Raises one of FAULTS if it is none; DocumentError if it has too many parts or a
-        password."""
-        self._file = zipfile.ZipFile(BytesIO(data))
+        """Raises BadZipFile if it is none; DocumentError if it has too many parts or a password."""
+        with _bad():
+            self._file = zipfile.ZipFile(BytesIO(data))
         self._name, self._bytes, self._tags = name, MOST_BYTES, MOST_TAGS
         members = self._file.infolist()
         if len(members) > MOST_PARTS:
@@ -79,16 +79,28 @@ class Unpacking:
             raise encrypted(name)
 
     def part(self, path: str) -> bytes:
-        """Raises one of FAULTS if it is not there or damaged; DocumentError if it is too large."""
-        member = self._file.getinfo(path)
-        if member.compress_type not in _METHODS:
-            raise zipfile.BadZipFile(path)
-        found = _unpacked(self._file, member, self._bytes, self._name)
+        """Raises BadZipFile if it is not there or damaged; DocumentError if it is too large."""
+        with _bad():
+            member = self._file.getinfo(path)
+            if member.compress_type not in _METHODS:
+                raise zipfile.BadZipFile(path)
+            found = _unpacked(self._file, member, self._bytes, self._name)
         self._bytes -= len(found)
         self._tags -= found.count(b"<")
         if self._tags < 0:
             raise too_large(self._name)
         return found
+
+
+@contextmanager
+def _bad() -> Iterator[None]:
+    """Raises BadZipFile for whatever a damaged zip makes its library raise."""
+    try:
+        yield
+    except FAULTS as exc:
+        if is_ours(exc):
+            raise
+        raise zipfile.BadZipFile(str(exc)) from exc
 
 
 def packed(parts: Mapping[str, bytes]) -> BytesIO:

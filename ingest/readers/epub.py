@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
+from zipfile import BadZipFile
 
 from bs4 import BeautifulSoup, Tag
 
 from rag.errors import DocumentError
 from rag.types import Content, Remark
 
-from .archive import FAULTS, Unpacking
+from .archive import Unpacking
 from .html import main_part, parsed
 from .text import clean, several
 
@@ -36,14 +37,14 @@ class _Book:
         self._name = name
 
     def parsed(self, path: str) -> BeautifulSoup:
-        """A file's elements. Raises one of FAULTS, or DocumentError if it is too large."""
+        """A file's elements. Raises BadZipFile, or DocumentError if it is too large."""
         return parsed(_without_dtd(self._files.part(path)), self._name)
 
     def soup(self, path: str) -> BeautifulSoup:
         """An XML file's elements; empty if there is none that can be read."""
         try:
             return self.parsed(path)
-        except FAULTS:
+        except BadZipFile:
             return parsed("", self._name)
 
 
@@ -56,7 +57,7 @@ def read(data: bytes, name: str) -> Content:
             book.soup("META-INF/container.xml").find(_called("rootfile")), "full-path"
         )
         package = book.parsed(path)
-    except FAULTS as exc:
+    except BadZipFile as exc:
         en = f"{name} is damaged or not an EPUB; download it again or save it anew with Calibre."
         vi = f"{name} bị hỏng hoặc không phải EPUB; hãy tải lại hoặc lưu lại bằng Calibre."
         raise DocumentError(en, vi) from exc
@@ -98,7 +99,7 @@ def _chapters(
         path = _place(folder, _attribute(item, "href"))
         try:
             chapter = book.parsed(path)
-        except FAULTS:
+        except BadZipFile:
             lost.append(path)
             continue
         heading = _line(chapter.find(re.compile("^h[1-3]$")))
