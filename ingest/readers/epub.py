@@ -14,7 +14,8 @@ from bs4 import BeautifulSoup, Tag
 from rag.errors import DocumentError
 from rag.types import Content, Remark
 
-from .archive import FAULTS, Unpacking
+from .archive import Unpacking
+from .faults import FAULTS, is_ours
 from .html import main_part, parsed
 from .text import clean, several
 
@@ -57,6 +58,8 @@ def read(data: bytes, name: str) -> Content:
         )
         package = book.parsed(path)
     except FAULTS as exc:
+        if is_ours(exc):
+            raise
         en = f"{name} is damaged or not an EPUB; download it again or save it anew with Calibre."
         vi = f"{name} bị hỏng hoặc không phải EPUB; hãy tải lại hoặc lưu lại bằng Calibre."
         raise DocumentError(en, vi) from exc
