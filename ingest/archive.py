@@ -24,7 +24,8 @@ from rag.types import Chunk, Document, Vectors
 from . import chunking
 from .sync import EMBEDDED
 
-FORMAT = 1  # raised when an earlier Headwater could not read the file any more
+FORMAT = 2  # raised when an earlier Headwater could not read the file any more
+READABLE = (1, FORMAT)  # 1 has names of pages alone
 MANIFEST = "manifest.json"
 ORIGINALS = "originals/"
 LARGEST = 1 << 28  # bytes of a record or the manifest, which are in memory at once
@@ -53,7 +54,8 @@ class Manifest(_Value):
 
 
 class Record(_Value):
-    """A document, its (page, text) passages and their float32 vectors, one after another."""
+    """A document, its (page, text) passages, their float32 vectors, one after another, and the
+    names of their places."""
 
     folder: str
     name: str
@@ -61,9 +63,15 @@ class Record(_Value):
     digest: _Sha256
     pages: _Count
     pages_with_text: _Count
-    page_names: dict[_Page, str]
+    page_names: dict[_Page, str] = {}
     passages: tuple[tuple[_Page, str], ...]
     vectors: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the place of each passage is called."""
+        return self.names or tuple(self.page_names.get(page, "") for page, _ in self.passages)
 
     @property
     def document(self) -> Document:
@@ -88,9 +96,9 @@ def record(document: Document, chunks: Sequence[Chunk], vectors: Sequence[Vector
         digest=document.digest,
         pages=document.pages,
         pages_with_text=document.pages_with_text,
-        page_names={chunk.page: chunk.page_name for chunk in chunks if chunk.page_name},
         passages=tuple((chunk.page, chunk.text) for chunk in chunks),
         vectors=base64.b64encode(b"".join(v.astype("<f4").tobytes() for v in vectors)).decode(),
+        names=tuple(chunk.page_name for chunk in chunks),
     )
 
 
@@ -218,6 +226,8 @@ class Archive:
                 data = self._read(name)
                 record = Record.model_validate_json(data)
                 if hashlib.sha256(data).hexdigest() != digest:
+                    raise ValueError(name)
+                if len(record.places) != len(record.passages):
                     raise ValueError(name)
                 yield record, record.matrix(self.manifest.dimension)
 

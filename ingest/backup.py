@@ -187,7 +187,7 @@ def _add_original(settings: Settings, document: Document, target: archive.Writin
 def _check(kept: Archive, settings: Settings) -> None:
     manifest, file = kept.manifest, kept.name
     model = choose(settings.embedding_model, settings.store_dir).name
-    if manifest.format != archive.FORMAT:
+    if manifest.format not in archive.READABLE:
         raise BackupError(
             f"{file} was written by Headwater {manifest.headwater} in another form. Export the "
             "library again with this version.",
@@ -221,6 +221,6 @@ def _taken(kept: Archive, library: Library, progress: Progress) -> Iterator[Rece
         if before and (before.digest, before.chunks) == (document.digest, document.chunks):
             outcome = "unchanged"
         else:
-            library.replace(document, kept_record.passages, vectors, kept_record.page_names)
+            library.replace(document, kept_record.passages, vectors, kept_record.places)
         counts = document.pages, document.pages_with_text, document.chunks
         yield Receipt(document.name, outcome, *counts)

@@ -60,8 +60,7 @@ def _taken_over(
         tell = partial(_tell, progress, done, len(ids), document.name, len(texts))
         tell(0)
         vectors = embedder.embed([meant(document.title, text) for _, text in texts], tell)
-        names = {chunk.page: chunk.page_name for chunk in chunks if chunk.page_name}
-        store.replace(document, texts, vectors, names)
+        store.replace(document, texts, vectors, [chunk.page_name for chunk in chunks])
         pages, with_text = document.pages, document.pages_with_text
         yield Receipt(document.name, "added", pages, with_text, len(texts))
 

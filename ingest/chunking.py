@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rag.types import Block
 
@@ -32,6 +33,14 @@ _BOUNDARIES = (
 Span = tuple[int, int]
 
 
+class Passage(NamedTuple):
+    """The part of a page from `start` to `end`, and its text with the table's head above it."""
+
+    start: int
+    end: int
+    text: str
+
+
 def split(
     text: str, size: int = CHUNK_SIZE, overlap: int = CHUNK_OVERLAP, blocks: Sequence[Block] = ()
 ) -> list[str]:
@@ -44,11 +53,18 @@ def split(
     heading at a chunk's end is repeated above its text. A block is not cut while it fits. Raises
     ValueError on impossible sizes.
     """
+    return [passage.text for passage in passages(text, size, overlap, blocks)]
+
+
+def passages(
+    text: str, size: int = CHUNK_SIZE, overlap: int = CHUNK_OVERLAP, blocks: Sequence[Block] = ()
+) -> list[Passage]:
+    """The same with the places of what is cut out."""
     if not 0 <= overlap < size:
         raise ValueError(f"need 0 <= overlap < size, not overlap={overlap}, size={size}")
     heads = _Heads(text, size, blocks)
-    pieces = _around(text, blocks, heads, size, overlap)
-    return [heads.above(start) + text[start:end] for start, end in _merged(pieces, heads, overlap)]
+    cut = _merged(_around(text, blocks, heads, size, overlap), heads, overlap)
+    return [Passage(start, end, heads.above(start) + text[start:end]) for start, end in cut]
 
 
 class _Heads:

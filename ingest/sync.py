@@ -28,6 +28,7 @@ from .listing import Folder as Folder
 from .listing import locate as locate
 from .receipts import Receipt as Receipt
 from .receipts import emptied, failure, read, unreadable
+from .sections import Sections
 
 Progress = Callable[[int, int, str], None]
 
@@ -80,7 +81,7 @@ class _Text:
 
     document: Document
     passages: tuple[tuple[int, str], ...]
-    page_names: dict[int, str]
+    names: tuple[str, ...]
     remarks: tuple[Remark, ...]
     known: bool
     seconds: float
@@ -177,11 +178,7 @@ class _Reading:
         known, start = name in self._known, time.monotonic()
         try:
             text = content()
-            passages = tuple(
-                (page.number, passage)
-                for page in text.pages
-                for passage in chunking.split(page.text, blocks=page.blocks)
-            )
+            passages = [*_passages(text)]
         except Exception as exc:
             path = self._folder.path / name
             picture = _picture(hashed, path)
@@ -198,9 +195,18 @@ class _Reading:
             pages_with_text=sum(bool(page.text.strip()) for page in text.pages),
             chunks=len(passages),
         )
-        names = {page.number: page.name for page in text.pages if page.name}
+        texts = tuple((page, passage) for page, passage, _ in passages)
+        names = tuple(name for _, _, name in passages)
         seconds += time.monotonic() - start
-        return _Text(document, passages, names, text.remarks, known, seconds, tell)
+        return _Text(document, texts, names, text.remarks, known, seconds, tell)
+
+
+def _passages(content: Content) -> Iterator[tuple[int, str, str]]:
+    """The page of each passage, its text, and what its place is called."""
+    for page in content.pages:
+        named = Sections(page, content.title)
+        for start, end, text in chunking.passages(page.text, blocks=page.blocks):
+            yield page.number, text, named.name(start, end)
 
 
 def _stored(found: Iterator[_Found], store: Store, embedder: Embedder) -> Iterator[Receipt]:
@@ -273,7 +279,7 @@ def _kept(text: _Text, vectors: Vectors | Exception, seconds: float, store: Stor
     try:
         if isinstance(vectors, Exception):
             raise vectors
-        store.replace(text.document, text.passages, vectors, text.page_names, follow=False)
+        store.replace(text.document, text.passages, vectors, text.names, follow=False)
     except (StoreError, EmbedderError):
         raise
     except Exception as exc:

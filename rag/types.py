@@ -74,15 +74,24 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """The line of a page's text that begins at `start`; those of level 1 are the highest."""
+
+    start: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a document; numbers start at 1. Text formats have a single page. `blocks` are
-    those that the format tells of, in order; `name` is what its readers call it, where that is not
-    its number: the sheet and its rows, the chapter (rag.text.places)."""
+    """One page of a document; numbers start at 1. Text formats have a single page. `blocks` and
+    `headings` are those that the format tells of, in order; `name` is what its readers call it,
+    where that is not its number: the sheet and its rows, the chapter (rag.text.places)."""
 
     number: int
     text: str
     blocks: tuple[Block, ...] = ()
     name: str = ""
+    headings: tuple[Heading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of one page, as it is stored. `id` is never given twice; neighbours on a page have
-    neighbouring ids."""
+    neighbouring ids. `page_name` is what its page is called, or the headings above it there."""
 
     id: int
     document_id: int

@@ -31,7 +31,7 @@ _SIGNS = {
 _DROPPED = {f"{W}{tag}" for tag in ("del", "moveFrom", "pPr", "rPr", "sdtPr", "tblPr", "rt")}
 _NOTES = {f"{W}footnoteReference": "footnotes", f"{W}endnoteReference": "endnotes"}
 _WIDEST = 64  # columns that one cell may span
-_HEADING = re.compile(r"(heading \d|title)", re.I)
+_HEADING = re.compile(r"heading (\d)|title", re.I)
 _PAGE_NUMBER = re.compile(r"\b(PAGE|NUMPAGES|SECTIONPAGES)\b")
 
 
@@ -109,10 +109,11 @@ class _Reading:
         style = self._style(paragraph)
         label = self._label(paragraph, style)
         if text:
-            is_heading = _HEADING.fullmatch(value(style, "name"))
+            heading = _HEADING.fullmatch(value(style, "name"))
             line = f"{label} {text}" if label else text
-            self.heading = self.heading or (line if is_heading else "")
-            yield Piece(line, is_item=bool(label) and not is_heading)
+            self.heading = self.heading or (line if heading else "")
+            level = max(int(heading[1] or 1), 1) if heading else 0
+            yield Piece(line, is_item=bool(label) and not heading, level=level)
         for box in anchored:
             yield from self._pieces(box)
 

@@ -14,16 +14,18 @@ from rag.errors import DocumentError
 from rag.text import legacy
 from rag.types import Content
 
-from .text import END, HEAD, MARKS, START, one_page, utf8
+from .text import END, HEAD, MARKS, START, TITLE, one_page, utf8
 
 VERSION = "4"
 
 _DROPPED = re.compile("script|style|nav|footer|aside|noscript|template|svg|title|iframe|button")
 _GAP = re.compile(f"[ {START}{END}{HEAD}]*[\n\v][ \n\v{START}{END}{HEAD}]*")
+_TITLED, _UNTITLED = re.compile(f"({TITLE}) "), re.compile(rf"{TITLE}+(?=[\n\v]|\Z)")
 _UNCLOSED = 1000
 _WIDEST = 64  # columns within which a cell that spans several counts as many
 _ALL_DOWN = 1 << 16  # rows; rowspan="0" means those that there are
 _PARAGRAPH = re.compile("p|h[1-6]|pre|blockquote|table|section|article|hr|dl")
+_HEADING = re.compile("h([1-6])")
 _LINE = re.compile(
     "address|body|caption|d[dt]|details|div|fig(caption|ure)|form|header|html|li|main|[ou]l"
     "|summary|t[dhr]"
@@ -106,7 +108,8 @@ def lines(root: Tag) -> str:
             out.append(str(node))
         elif not isinstance(node, PreformattedString):  # not a comment or a declaration
             out.append(re.sub("[ \t\r\n\f]+", " ", MARKS.sub("", node)))
-    text = _GAP.sub(_break, re.sub(" +", " ", "".join(out)))
+    text = _TITLED.sub(r"\1", re.sub(" +", " ", "".join(out)))
+    text = _GAP.sub(_break, _UNTITLED.sub("", text))
     return re.sub(rf"^({START}?(?:-|\d+\.))\n+", r"\1 ", text, flags=re.M)
 
 
@@ -236,8 +239,10 @@ def _layout(tag: Tag, grid: _Grid) -> list[PageElement | str]:
         children.append(child)
     if tag.name == "table" and not _holds(tag, "table", "pre"):
         return [edge, START, *children, END, edge]
-    bullet = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
-    return [edge, bullet, *children, edge]
+    mark = "- " if tag.name == "li" and tag.parent and tag.parent.name != "ol" else ""
+    if heading := _HEADING.fullmatch(tag.name):
+        mark = TITLE * int(heading[1])
+    return [edge, mark, *children, edge]
 
 
 def _holds(tag: Tag, *names: str) -> bool:

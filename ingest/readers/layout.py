@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from .text import END, HEAD, MARKS, START
+from .text import END, HEAD, MARKS, START, TITLE
 
 # A number with its unit or sign, a date, an address: what a column holds, not what it is called.
 _VALUE = re.compile(
@@ -16,15 +16,18 @@ _VALUE = re.compile(
     re.I,
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_DEEPEST = 9  # level of a heading
 _LONGEST_NAME = 80  # characters of what a column is called
 T = TypeVar("T")
 
 
 class Piece(NamedTuple):
-    """A paragraph or a table as text; `is_item` if it is one of a list."""
+    """A paragraph or a table as text; `is_item` if it is one of a list, with a `level` from 1 if it
+    is a heading."""
 
     text: str
     is_item: bool = False
+    level: int = 0
 
 
 def plain(text: str) -> str:
@@ -38,7 +41,8 @@ def joined(pieces: Iterable[Piece]) -> str:
     in_list = False
     for piece in pieces:
         if piece.text.strip():
-            out += ["\n" if in_list and piece.is_item else "\n\n", piece.text]
+            mark = TITLE * min(piece.level, _DEEPEST)
+            out += ["\n" if in_list and piece.is_item else "\n\n", mark + piece.text]
             in_list = piece.is_item
     return "".join(out[1:])
 

@@ -11,7 +11,7 @@ from rag.types import Content
 from .html import first, lines, parsed
 from .text import LINE_END, one_page, written
 
-VERSION = "3"
+VERSION = "4"
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+) *\n(?:\w[\w.-]* *[:=]|#).*?\n\1 *(?:\n|\Z)", re.S)
 _INLINE_HTML = re.compile(r"<!--|</?(a|b|br|code|del|em|i|img|kbd|mark|s|span|strong|su[bp])\b")

@@ -51,9 +51,11 @@ class Reading:
             label = self._lists.of_heading(paragraph) if is_heading else ""
         if text:
             line = f"{label} {text}" if label else text
-            if is_heading or paragraph.get(f"{TEXT}style-name") == "Title":
-                self.heading = self.heading or line
-            yield Piece(line, is_item=bool(label) and not is_heading)
+            level = int(paragraph.get(f"{TEXT}outline-level") or 1) if is_heading else 0
+            if paragraph.get(f"{TEXT}style-name") == "Title":
+                level = 1
+            self.heading = self.heading or (line if level else "")
+            yield Piece(line, is_item=bool(label) and not is_heading, level=level)
         for box in anchored:
             yield from self._table(box) if box.tag == f"{TABLE}table" else self.pieces(box)
 

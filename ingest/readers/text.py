@@ -13,7 +13,7 @@ from charset_normalizer import from_bytes
 
 from rag.errors import DocumentError, EmptyDocument
 from rag.text import legacy
-from rag.types import Block, Content, Page, Remark
+from rag.types import Block, Content, Heading, Page, Remark
 
 from ..limits import MOST_CHARACTERS, too_large, too_many_characters
 
@@ -35,11 +35,11 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _RIGHT_A_WRONG = 10  # letters that are right UTF-8 for each that is not
-# Around a block in a text that is not cleaned yet, and behind a table's head: no characters, which
-# nobody writes.
-START, END, HEAD = "\ufdd0", "\ufdd1", "\ufdd2"
+# Around a block in a text that is not cleaned yet, behind a table's head, and before a heading as
+# often as its level says: no characters, which nobody writes.
+START, END, HEAD, TITLE = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
 FITS = 900  # characters of a block that no chunk has to cut
-MARKS = re.compile(f"[{START}{END}{HEAD}]")
+MARKS = re.compile(f"[{START}{END}{HEAD}{TITLE}]")
 _NO_TITLE = re.compile(
     r"(untitled|document|slide|word document|powerpoint presentation|bản trình bày powerpoint)?"
     r"[\W\d_]*|microsoft \w+ - .*|.*\.(docx?|od[pst]|pdf|pptx?|rtf|txt|xlsx?)",
@@ -189,21 +189,22 @@ def _pages(
             )
             raise DocumentError(en, vi)
         old = legacy.reading(marked)
-        text, blocks = _blocks(_cleaned(old(marked) if old else marked, "\n" if indented else None))
+        unicode = old(marked) if old else marked
+        text, blocks, headings = _parts(_cleaned(unicode, "\n" if indented else None))
         characters += len(text)
         if characters > MOST_CHARACTERS:
             raise too_many_characters(name)
         if blank or text.strip():
             number += 1
-            called = legacy.beside(called, old)
-            yield Page(number, text, blocks, " ".join(clean(called).split())), old
+            called = " ".join(clean(legacy.beside(called, old)).split())
+            yield Page(number, text, blocks, called, headings), old
 
 
-def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:
-    """A text without its marks, and the blocks that they told of."""
+def _parts(marked: str) -> tuple[str, tuple[Block, ...], tuple[Heading, ...]]:
+    """A text without its marks, and the blocks and headings that they told of."""
     pieces = re.split(f"({MARKS.pattern})", marked)
-    text, blocks = "", list[Block]()
-    start = head = 0
+    text, blocks, headings = "", list[Block](), list[Heading]()
+    start = head = level = 0
     for piece in pieces:
         if piece == START:
             start = head = len(text)
@@ -211,6 +212,11 @@ def _blocks(marked: str) -> tuple[str, tuple[Block, ...]]:
             head = len(text)
         elif piece == END and len(text) > start:
             blocks.append(Block(start, len(text), head))
-        elif piece != END:
+        elif piece == TITLE:
+            level += 1
+        elif piece and piece != END:
+            if level and piece.partition("\n")[0].strip():
+                headings.append(Heading(len(text), level))
+            level = 0
             text += piece
-    return text, tuple(blocks)
+    return text, tuple(blocks), tuple(headings)

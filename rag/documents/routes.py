@@ -240,8 +240,14 @@ def _view(
         notice=notice,
         has_original=original is not None,
         quote=None if at < 0 else (at, at + len(quote)),
-        page_name=passages[0].page_name if passages else "",
+        page_name=_page_name(passages, marked),
     )
+
+
+def _page_name(passages: Sequence[Chunk], marked: Sequence[Chunk]) -> str:
+    """What the place of the marked passage is called, or the page, if all of it is called so."""
+    names = {chunk.page_name for chunk in marked[:1] or passages}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _drawing(

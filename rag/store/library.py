@@ -10,7 +10,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -29,12 +29,6 @@ log = logging.getLogger(__name__)
 _DOCUMENT = (
     "SELECT folder, name, title, digest, pages, pages_with_text, "
     "(SELECT count(*) FROM chunk WHERE document_id = document.id), id FROM document"
-)
-
-_CHUNK = (
-    "SELECT chunk.id, chunk.document_id, document.name, title, chunk.page, text, language, "
-    "coalesce(page_name.name, '') FROM chunk JOIN document ON document.id = chunk.document_id "
-    "LEFT JOIN page_name USING (document_id, page)"
 )
 
 
@@ -78,7 +72,8 @@ class Library:
                 "hoặc xóa thư mục này: nó được dựng lại từ tài liệu của bạn.",
                 owner=str(self._path),
             )
-        self._db.execute(schema.PAGE_NAMES)
+        for table in schema.NAMES:
+            self._db.execute(table)
 
     def _stem(self) -> None:
         """Makes the keyword index anew from the chunks' texts, as this version has it."""
@@ -137,18 +132,19 @@ class Library:
         document: Document,
         passages: Sequence[tuple[int, str]],
         vectors: Vectors,
-        page_names: Mapping[int, str] | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         """Stores `document` with its (page, text) passages and their unit vectors, one a row, in
-        place of what the library had under the same folder and name; all of it or nothing."""
+        place of what the library had under the same folder and name; all of it or nothing. `names`
+        are what the places of the passages are called, "" where they have no name; none if none
+        has one."""
         with self.transaction():
             self.revision += 1
             self._remove(document.folder, document.name)
             row = astuple(document)[:6]  # all but how many chunks, and the id
             (document_id,) = self._db.execute(schema.ADDED_DOCUMENT, row).fetchone()
-            names = [(document_id, *named) for named in (page_names or {}).items()]
-            self._db.executemany("INSERT INTO page_name VALUES (?, ?, ?)", names)
-            for (page, text), vector in zip(passages, vectors, strict=True):
+            names = names or [""] * len(passages)
+            for (page, text), vector, name in zip(passages, vectors, names, strict=True):
                 columns = keyword_columns(text)
                 length, blob = len(columns["exact"]), vector.astype("<f4").tobytes()
                 (chunk_id,) = self._db.execute(
@@ -157,6 +153,8 @@ class Library:
                     (document_id, page, text, length, of_passage(text), blob),
                 ).fetchone()
                 self._index(chunk_id, columns)
+                if name:
+                    self._db.execute("INSERT INTO passage_name VALUES (?, ?)", (chunk_id, name))
                 self._db.execute("INSERT INTO backlog VALUES (?, 'added')", (chunk_id,))
 
     def count_from(self, last_id: int) -> None:
@@ -201,7 +199,7 @@ class Library:
         return {chunk.id: chunk for chunk in self._chunks(f"chunk.id IN ({marks(ids)})", ids)}
 
     def _chunks(self, where: str, values: Sequence[Any]) -> list[Chunk]:
-        return [Chunk(*row) for row in self._rows(f"{_CHUNK} WHERE {where}", values)]
+        return [Chunk(*row) for row in self._rows(f"{schema.CHUNK} WHERE {where}", values)]
 
     def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
         """The unit vectors of these chunks, by id; ids that are gone are left out."""

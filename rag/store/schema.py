@@ -31,11 +31,17 @@ KEYWORD = (
     "CREATE INDEX chunk_document ON chunk(document_id, terms)",
     "CREATE INDEX chunk_language ON chunk(language)",
 )
-# Of the pages that have one. Libraries that were made before there were any have no such table yet.
-PAGE_NAMES = """CREATE TABLE IF NOT EXISTS page_name (
+# Of the passages whose place has one, and of pages, as earlier versions kept them. Libraries that
+# were made before there were any have no such tables yet.
+NAMES = (
+    """CREATE TABLE IF NOT EXISTS page_name (
     document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
     page INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (document_id, page)
-) WITHOUT ROWID"""
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS passage_name (
+    chunk_id INTEGER PRIMARY KEY REFERENCES chunk(id) ON DELETE CASCADE, name TEXT NOT NULL
+)""",
+)
 SCHEMA = f"""
 CREATE TABLE document (
     id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
@@ -54,8 +60,16 @@ CREATE TABLE backlog (
     chunk_id INTEGER PRIMARY KEY, change TEXT NOT NULL CHECK (change IN ('added', 'removed'))
 );
 CREATE TABLE vector_index (library TEXT NOT NULL, removed INTEGER NOT NULL);
-{PAGE_NAMES};
+{"; ".join(NAMES)};
 PRAGMA user_version = {VERSION};
+"""
+
+CHUNK = """
+SELECT chunk.id, chunk.document_id, document.name, title, chunk.page, text, language,
+    coalesce(passage_name.name, page_name.name, '')
+FROM chunk JOIN document ON document.id = chunk.document_id
+    LEFT JOIN page_name USING (document_id, page)
+    LEFT JOIN passage_name ON passage_name.chunk_id = chunk.id
 """
 
 # A document's id is above all that chunks and documents ever had: a link from an open page leads to

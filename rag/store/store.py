@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from heapq import nlargest
 from pathlib import Path
@@ -107,13 +107,13 @@ class Store:
         document: Document,
         passages: Sequence[tuple[int, str]],
         vectors: Vectors,
-        page_names: Mapping[int, str] | None = None,
+        names: Sequence[str] = (),
         *,
         follow: bool = True,
     ) -> None:
         """As Library.replace; the vector index follows, at once or when it can be written again;
         unless it is to `follow` later, for several documents, by `follow` or the next change."""
-        self.library.replace(document, passages, vectors, page_names)
+        self.library.replace(document, passages, vectors, names)
         if follow:
             self.follow()
 

@@ -1,4 +1,5 @@
-"""Where in a document a passage stands, in words: its page, slide, chapter, sheet, rows. Pure.
+"""Where in a document a passage stands, in words: its page, slide, chapter, sheet, rows, section.
+Pure.
 
 What a format calls its pages is a line here; what has none in the table has pages.
 """
@@ -16,6 +17,7 @@ _ROWS: dict[Language, str] = {"en": "rows", "vi": "dòng"}
 _ITEMS: dict[Language, str] = {"en": "items", "vi": "mục"}
 _LINES: dict[Language, str] = {"en": "lines", "vi": "dòng"}
 _CHAPTER: dict[Language, str] = {"en": "chapter", "vi": "chương"}
+_SECTION: dict[Language, str] = {"en": "section", "vi": "mục"}
 _CALLED = {
     ".pdf": _PAGE,
     **dict.fromkeys(PICTURES, _PAGE),
@@ -30,7 +32,15 @@ _CALLED = {
 }
 
 
+# Of the formats whose passages have the headings that they stand under.
+_NAMED = {
+    **_CALLED,
+    **dict.fromkeys((".docx", ".odt", ".md", ".markdown", ".html", ".htm"), _SECTION),
+}
+
+
 def place(document: str, page: int, name: str, language: Language) -> str:
     """The page of the document with this file name: by what its readers call it, or its number."""
-    called = _CALLED.get(PurePath(document).suffix.lower(), _LINES if name else _PAGE)
+    suffix = PurePath(document).suffix.lower()
+    called = _NAMED.get(suffix, _LINES) if name else _CALLED.get(suffix, _PAGE)
     return f"{called[language]} {name or page}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import docx
 import pytest
 from starlette.testclient import TestClient
 
 from rag.store.store import Store
-from tests.ingest.office import opendocument, slides, word, workbook
+from tests.ingest.office import opendocument, saved, slides, word, workbook
 
 from .test_routes import Parsed, Shelve, chunks_of, client, data, shelve
 
@@ -47,6 +48,22 @@ FILES = {
     )
     + b"}",
 }
+
+
+def test_a_passage_of_word_is_called_by_its_headings_and_the_page_as_a_whole_is_not(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    document = docx.Document()
+    document.add_heading("Nội quy", 1)
+    for number, text in enumerate(WORDS[:4]):
+        document.add_heading(f"Chương {number}", 2)
+        document.add_paragraph(text * 2)
+    shelve("nội quy.docx", saved(document))
+    chunks = chunks_of(store.library, "nội quy.docx")
+    assert [*dict.fromkeys(c.page_name for c in chunks)] == [f"Chương {n}" for n in range(4)]
+    last = client.get(f"/documents/1/pages/1?chunk={chunks[-1].id}").text
+    assert "mục Chương 3 · section Chương 3" in last
+    assert "section" not in Parsed(client.get("/documents/1/pages/1").text).text
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def test_passages_come_ranked_with_scores_and_the_verdict(client: httpx.Client) 
     assert [source["number"] for source in sources] == [1, 2, 3]
     assert sources[0]["document"] == "proxies-and-buffering.md"
     assert "X-Accel-Buffering" in sources[0]["text"]
+    assert sources[0]["page_name"] == "nginx › The X-Accel-Buffering header"
     assert all(0 <= source["score"] <= 1 for source in sources)
 
 

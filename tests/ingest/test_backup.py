@@ -155,12 +155,28 @@ def test_pages_keep_the_names_that_their_readers_know_them_by(
         [document] = [d for d in store.library.documents() if d.name == "sea/tides.md"]
         texts = [(1, "January"), (2, "February")]
         vectors = embedder.embed([text for _, text in texts])
-        store.replace(document, texts, vectors, {1: "Costs · 1–50", 2: "Costs · 51–90"})
+        store.replace(document, texts, vectors, ["Costs · 1–50", ""])
     export(here, tmp_path / "named.zip", quiet)
     restore(there, tmp_path / "named.zip", quiet)
     with store_of(there, embedder) as store:
         opening = store.library.opening("", "sea/tides.md")
-    assert [chunk.page_name for chunk in opening] == ["Costs · 1–50", "Costs · 51–90"]
+    assert [chunk.page_name for chunk in opening] == ["Costs · 1–50", ""]
+
+
+def test_an_export_of_an_earlier_version_has_names_of_pages(
+    there: Settings, file: Path, embedder: Embedder
+) -> None:
+    def earlier(manifest: dict[str, Any], members: dict[str, bytes]) -> None:
+        manifest["format"] = 1
+        for name in [name for name in members if name.startswith("documents/")]:
+            kept = json.loads(members[name])
+            del kept["names"]
+            members[name] = json.dumps(kept | {"page_names": {"1": "Costs · 1–50"}}).encode()
+
+    restore(there, forged(file, earlier), quiet)
+    with store_of(there, embedder) as store:
+        chunks = store.library.chunks(store.library.chunk_ids())
+    assert {chunk.page_name for chunk in chunks.values()} == {"Costs · 1–50"}
 
 
 def test_an_export_is_its_owners_alone_and_replaces_an_earlier_one(
@@ -236,7 +252,7 @@ def test_neither_is_done_while_another_process_holds_the_store(
     [
         ({"model": "other-model"}, "with the embedding model other-model"),
         ({"chunking": "recursive-1:500:0 titled-1"}, "cut in another way"),
-        ({"format": 2, "headwater": "9.0"}, "Headwater 9.0 in another form"),
+        ({"format": 9, "headwater": "9.0"}, "Headwater 9.0 in another form"),
     ],
 )
 def test_what_does_not_fit_this_library_is_refused_in_both_languages(
@@ -322,6 +338,7 @@ def more(_: dict[str, Any], members: dict[str, bytes]) -> None:
         record(digest="short"),
         record(passages=[[0, "page 0"]]),
         record(extra=1),
+        record(names=["one too many"] * 9),
         record(name=None),
         lambda manifest, _: manifest.update(dimension=7),
         lambda manifest, _: manifest.pop("model"),

@@ -61,6 +61,30 @@ def test_what_is_stored_comes_back_unchanged(library: Library) -> None:
     assert np.array_equal(np.stack([stored[first], stored[second]]), vectors)
 
 
+def test_the_place_of_a_passage_keeps_its_name_and_earlier_libraries_have_those_of_pages(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "library.db"
+
+    def names(library: Library) -> list[str]:
+        return [chunk.page_name for chunk in library.chunks(library.chunk_ids()).values()]
+
+    library = Library(file)
+    document = Document(FOLDER, "a.md", "A", "1", 1, 1, 2)
+    library.replace(document, [(1, "one"), (1, "two")], unit(2), ["Tides", ""])
+    assert names(library) == ["Tides", ""]
+    library.close()
+    with sqlite3.connect(file) as db:
+        db.execute("DROP TABLE passage_name")
+        db.execute("INSERT INTO page_name SELECT id, 1, 'Costs · 1–50' FROM document")
+    db.close()
+    library = Library(file)
+    assert names(library) == ["Costs · 1–50"] * 2
+    put(library, "a.md", "one again")
+    assert names(library) == [""]
+    library.close()
+
+
 def test_a_document_that_changed_is_replaced_in_one_piece(library: Library) -> None:
     put(library, "a.md", "old one", "old two", digest="1")
     put(library, "b.md", "other")
