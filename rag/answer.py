@@ -92,19 +92,15 @@ class Answerer:
                                 declined = True
                             case Ending():
                                 ending = piece
-                yield Finished(
-                    reason=ending.finish_reason,
-                    model=None if ending.unasked else options.model or self.author.name,
-                    usage=ending.usage,
-                    price=ending.price_with(search.rewriting),
-                    cached=ending.cached,
+                yield ending.finished(
+                    search.rewriting,
+                    model=options.model or self.author.name,
                     search_seconds=search.seconds,
                     first_token_seconds=first_word,
                     total_seconds=time.perf_counter() - asked_at,
                     request_id=request,
                     dropped=verifier.dropped,
                     uncited=verifier.uncited,
-                    rewriting=search.rewriting.usage,
                 )
         except HeadwaterError as exc:
             yield Failed(exc.code, exc.retryable, exc.sentence(language), request, exc.retry_after)

@@ -12,7 +12,17 @@ from typing import Literal, assert_never
 
 from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
 
-FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk", "listing"]
+# Of a model's answer the first five; "other": for a reason that only its server knows.
+FinishReason = Literal[
+    "stop",
+    "length",
+    "content_filter",
+    "tool_calls",
+    "other",
+    "refused",
+    "small_talk",
+    "listing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,8 @@ class Finished:
     from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
     removed from the text because no source has their number; `uncited` sentences claim something
     and cite nothing, and none was added. `rewriting` is what the model took to
-    rewrite a follow-up; it is in the price and not in `usage`."""
+    rewrite a follow-up; it is in the price and not in `usage`. `word` is what the model's server
+    calls a reason that is none of ours."""
 
     reason: FinishReason
     model: str | None
@@ -114,6 +125,7 @@ class Finished:
     dropped: int = 0
     uncited: int = 0
     rewriting: Usage | None = None
+    word: str = ""
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -186,6 +198,7 @@ def as_json(event: Event) -> dict[str, object]:
             return {
                 "event": "finished",
                 "reason": event.reason,
+                **({"word": event.word} if event.word else {}),
                 "model": event.model,
                 "usage": usage_as_json(usage),
                 "rewriting": usage_as_json(event.rewriting),

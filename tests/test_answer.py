@@ -347,7 +347,12 @@ async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -
 
 @pytest.mark.parametrize(
     ("reason", "told"),
-    [("length", "length"), ("content_filter", "content_filter"), ("tool_calls", "stop")],
+    [
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "tool_calls"),
+        ("repetition", "other"),
+    ],
 )
 async def test_the_end_tells_why_the_model_stopped(
     configured: Configured, upstream: Upstream, retriever: Retriever, reason: str, told: str
@@ -357,14 +362,13 @@ async def test_the_end_tells_why_the_model_stopped(
         assert end(await events(answerer, EN)).reason == told
 
 
-async def test_a_filtered_answer_without_a_word_has_no_time_of_its_first(
+async def test_a_filtered_answer_without_a_word_is_a_failure(
     configured: Configured, upstream: Upstream, retriever: Retriever
 ) -> None:
     upstream.script = Script(tokens=(), finish_reason="content_filter")
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, EN)
-    assert (text(seen), end(seen).first_token_seconds) == ("", None)
-    assert end(seen).reason == "content_filter"
+    assert (text(seen), failure(seen).code) == ("", "content_filtered")
 
 
 async def test_extra_instructions_have_a_limit(quoting: Answerer) -> None:

@@ -186,5 +186,5 @@ def _ending(event: Finished) -> str:
             "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
             f"or OPENAI_BASE_URL for a server of your own.\n{measured}"
         )
-    met = {"stop": "", "length": " · length limit", "content_filter": " · filtered"}[event.reason]
-    return f"{printable(event.model)}{met} · {measured}"
+    met = printable(summary.met(event, "en"))
+    return "\n".join([*([met] if met else []), f"{printable(event.model)} · {measured}"])

@@ -41,6 +41,7 @@ Part = dict[str, object]
 
 _HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 _FINISH = {"length": "length", "content_filter": "content-filter"}
+_FINISH |= {"tool_calls": "other", "other": "other"}
 
 
 class UiPart(BaseModel):

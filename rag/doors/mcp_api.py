@@ -306,8 +306,8 @@ def _answered(events: Sequence[Event]) -> types.CallToolResult:
         request_id=finished.request_id,
     )
     shown = [text]
-    if finished.reason in ("length", "content_filter"):
-        shown.append("The model's server cut the answer here.")
+    if met := summary.met(finished, "en"):
+        shown.append(met)
     shown += summary.doubts(checked)
     if sources:
         what = "Nearest passages" if finished.reason == "refused" else "Sources"

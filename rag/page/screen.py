@@ -227,15 +227,8 @@ def _ending(event: Finished, language: Language) -> str:
     took."""
     vi = language == "vi"
     measured = " · ".join(html.escape(part) for part in summary.parts(event, language))
-    if event.reason == "length":
-        line = "Câu trả lời đã chạm giới hạn độ dài." if vi else "The answer met its length limit."
-    elif event.reason == "content_filter":
-        line = (
-            "Bộ lọc của máy chủ mô hình đã dừng câu trả lời."
-            if vi
-            else "The model server's filter stopped the answer."
-        )
-    elif event.reason == "stop" and event.model is None:
+    line = html.escape(summary.met(event, language))
+    if event.reason == "stop" and event.model is None:
         line = (
             "Chưa cấu hình mô hình: đây là các câu trích nguyên văn từ tài liệu. Đặt "
             "<code>OPENAI_API_KEY</code> hoặc <code>OPENAI_BASE_URL</code> để mô hình viết câu "
@@ -245,9 +238,7 @@ def _ending(event: Finished, language: Language) -> str:
             "<code>OPENAI_API_KEY</code> or <code>OPENAI_BASE_URL</code> and a model writes the "
             "answer."
         )
-    else:
-        return measured
-    return f"{line}<br>{measured}"
+    return f"{line}<br>{measured}" if line else measured
 
 
 def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:

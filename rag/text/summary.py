@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..events import CitationChecked, Finished
+from ..events import CitationChecked, Finished, FinishReason
 from ..types import Language, Outcome
 
 
@@ -38,6 +38,35 @@ def parts(event: Finished, language: Language) -> list[str]:
     if event.cached:
         told.append("từ bộ nhớ đệm" if vi else "cached")
     return [*told, f"id {event.request_id}"]
+
+
+_MET: Mapping[FinishReason, Mapping[Language, str]] = {
+    "length": {
+        "en": "The answer met its length limit.",
+        "vi": "Câu trả lời đã chạm giới hạn độ dài.",
+    },
+    "content_filter": {
+        "en": "The model server's filter stopped the answer.",
+        "vi": "Bộ lọc của máy chủ mô hình đã dừng câu trả lời.",
+    },
+    "tool_calls": {
+        "en": "The model then wished to call a tool; there are none here. The answer may lack "
+        "something.",
+        "vi": "Sau đó mô hình muốn gọi một công cụ, mà ở đây không có. Câu trả lời có thể chưa đủ.",
+    },
+    "other": {
+        "en": "The model's server ended the answer and gives “{word}” as the reason: it may lack "
+        "something.",
+        "vi": "Máy chủ mô hình đã dừng câu trả lời và nêu lý do “{word}”: câu trả lời có thể chưa "
+        "đủ.",
+    },
+}
+
+
+def met(event: Finished, language: Language) -> str:
+    """A sentence on what ended the answer before the model did; "" if nothing."""
+    said = _MET.get(event.reason)
+    return said[language].format(word=event.word) if said else ""
 
 
 def stopped(tokens: int, language: Language) -> str:

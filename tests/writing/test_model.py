@@ -12,10 +12,12 @@ import pytest
 from rag.errors import ModelError
 from rag.settings import Settings
 from rag.types import Options, Usage
-from rag.writing.model import MAX_EVENT, RETRIES, Model
+from rag.writing.model import MAX_ANSWER, RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
+from rag.writing.wire import MAX_EVENT
 from tests.harness.upstream import Call, Script, Upstream, words
+from tests.harness.wires import DONE, STOP, TEXT, delta, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -423,3 +425,46 @@ async def test_a_reader_who_takes_long_does_not_make_an_answer_longer_than_it_ma
         with pytest.raises(ModelError, match="ended after"):
             await anext(stream)
     await hung_up(upstream)
+
+
+async def test_comments_are_a_sign_of_life(configured: Configured, upstream: Upstream) -> None:
+    alive: list[str | float] = [": waiting\n\n", 0.3] * 4
+    upstream.script = Script(raw=[*alive, *texts(), *alive, STOP, DONE])
+    async with connected(
+        configured, upstream, HEADWATER_FIRST_WORD_TIMEOUT=0.8, HEADWATER_IDLE_TIMEOUT=0.8
+    ) as model:
+        assert (await read(model))[0] == TEXT
+
+
+async def test_a_server_that_only_gives_signs_of_life_is_given_up(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[": waiting\n\n", 0.1] * 1000)
+    async with connected(configured, upstream, HEADWATER_MAX_ANSWER_SECONDS=0.5) as model:
+        with pytest.raises(ModelError, match="ended after"):
+            await read(model)
+    await hung_up(upstream)
+
+
+async def test_an_answer_without_an_end_is_cut_at_a_limit(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[delta(content="y" * 100_000)] * (MAX_ANSWER // 100_000 + 20))
+    async with connected(configured, upstream) as model:
+        came: list[str] = []
+        with pytest.raises(ModelError, match="most that one may have") as failed:
+            await read(model, into=came)
+    assert failed.value.code == "server_error"
+    assert MAX_ANSWER <= sum(map(len, came)) <= MAX_ANSWER + 100_000
+    await hung_up(upstream)
+
+
+async def test_a_server_that_says_the_end_and_does_not_close_is_not_waited_for(
+    configured: Configured, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.writing.model.COUNT_SECONDS", 0.2)
+    for end in ([STOP], [DONE]):
+        upstream.script = Script(raw=[*texts(), *end, 60.0])
+        async with connected(configured, upstream) as model:
+            text, ending = await asyncio.wait_for(read(model), 10)
+        assert (text, ending.reason) == (TEXT, "stop")
