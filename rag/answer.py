@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .citations.verifier import Verifier
 from .errors import INTERNAL, HeadwaterError
-from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta
+from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta, Thinking
 from .question import MAX_QUESTION, checked
 from .search import Search, Searcher
 from .serving import request_id
@@ -87,6 +87,9 @@ class Answerer:
                                 first_word = first_word or time.perf_counter() - asked_at
                                 yield TextDelta(piece, declined)
                             case Queued() | CitationChecked():
+                                yield piece
+                            case Thinking():
+                                first_word = None if piece.so_far else first_word
                                 yield piece
                             case Declined():
                                 declined = True

@@ -7,6 +7,7 @@ comes before the first `TextDelta`; `Started` is the first of every stream, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -82,6 +83,16 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """New text only, of what the model thinks before it answers: no part of the answer. With
+    `so_far` all text that came before was thinking, too, and so were its citations: the model had
+    not said so."""
+
+    text: str = ""
+    so_far: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
     and whether that source supports the sentence it closes; `reason` is that of
@@ -133,7 +144,7 @@ class Finished:
         if self.usage is None or self.first_token_seconds is None or self.cached:
             return None
         seconds = self.total_seconds - self.first_token_seconds
-        return self.usage.output_tokens / seconds if seconds > 0 else None
+        return self.usage.visible_tokens / seconds if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +166,22 @@ Event = (
     | Searching
     | SourcesFound
     | WithoutDocuments
+    | Thinking
     | TextDelta
     | CitationChecked
     | Finished
     | Failed
 )
+
+
+def settled(events: Sequence[Event]) -> list[Event]:
+    """The events without the text, and its citations, that turned out to be thinking."""
+    left: list[Event] = []
+    for event in events:
+        if isinstance(event, Thinking) and event.so_far:
+            left = [e for e in left if not isinstance(e, TextDelta | CitationChecked)]
+        left.append(event)
+    return left
 
 
 def as_json(event: Event) -> dict[str, object]:
@@ -192,6 +214,8 @@ def as_json(event: Event) -> dict[str, object]:
                 "quote": quote_as_json(quote),
                 "added": event.added,
             }
+        case Thinking(text, so_far):
+            return {"event": "thinking", "text": text, "so_far": so_far}
         case TextDelta(text, refusal):
             return {"event": "text_delta", "text": text, "refusal": refusal}
         case Finished(usage=usage, first_token_seconds=first_token):
@@ -230,6 +254,7 @@ def usage_as_json(usage: Usage | None) -> dict[str, object] | None:
     return {
         "input": usage.input_tokens,
         "output": usage.output_tokens,
+        "thinking": usage.thinking_tokens,
         "estimated": usage.estimated,
     }
 

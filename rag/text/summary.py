@@ -25,7 +25,10 @@ def parts(event: Finished, language: Language) -> list[str]:
     if usage is not None:
         about = ("khoảng " if vi else "about ") if usage.estimated else ""
         words = ("token vào", "ra") if vi else ("tokens in", "out")
-        told.append(f"{about}{usage.input_tokens} {words[0]}, {usage.output_tokens} {words[1]}")
+        thought = "suy nghĩ" if vi else "thinking"
+        among = f" ({usage.thinking_tokens} {thought})" if usage.thinking_tokens else ""
+        out = f"{usage.output_tokens} {words[1]}{among}"
+        told.append(f"{about}{usage.input_tokens} {words[0]}, {out}")
     if event.price is not None:
         told.append(_decimal(f"${event.price:.4f}" if event.price >= 0.0001 else "< $0.0001", vi))
     if event.dropped:
@@ -74,6 +77,13 @@ def stopped(tokens: int, language: Language) -> str:
     if language == "vi":
         return f"Đã dừng · đã nhận khoảng {tokens} token." if tokens else "Đã dừng."
     return f"Stopped · about {tokens} tokens received." if tokens else "Stopped."
+
+
+def thinking(seconds: float, language: Language, *, over: bool) -> str:
+    """Of a model that thinks before it answers, or that has thought."""
+    if language == "vi":
+        return f"Đã suy nghĩ {seconds:.0f} giây" if over else f"Đang suy nghĩ… {seconds:.0f} giây"
+    return f"Thought for {seconds:.0f} s" if over else f"Thinking… {seconds:.0f} s"
 
 
 def queued(place: int, searched: bool, language: Language) -> str:

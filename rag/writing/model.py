@@ -7,24 +7,29 @@ translated. What comes is read by rag.writing.wire. Knows no documents: it is gi
 from __future__ import annotations
 
 import asyncio
-import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
 
 import openai
 from httpx2 import AsyncByteStream, HTTPError, RequestError, Response, TransportError
 from pydantic import HttpUrl
 
 from ..errors import ModelError
+from ..events import Thinking
 from ..serving import request_id
 from ..settings import Settings
 from ..text.tokens import size
-from ..types import Options
+from ..types import Options, Usage
 from . import pricing
 from .failures import model_error
 from .pieces import Declined, Ending
 from .prompt import Message
+from .thinking import Separator, opens_in_the_prompt
 from .wire import MAX_EVENT, Overlong, Reported, Wire, WireError
+
+T = TypeVar("T")
 
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
@@ -47,6 +52,7 @@ class Model:
         self._idle_seconds = settings.idle_timeout
         self._max_seconds = settings.max_answer_seconds
         self._counts_tokens = True
+        self._unopened: dict[str, bool] = {}  # which models think without an opening tag
         # Only connecting is limited here: the SDK would ask again after a read that took too long,
         # and a slow model would begin, and be paid, three times.
         self._client = openai.AsyncOpenAI(
@@ -63,16 +69,15 @@ class Model:
 
     async def stream(
         self, messages: Sequence[Message], options: Options
-    ) -> AsyncGenerator[str | Declined | Ending]:
+    ) -> AsyncGenerator[str | Thinking | Declined | Ending]:
         """The answer's text in pieces as they come, then one Ending.
 
         Raises ModelError. The connection is closed when the iteration ends, is cancelled, or the
         generator is closed.
         """
         name = options.model or self.name
-        wire, text, thinking, declined = Wire(), 0, 0, False  # bytes of both
-        # Some servers send the two halves of an emoji's surrogate pair in two pieces.
-        decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
+        apart = Separator(unopened=self._unopened.get(name, opens_in_the_prompt(name)))
+        wire, came, declined = Wire(), _Came(), False
         deadline = asyncio.get_running_loop().time() + self._max_seconds
         limit = _limit(self._first_word_seconds, deadline)
         try:
@@ -82,7 +87,7 @@ class Model:
                 received = stream.response.aiter_bytes()
                 data: bytes | None = b""
                 while data is not None and not wire.over:
-                    silence = self._idle_seconds if text + thinking else self._first_word_seconds
+                    silence = self._idle_seconds if came.size else self._first_word_seconds
                     limit = _limit(COUNT_SECONDS if wire.ended else silence, deadline)
                     try:
                         async with limit:
@@ -92,34 +97,30 @@ class Model:
                             raise
                         data = None  # only what it has counted is missing
                     for sent in wire.end() if data is None else wire.feed(data):
-                        if sent.kind == "thinking":
-                            thinking += size(sent.text)
-                        else:
-                            if sent.kind == "refusal" and not declined:
-                                declined = True
-                                yield Declined()
-                            whole = decoder.decode(sent.text.encode("utf-16-le", "surrogatepass"))
-                            if whole:
-                                text += size(whole)
-                                yield whole
-                        if text + thinking > MAX_ANSWER:
-                            raise _TooMuch
-                        # A reader who takes long is no reason to go on for longer.
-                        if asyncio.get_running_loop().time() >= deadline:
-                            raise TimeoutError
+                        if sent.kind == "refusal" and not declined:
+                            declined = True
+                            yield Declined()
+                        for piece in apart.feed(sent):
+                            yield came.counted(piece)
+                            # A reader who takes long is no reason to go on for longer.
+                            if asyncio.get_running_loop().time() >= deadline:
+                                raise TimeoutError
                 await _drained(received)
         except (openai.OpenAIError, HTTPError, WireError, _TooMuch, TimeoutError) as exc:
             # Not by the clock: uvloop's timers are up to half a millisecond early.
             over = asyncio.get_running_loop().time() >= deadline
             late = isinstance(exc, TimeoutError) and (over or limit.when() == deadline)
-            kind = "too_long_answer" if late else _kind(exc, begun=text + thinking > 0)
+            kind = "too_long_answer" if late else _kind(exc, begun=came.size > 0)
+            for piece in apart.end(whole=False):
+                yield piece
             raise self._error(kind, name) from exc
-        if half := decoder.decode(b"", final=True):
-            text += size(half)
-            yield half
-        if missing := _missing(wire, has_text=text > 0, has_thinking=thinking > 0):
+        for piece in apart.end(whole=wire.reason in ("stop", None) and wire.ended):
+            yield came.counted(piece)
+        if apart.learnt is not None:
+            self._unopened[name] = apart.learnt
+        if missing := _missing(wire, came):
             raise self._error(missing, name, wire.reason or "")
-        usage = wire.usage or pricing.estimate(messages, text + thinking)
+        usage = came.share(wire.usage or pricing.estimate(messages, came.size), wire)
         yield Ending(wire.reason or "stop", usage, pricing.price(usage, name, self._url))
 
     def _error(self, kind: str, name: str, reason: str = "") -> ModelError:
@@ -185,6 +186,37 @@ class _TooMuch(Exception):
     """The server sent more than MAX_ANSWER bytes of text and thinking."""
 
 
+class _Came:
+    """How much of an answer has come, in bytes. Raises _TooMuch."""
+
+    def __init__(self) -> None:
+        self.text = self.thinking = 0
+
+    @property
+    def size(self) -> int:
+        return self.text + self.thinking
+
+    def counted(self, piece: T) -> T:
+        match piece:
+            case str():
+                self.text += size(piece)
+            case Thinking(text, so_far):
+                self.thinking += size(text)
+                if so_far:
+                    self.text, self.thinking = 0, self.size
+        if self.size > MAX_ANSWER:
+            raise _TooMuch
+        return piece
+
+    def share(self, usage: Usage, wire: Wire) -> Usage:
+        """What was counted, with what of it went into thinking: as the server says, or in
+        proportion to what came."""
+        thinking = wire.thinking_tokens
+        if thinking is None:
+            thinking = round(usage.output_tokens * self.thinking / max(self.size, 1))
+        return replace(usage, thinking_tokens=min(thinking, usage.output_tokens))
+
+
 async def _drained(received: AsyncIterator[bytes]) -> None:
     """Reads what follows the end, for a moment: a connection read to its end is used again."""
     with suppress(TimeoutError, HTTPError):
@@ -224,13 +256,13 @@ def _kind(exc: Exception, *, begun: bool) -> str:
             return "stream_interrupted" if begun else "unreadable"
 
 
-def _missing(wire: Wire, *, has_text: bool, has_thinking: bool) -> str | None:
+def _missing(wire: Wire, came: _Came) -> str | None:
     """Which kind of failure it is that nothing more came; None if the answer is there."""
     if wire.reason == "error":
         return "server_error"
     if not wire.ended:
         return "stream_interrupted"
-    if has_text:
+    if came.text:
         return None
     match wire.reason:
         case "length":
@@ -240,7 +272,7 @@ def _missing(wire: Wire, *, has_text: bool, has_thinking: bool) -> str | None:
         case "stop" | "tool_calls" | None:
             if wire.called_tools or wire.reason == "tool_calls":
                 return "only_tools"
-            return "only_thinking" if has_thinking else "empty_answer"
+            return "only_thinking" if came.thinking else "empty_answer"
         case _:
             return "empty_other"
 

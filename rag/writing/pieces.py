@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events import Finished, FinishReason, Queued
+from ..events import Finished, FinishReason, Queued, Thinking
 from ..types import Findings, Language, Options, Source, Turn, Usage
 
 # How well each text fits a question, shape (len(texts),).
@@ -82,7 +82,7 @@ class Declined:
     """The model will not answer; the text after this says so."""
 
 
-Piece = str | Queued | Declined | Ending
+Piece = str | Queued | Thinking | Declined | Ending
 
 
 @dataclass(frozen=True, slots=True)

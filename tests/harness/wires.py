@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Item = str | float  # what is sent, or seconds to wait
@@ -30,7 +30,7 @@ class Wired:
     end: str = "stop"
     says: str = ""
     content_type: str = "text/event-stream"
-    tokens: tuple[int, int] | None = field(default=None)  # of the answer, of them thinking
+    tokens: tuple[int, int] | None = None  # of the output, and those of them that are thinking
 
     @property
     def kept(self) -> bool:
@@ -189,4 +189,94 @@ BAD = [
     Wired("odd counts", [*texts(), STOP, said({"usage": {"prompt_tokens": -1,
           "completion_tokens": 10**30}}), said({"usage": "many"}), DONE]),
 ]  # fmt: skip
-WIRES = [*ENDS, *PLACES, *BAD]
+THOUGHT = "Passage [2] may be a decoy; it says 42 things [4]."
+THOUGHTS = ("Passage [2] may be ", "a decoy; it says ", "42 things [4].")
+COUNTED = {
+    "prompt_tokens": 90,
+    "completion_tokens": 300,
+    "completion_tokens_details": {"reasoning_tokens": 280},
+}
+CHANNELS = ("<|chan", f"nel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant<|channel|>fin")
+
+
+def thoughts(name: str) -> list[str]:
+    return [delta(**{name: thought, "content": None}) for thought in THOUGHTS]
+
+
+def thinks(name: str, sent: Sequence[Item], **more: Any) -> Wired:
+    return Wired(name, sent, **{"thinking": THOUGHT, **more})
+
+
+# The opening tag was in the prompt, as with DeepSeek-R1 and QwQ.
+UNOPENED = [*texts((*THOUGHTS, "\n</think>\n\n", *TOKENS)), STOP, DONE]
+# What is thinking and no answer.
+THINKING = [
+    thinks("reasoning_content", [ROLE, *thoughts("reasoning_content"), *texts(), STOP, DONE]),
+    thinks("reasoning", [ROLE, *thoughts("reasoning"), *texts(), STOP, DONE]),
+    thinks(
+        "thinking parts",
+        [
+            *(
+                delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": t}]}])
+                for t in THOUGHTS
+            ),
+            *LIST,
+            STOP,
+        ],
+    ),
+    thinks(
+        "reasoning counted",
+        [*thoughts("reasoning_content"), *texts(), STOP, said({"choices": [], "usage": COUNTED})],
+        tokens=(300, 280),
+    ),
+    thinks(
+        "tags",
+        [ROLE, *texts(("<think>", "\n", *THOUGHTS, "\n</think>\n\n", *TOKENS)), STOP, DONE],
+    ),
+    thinks(
+        "tags, cut",
+        [*texts(("\n<th", f"ink>{THOUGHT}</", "thi", f"nk>\n{TOKENS[0]}", *TOKENS[1:])), STOP],
+    ),
+    thinks("tags of Magistral", [*texts((f"[THINK]{THOUGHT}[/THINK]", TEXT)), STOP, DONE]),
+    thinks("channels", [*texts((*CHANNELS, "al<|message|>", *TOKENS, "<|return|>")), STOP, DONE]),
+    thinks(
+        "not streamed, thinking",
+        [
+            json.dumps(
+                {
+                    "choices": [
+                        {
+                            "message": {"reasoning_content": THOUGHT, "content": TEXT},
+                            "finish_reason": "stop",
+                        }
+                    ]
+                }
+            )
+        ],
+    ),
+    Wired("no thinking between tags", [*texts(("<think>\n\n</think>\n\n", *TOKENS)), STOP, DONE]),
+    Wired("a leaked mark", [*texts((*TOKENS, "<|im_end|>", "\n")), STOP, DONE]),
+    Wired("another turn", [*texts((*TOKENS, "<|im_end|>\n<|im_start|>user\nAnd?")), STOP, DONE]),
+    thinks(
+        "thinking alone",
+        [*thoughts("reasoning_content"), STOP, DONE],
+        text="",
+        end="empty_answer",
+        says="only thought",
+    ),
+    thinks(
+        "thinking too long",
+        [*texts(("<think>", *THOUGHTS)), delta("length"), DONE],
+        text="",
+        end="empty_answer",
+        says="length limit",
+    ),
+    thinks(
+        "thinking breaks off",
+        thoughts("reasoning_content"),
+        text="",
+        end="stream_interrupted",
+        says="broke",
+    ),
+]
+WIRES = [*ENDS, *PLACES, *BAD, *THINKING]

@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from rag.errors import ModelError
+from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
 from rag.writing.model import MAX_ANSWER, RETRIES, Model
@@ -326,7 +327,7 @@ STREAMING = Script(tokens=["word "] * 2000, delay=0.01)
 SILENT = Script(silent_after=1)
 
 
-async def begun(model: Model) -> AsyncGenerator[str | Declined | Ending]:
+async def begun(model: Model) -> AsyncGenerator[str | Thinking | Declined | Ending]:
     stream = model.stream(ASKED, Options())
     assert isinstance(await anext(stream), str)
     return stream
