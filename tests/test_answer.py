@@ -111,6 +111,7 @@ async def collected(stream: AsyncGenerator[Event]) -> list[Event]:
 
 def check_order(seen: Sequence[Event]) -> None:
     """What holds for every stream, however it goes."""
+    seen = settled(seen)
     ends = [n for n, event in enumerate(seen) if isinstance(event, Finished | Failed)]
     assert ends == [len(seen) - 1]
     kinds = [TextDelta if isinstance(e, CitationChecked) else type(e) for e in seen]

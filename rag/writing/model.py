@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import TypeVar
 
 import openai
 from httpx2 import AsyncByteStream, HTTPError, RequestError, Response, TransportError
@@ -20,21 +18,18 @@ from ..errors import ModelError
 from ..events import Thinking
 from ..serving import request_id
 from ..settings import Settings
-from ..text.tokens import size
-from ..types import Options, Usage
+from ..types import Options
 from . import pricing
+from .counting import MAX_ANSWER, Came, TooMuch
 from .failures import model_error
 from .pieces import Declined, Ending
 from .prompt import Message
 from .thinking import Separator, opens_in_the_prompt
 from .wire import MAX_EVENT, Overlong, Reported, Wire, WireError
 
-T = TypeVar("T")
-
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
-MAX_ANSWER = 4_000_000  # bytes of text and thinking
 COUNT_SECONDS = 5.0  # that a server may be silent between its last word and what it has counted
 DRAIN_SECONDS = 0.1
 
@@ -77,7 +72,7 @@ class Model:
         """
         name = options.model or self.name
         apart = Separator(unopened=self._unopened.get(name, opens_in_the_prompt(name)))
-        wire, came, declined = Wire(), _Came(), False
+        wire, came, declined = Wire(), Came(), False
         deadline = asyncio.get_running_loop().time() + self._max_seconds
         limit = _limit(self._first_word_seconds, deadline)
         try:
@@ -101,12 +96,13 @@ class Model:
                             declined = True
                             yield Declined()
                         for piece in apart.feed(sent):
-                            yield came.counted(piece)
+                            yield piece
+                            came.add(piece)
                             # A reader who takes long is no reason to go on for longer.
                             if asyncio.get_running_loop().time() >= deadline:
                                 raise TimeoutError
                 await _drained(received)
-        except (openai.OpenAIError, HTTPError, WireError, _TooMuch, TimeoutError) as exc:
+        except (openai.OpenAIError, HTTPError, WireError, TooMuch, TimeoutError) as exc:
             # Not by the clock: uvloop's timers are up to half a millisecond early.
             over = asyncio.get_running_loop().time() >= deadline
             late = isinstance(exc, TimeoutError) and (over or limit.when() == deadline)
@@ -114,13 +110,19 @@ class Model:
             for piece in apart.end(whole=False):
                 yield piece
             raise self._error(kind, name) from exc
-        for piece in apart.end(whole=wire.reason in ("stop", None) and wire.ended):
-            yield came.counted(piece)
+        rest = list(apart.end(whole=wire.reason in ("stop", None) and wire.ended))
         if apart.learnt is not None:
             self._unopened[name] = apart.learnt
+            if not apart.learnt:
+                came.was_all_text()
+        for piece in rest:
+            with suppress(TooMuch):  # it is over, and these are a few characters
+                came.add(piece)
+            yield piece
         if missing := _missing(wire, came):
             raise self._error(missing, name, wire.reason or "")
-        usage = came.share(wire.usage or pricing.estimate(messages, came.size), wire)
+        usage = wire.usage or pricing.estimate(messages, came.size)
+        usage = came.apart(usage, wire.thinking_tokens)
         yield Ending(wire.reason or "stop", usage, pricing.price(usage, name, self._url))
 
     def _error(self, kind: str, name: str, reason: str = "") -> ModelError:
@@ -182,41 +184,6 @@ async def _bound(response: Response) -> None:
         response.stream = _Bounded(response.stream)
 
 
-class _TooMuch(Exception):
-    """The server sent more than MAX_ANSWER bytes of text and thinking."""
-
-
-class _Came:
-    """How much of an answer has come, in bytes. Raises _TooMuch."""
-
-    def __init__(self) -> None:
-        self.text = self.thinking = 0
-
-    @property
-    def size(self) -> int:
-        return self.text + self.thinking
-
-    def counted(self, piece: T) -> T:
-        match piece:
-            case str():
-                self.text += size(piece)
-            case Thinking(text, so_far):
-                self.thinking += size(text)
-                if so_far:
-                    self.text, self.thinking = 0, self.size
-        if self.size > MAX_ANSWER:
-            raise _TooMuch
-        return piece
-
-    def share(self, usage: Usage, wire: Wire) -> Usage:
-        """What was counted, with what of it went into thinking: as the server says, or in
-        proportion to what came."""
-        thinking = wire.thinking_tokens
-        if thinking is None:
-            thinking = round(usage.output_tokens * self.thinking / max(self.size, 1))
-        return replace(usage, thinking_tokens=min(thinking, usage.output_tokens))
-
-
 async def _drained(received: AsyncIterator[bytes]) -> None:
     """Reads what follows the end, for a moment: a connection read to its end is used again."""
     with suppress(TimeoutError, HTTPError):
@@ -244,7 +211,7 @@ def _kind(exc: Exception, *, begun: bool) -> str:
     match exc:
         case Overlong():
             return "overlong"
-        case _TooMuch():
+        case TooMuch():
             return "too_much"
         case TimeoutError():
             return "stream_interrupted" if begun else "timeout"
@@ -256,7 +223,7 @@ def _kind(exc: Exception, *, begun: bool) -> str:
             return "stream_interrupted" if begun else "unreadable"
 
 
-def _missing(wire: Wire, came: _Came) -> str | None:
+def _missing(wire: Wire, came: Came) -> str | None:
     """Which kind of failure it is that nothing more came; None if the answer is there."""
     if wire.reason == "error":
         return "server_error"

@@ -13,7 +13,8 @@ from rag.errors import ModelError
 from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
-from rag.writing.model import MAX_ANSWER, RETRIES, Model
+from rag.writing.counting import MAX_ANSWER
+from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from rag.writing.wire import MAX_EVENT
@@ -469,3 +470,17 @@ async def test_a_server_that_says_the_end_and_does_not_close_is_not_waited_for(
         async with connected(configured, upstream) as model:
             text, ending = await asyncio.wait_for(read(model), 10)
         assert (text, ending.reason) == (TEXT, "stop")
+
+
+async def test_a_model_that_is_wrongly_believed_to_think_has_its_answer_and_is_believed_no_more(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[*texts(), STOP, DONE])
+    async with connected(configured, upstream, OPENAI_MODEL="not-r1") as model:
+        pieces: list[str] = []
+        text, ending = await read(model, into=pieces)
+        assert (text, len(pieces)) == (TEXT, 1)  # at its end
+        assert ending.usage and ending.usage.thinking_tokens == 0
+        again: list[str] = []
+        await read(model, into=again)
+    assert len(again) == len(texts())
