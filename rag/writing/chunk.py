@@ -42,7 +42,8 @@ class Sent:
 def pieces(message: Mapping[str, Any]) -> Iterator[Sent]:
     """What a delta or a message holds, thinking first."""
     for name in _THINKING:  # some send the same under two names
-        if thought := "".join(sent.text for sent in _parts(message.get(name))):
+        said = message.get(name)
+        if said and (thought := "".join(sent.text for sent in _parts(said))):
             yield Sent("thinking", thought)
             break
     yield from _parts(message.get("content"))

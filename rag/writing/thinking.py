@@ -29,6 +29,8 @@ _END = {
 _MARKS = sorted({*_OPEN, *_CLOSE, *_HEADER, *_ROLE, *_END}, key=len, reverse=True)
 _MARK = re.compile("|".join(map(re.escape, _MARKS)), re.IGNORECASE)
 _LONGEST = len(_MARKS[0])
+_BEGINS = re.compile(r"[<◁\[]")
+_HALF = re.compile("[\ud800-\udfff]")
 HEADER = 100  # characters of a header at most; what is longer is none
 # Models whose prompt ends in the opening tag, as far as their names tell.
 _UNOPENED = re.compile(r"(?<![a-z0-9])(?:r1|qwq|thinking|reasoner)(?![a-z])", re.IGNORECASE)
@@ -189,12 +191,12 @@ class Separator:
 
     def _unfinished(self, text: str, start: int) -> int:
         """Where in `text`, from `start` on, a mark begins that may go on; else its end."""
-        can_begin = "<◁" if self._mode == "text" and self._begun else "<◁["
-        for at in range(max(start, len(text) - _LONGEST + 1), len(text)):
-            if text[at] in can_begin:
-                rest = text[at:].lower()
+        in_answer = self._mode == "text" and self._begun
+        for begin in _BEGINS.finditer(text, max(start, len(text) - _LONGEST + 1)):
+            if not (in_answer and begin[0] == "["):
+                rest = text[begin.start() :].lower()
                 if any(mark.startswith(rest) for mark in _MARKS):
-                    return at
+                    return begin.start()
         return len(text)
 
 
@@ -225,9 +227,15 @@ class _Halves:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
+        self._waits = False  # for the other half
 
     def whole(self, text: str) -> str:
-        return self._decoder.decode(text.encode("utf-16-le", "surrogatepass"))
+        if not self._waits and not _HALF.search(text):
+            return text
+        whole = self._decoder.decode(text.encode("utf-16-le", "surrogatepass"))
+        self._waits = bool(self._decoder.getstate()[0])
+        return whole
 
     def end(self) -> str:
+        self._waits = False
         return self._decoder.decode(b"", final=True)

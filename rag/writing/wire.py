@@ -178,7 +178,8 @@ class Wire:
         if error := choice.get("error"):
             raise Reported(error)
         for place in _PLACES:
-            said = choice.get(place)
+            if not (said := choice.get(place)):
+                continue
             message = said if isinstance(said, dict) else {"content": said}
             self.called_tools = self.called_tools or chunk.calls_tools(message)
             if self._place in ("", place):  # some repeat all of it as a `message` at the end
