@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .citations.verifier import Verifier
 from .errors import INTERNAL, HeadwaterError
-from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta
+from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta, Thinking
 from .question import MAX_QUESTION, checked
 from .search import Search, Searcher
 from .serving import request_id
@@ -88,23 +88,22 @@ class Answerer:
                                 yield TextDelta(piece, declined)
                             case Queued() | CitationChecked():
                                 yield piece
+                            case Thinking():
+                                first_word = None if piece.so_far else first_word
+                                yield piece
                             case Declined():
                                 declined = True
                             case Ending():
                                 ending = piece
-                yield Finished(
-                    reason=ending.finish_reason,
-                    model=None if ending.unasked else options.model or self.author.name,
-                    usage=ending.usage,
-                    price=ending.price_with(search.rewriting),
-                    cached=ending.cached,
+                yield ending.finished(
+                    search.rewriting,
+                    model=options.model or self.author.name,
                     search_seconds=search.seconds,
                     first_token_seconds=first_word,
                     total_seconds=time.perf_counter() - asked_at,
                     request_id=request,
                     dropped=verifier.dropped,
                     uncited=verifier.uncited,
-                    rewriting=search.rewriting.usage,
                 )
         except HeadwaterError as exc:
             yield Failed(exc.code, exc.retryable, exc.sentence(language), request, exc.retry_after)

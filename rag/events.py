@@ -7,12 +7,23 @@ comes before the first `TextDelta`; `Started` is the first of every stream, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
 
-FinishReason = Literal["stop", "length", "content_filter", "refused", "small_talk", "listing"]
+# Of a model's answer the first five; "other": for a reason that only its server knows.
+FinishReason = Literal[
+    "stop",
+    "length",
+    "content_filter",
+    "tool_calls",
+    "other",
+    "refused",
+    "small_talk",
+    "listing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,16 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """New text only, of what the model thinks before it answers: no part of the answer. With
+    `so_far` all text that came before was thinking, too, and so were its citations: the model had
+    not said so."""
+
+    text: str = ""
+    so_far: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CitationChecked:
     """A marker [`number`] that was recognised in the text, `start` characters from its beginning,
     and whether that source supports the sentence it closes; `reason` is that of
@@ -100,7 +121,8 @@ class Finished:
     from the question, and `first_token_seconds` is None when no text came. `dropped` citations were
     removed from the text because no source has their number; `uncited` sentences claim something
     and cite nothing, and none was added. `rewriting` is what the model took to
-    rewrite a follow-up; it is in the price and not in `usage`."""
+    rewrite a follow-up; it is in the price and not in `usage`. `word` is what the model's server
+    calls a reason that is none of ours."""
 
     reason: FinishReason
     model: str | None
@@ -114,6 +136,7 @@ class Finished:
     dropped: int = 0
     uncited: int = 0
     rewriting: Usage | None = None
+    word: str = ""
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -121,7 +144,7 @@ class Finished:
         if self.usage is None or self.first_token_seconds is None or self.cached:
             return None
         seconds = self.total_seconds - self.first_token_seconds
-        return self.usage.output_tokens / seconds if seconds > 0 else None
+        return self.usage.visible_tokens / seconds if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +166,22 @@ Event = (
     | Searching
     | SourcesFound
     | WithoutDocuments
+    | Thinking
     | TextDelta
     | CitationChecked
     | Finished
     | Failed
 )
+
+
+def settled(events: Sequence[Event]) -> list[Event]:
+    """The events without the text, and its citations, that turned out to be thinking."""
+    left: list[Event] = []
+    for event in events:
+        if isinstance(event, Thinking) and event.so_far:
+            left = [e for e in left if not isinstance(e, TextDelta | CitationChecked)]
+        left.append(event)
+    return left
 
 
 def as_json(event: Event) -> dict[str, object]:
@@ -180,12 +214,15 @@ def as_json(event: Event) -> dict[str, object]:
                 "quote": quote_as_json(quote),
                 "added": event.added,
             }
+        case Thinking(text, so_far):
+            return {"event": "thinking", "text": text, "so_far": so_far}
         case TextDelta(text, refusal):
             return {"event": "text_delta", "text": text, "refusal": refusal}
         case Finished(usage=usage, first_token_seconds=first_token):
             return {
                 "event": "finished",
                 "reason": event.reason,
+                **({"word": event.word} if event.word else {}),
                 "model": event.model,
                 "usage": usage_as_json(usage),
                 "rewriting": usage_as_json(event.rewriting),
@@ -217,6 +254,7 @@ def usage_as_json(usage: Usage | None) -> dict[str, object] | None:
     return {
         "input": usage.input_tokens,
         "output": usage.output_tokens,
+        "thinking": usage.thinking_tokens,
         "estimated": usage.estimated,
     }
 

@@ -264,15 +264,22 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the model's server counted them, or about as many as it would have."""
+    """Tokens as the model's server counted them, or about as many as it would have. Of those of the
+    output `thinking_tokens` were no part of the answer."""
 
     input_tokens: int
     output_tokens: int
     estimated: bool = False
+    thinking_tokens: int = 0
+
+    @property
+    def visible_tokens(self) -> int:
+        return self.output_tokens - self.thinking_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.estimated or other.estimated,
+            self.thinking_tokens + other.thinking_tokens,
         )

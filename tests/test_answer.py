@@ -29,9 +29,11 @@ from rag.events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
     as_json,
+    settled,
 )
 from rag.question import MAX_QUESTION
 from rag.retrieval.embedder import Embedder
@@ -43,6 +45,18 @@ from rag.store.store import Store
 from rag.types import Findings, Options, Turn
 from tests.harness.redis_server import RedisServer
 from tests.harness.upstream import Script, Upstream, words
+from tests.harness.wires import (
+    COUNTED,
+    DONE,
+    STOP,
+    TEXT,
+    THOUGHT,
+    UNOPENED,
+    Item,
+    delta,
+    said,
+    texts,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -97,11 +111,13 @@ async def collected(stream: AsyncGenerator[Event]) -> list[Event]:
 
 def check_order(seen: Sequence[Event]) -> None:
     """What holds for every stream, however it goes."""
+    seen = settled(seen)
     ends = [n for n, event in enumerate(seen) if isinstance(event, Finished | Failed)]
     assert ends == [len(seen) - 1]
     kinds = [TextDelta if isinstance(e, CitationChecked) else type(e) for e in seen]
     order: list[type] = [
-        *(Started, Waiting, Queued, Searching, SourcesFound, WithoutDocuments, TextDelta),
+        *(Started, Waiting, Queued, Searching, SourcesFound, WithoutDocuments, Thinking),
+        TextDelta,
         *(Finished, Failed),
     ]
     assert kinds.count(Started) == 1
@@ -347,7 +363,12 @@ async def test_a_refusal_is_in_the_language_that_was_chosen(quoting: Answerer) -
 
 @pytest.mark.parametrize(
     ("reason", "told"),
-    [("length", "length"), ("content_filter", "content_filter"), ("tool_calls", "stop")],
+    [
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "tool_calls"),
+        ("repetition", "other"),
+    ],
 )
 async def test_the_end_tells_why_the_model_stopped(
     configured: Configured, upstream: Upstream, retriever: Retriever, reason: str, told: str
@@ -357,14 +378,13 @@ async def test_the_end_tells_why_the_model_stopped(
         assert end(await events(answerer, EN)).reason == told
 
 
-async def test_a_filtered_answer_without_a_word_has_no_time_of_its_first(
+async def test_a_filtered_answer_without_a_word_is_a_failure(
     configured: Configured, upstream: Upstream, retriever: Retriever
 ) -> None:
     upstream.script = Script(tokens=(), finish_reason="content_filter")
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, EN)
-    assert (text(seen), end(seen).first_token_seconds) == ("", None)
-    assert end(seen).reason == "content_filter"
+    assert (text(seen), failure(seen).code) == ("", "content_filtered")
 
 
 async def test_extra_instructions_have_a_limit(quoting: Answerer) -> None:
@@ -653,3 +673,79 @@ async def test_a_misspelt_question_says_what_was_searched_in_its_place(quoting: 
     assert sources(seen).query == searched[-1]
     assert any(isinstance(event, SourcesFound) and event.rewritten for event in seen)
     assert "backoff" in text(seen)
+
+
+# What a model thinks
+
+
+def thought(seen: Sequence[Event]) -> str:
+    return "".join(event.text for event in seen if isinstance(event, Thinking))
+
+
+async def test_thinking_is_neither_cited_nor_counted_as_the_answers_speed(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    sent: list[Item] = [*texts(("<think>", THOUGHT)), 0.5, *texts(("</think>", TEXT)), STOP]
+    upstream.script = Script(raw=[*sent, said({"choices": [], "usage": COUNTED}), DONE])
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, EN)
+    assert (thought(seen), text(seen)) == (THOUGHT, TEXT)
+    assert {e.number for e in seen if isinstance(e, CitationChecked)} == {1}
+    finished = end(seen)
+    assert finished.usage and finished.usage.thinking_tokens == 280 and finished.dropped == 0
+    first = finished.first_token_seconds
+    assert first is not None and first > 0.5
+    assert finished.tokens_per_second == pytest.approx(20 / (finished.total_seconds - first))
+
+
+async def test_thinking_that_nobody_counted_is_counted_by_its_share(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 100}
+    sent = [delta(reasoning="x" * 300), delta(content="y" * 100), STOP]
+    upstream.script = Script(raw=[*sent, said({"choices": [], "usage": usage}), DONE])
+    async with asking(configured, upstream, retriever) as answerer:
+        counted = end(await events(answerer, EN)).usage
+    assert counted and (counted.output_tokens, counted.thinking_tokens) == (100, 75)
+
+
+async def test_text_that_turns_out_to_be_thinking_is_taken_back_and_once_only(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    upstream.script = Script(raw=UNOPENED)
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, EN)
+        left = settled(seen)
+        again = await events(answerer, "What is X-Accel-Buffering for?")
+        kept = await events(answerer, EN)
+    assert THOUGHT in text(seen) and text(left) == text(again) == text(kept) == TEXT
+    checked = [event for event in left if isinstance(event, CitationChecked)]
+    assert [TEXT[event.start :][:3] for event in checked] == ["[1]"]
+    assert thought(again).strip() == THOUGHT
+    assert end(kept).cached and not thought(kept)
+
+
+async def test_what_is_thought_is_redacted_too(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    mail = [delta(reasoning=part) for part in ("Write to an.ng", "uyen@example", ".com now")]
+    upstream.script = Script(raw=[*mail, *texts(("Write to le@example", ".com.")), STOP, DONE])
+    async with asking(configured, upstream, retriever, HEADWATER_REDACT="email") as answerer:
+        seen = await events(answerer, EN)
+    assert (thought(seen), text(seen)) == ("Write to [email] now", "Write to [email].")
+
+
+async def test_no_thinking_gets_into_the_query_of_a_follow_up(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    query = "What is the default of proxy_read_timeout in nginx?"
+
+    def script(body: dict[str, Any]) -> Script:
+        rewriting = "rewrite the last question" in body["messages"][0]["content"]
+        said = query if rewriting else TEXT
+        return Script(raw=[*texts(("<think>Hm, caching?</think>\n", said)), STOP])
+
+    upstream.script = script
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, "What is its default?", [Turn("proxy_read_timeout?", "It…")])
+    assert sources(seen).query == query

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from ..events import CitationChecked
+from ..events import CitationChecked, Thinking
 from ..text.language import stems, subject, words
 from ..types import Source
 from .claims import claims_nothing
@@ -45,8 +45,8 @@ class Verifier:
     ) -> AsyncGenerator[str | T | CitationChecked]:
         """The pieces, every marker in their text as [n] and followed by what its check found.
 
-        What is no text passes in its place and ends what is held, as the end does, or an error of
-        `pieces`, which is raised after it. `pieces` is closed with this.
+        What is no text passes in its place and ends what is held (thinking does not), as the end
+        does, or an error of `pieces`, which is raised after it. `pieces` is closed with this.
         """
         async with aclosing(pieces):
             try:
@@ -55,6 +55,11 @@ class Verifier:
                         for found in self._citations.feed(piece):
                             for shown in await self._checked(found):
                                 yield shown
+                        continue
+                    if isinstance(piece, Thinking):  # it may come in the middle of a sentence
+                        if piece.so_far:
+                            self._citations, self.uncited = Citations(self._sources), 0
+                        yield piece
                         continue
                     for found in self._citations.end():
                         for shown in await self._checked(found):

@@ -159,6 +159,9 @@ async def _ask(item: Item, answer: Answer) -> dict[str, Any]:
                     found["verdict"] = verdict
                 case {"event": "text_delta", "text": str(text)}:
                     texts.append(text)
+                case {"event": "thinking", "so_far": True}:  # it was no answer
+                    texts.clear()
+                    checked = {outcome: [] for outcome in checked}
                 case {"event": "citation_checked", "number": int(number), "outcome": str(outcome)}:
                     checked.get(outcome, []).append(number)
                 case {"event": "finished", **values}:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -25,6 +26,7 @@ from ..events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
 )
@@ -57,6 +59,7 @@ class Terminal:
         self._plain = markdown.Plain()
         self._received = 0  # bytes of the answer
         self._checked: list[CitationChecked] = []
+        self._thinking_since: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,23 +99,51 @@ class Terminal:
                 say("Not from your documents: the model's own knowledge.")
             case CitationChecked():
                 self._checked.append(event)
+            case Thinking(so_far=so_far):
+                if so_far and self._in_text:
+                    self._end_text()
+                    self._received, self._plain = 0, markdown.Plain()
+                    self._checked.clear()
+                    say("What came so far was the model's thinking; the answer begins here.")
+                elif event.text:
+                    self._think()
             case TextDelta(text):
+                self._end_thinking()
                 self._status.stop()
                 self._in_text = True
                 self._received += tokens.size(text)
                 shown = self._plain.feed(text) if self._quotes else text
                 print(printable(shown), end="", flush=True)
             case Finished():
+                self._end_thinking()
                 self._end_text()
                 for sentence in summary.doubts(self._checked):
                     say(sentence)
                 Console(stderr=True).print(Text(_ending(event), style="dim"))
             case Failed(sentence=sentence, request_id=request):
+                self._end_thinking()
                 self._status.stop()
                 self._end_text()
                 say(f"{sentence} (id {request})")
             case _:
                 assert_never(event)
+
+    def _think(self) -> None:
+        """What is thought is not shown, only that it is."""
+        if self._thinking_since is None:
+            self._thinking_since = time.monotonic()
+            if not self._in_text:
+                self._status.start()
+        seconds = time.monotonic() - self._thinking_since
+        self._status.update(summary.thinking(seconds, "en", over=False))
+
+    def _end_thinking(self) -> None:
+        if self._thinking_since is not None:
+            self._status.stop()
+            seconds = time.monotonic() - self._thinking_since
+            self._thinking_since = None
+            line = summary.thinking(seconds, "en", over=True)
+            Console(stderr=True).print(Text(line, style="dim"))
 
     def _end_text(self) -> None:
         if self._in_text:
@@ -186,5 +217,5 @@ def _ending(event: Finished) -> str:
             "No model is configured: these are quotations. For written answers set OPENAI_API_KEY, "
             f"or OPENAI_BASE_URL for a server of your own.\n{measured}"
         )
-    met = {"stop": "", "length": " · length limit", "content_filter": " · filtered"}[event.reason]
-    return f"{printable(event.model)}{met} · {measured}"
+    met = printable(summary.met(event, "en"))
+    return "\n".join([*([met] if met else []), f"{printable(event.model)} · {measured}"])

@@ -25,6 +25,7 @@ from ..events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
     quote_as_json,
@@ -41,6 +42,7 @@ Part = dict[str, object]
 
 _HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
 _FINISH = {"length": "length", "content_filter": "content-filter"}
+_FINISH |= {"tool_calls": "other", "other": "other"}
 
 
 class UiPart(BaseModel):
@@ -101,7 +103,8 @@ def router(answerer: Answerer) -> APIRouter:
     async def chat(chat: UiChat, request: Request) -> EventStream:
         """Sources come as `source-document` parts before the first text; `data-status`,
         `data-citation` (its `start` counts as JavaScript does) and the metadata of `finish` tell
-        the rest. `[DONE]` always closes it."""
+        the rest; what the model thinks comes as `reasoning`. After `data-was-thinking` the text
+        begins anew: what came until then was no answer. `[DONE]` always closes it."""
         said = [
             (m.role, "\n".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
         ]
@@ -125,7 +128,8 @@ class UiStream:
     """The parts of one message."""
 
     def __init__(self) -> None:
-        self._writing = self._over = False
+        self._over = False
+        self._open: list[Literal["reasoning", "text"]] = []  # parts that go on
         self._wide: list[int] = []  # where characters stand that JavaScript counts as two
         self._length = 0
 
@@ -147,12 +151,19 @@ class UiStream:
             case WithoutDocuments():
                 yield _status(state="without_documents")
             case TextDelta(text):
-                if not self._writing:
-                    self._writing = True
-                    yield {"type": "text-start", "id": "text"}
+                yield from self._close("reasoning")
+                yield from self._begin("text")
                 self._wide += [self._length + i for i, c in enumerate(text) if ord(c) > 0xFFFF]
                 self._length += len(text)
                 yield {"type": "text-delta", "id": "text", "delta": text}
+            case Thinking(text, so_far):
+                if so_far:
+                    yield from self._close("text")
+                    self._wide, self._length = [], 0
+                    yield {"type": "data-was-thinking", "data": {"part": "text"}}
+                if text:
+                    yield from self._begin("reasoning")
+                    yield {"type": "reasoning-delta", "id": "reasoning", "delta": text}
             case CitationChecked(number, start, supported, reason, quote, added):
                 start += bisect_left(self._wide, start)
                 checked = {"number": number, "start": start, "supported": supported}
@@ -160,7 +171,7 @@ class UiStream:
                 kind = "data-added-citation" if added else "data-citation"
                 yield {"type": kind, "data": {**checked, **more}}
             case Finished():
-                yield from self._close_text()
+                yield from self._close("reasoning", "text")
                 yield {
                     "type": "finish",
                     "finishReason": _FINISH.get(event.reason, "stop"),
@@ -168,7 +179,7 @@ class UiStream:
                 }
                 self._over = True
             case Failed():
-                yield from self._close_text()
+                yield from self._close("reasoning", "text")
                 yield _status(
                     state="failed",
                     code=event.code,
@@ -182,14 +193,20 @@ class UiStream:
 
     def end(self) -> Iterator[Part]:
         if not self._over:
-            yield from self._close_text()
+            yield from self._close("reasoning", "text")
             yield {"type": "abort"}  # of which useChat itself says nothing
             yield {"type": "error", "errorText": CUT_OFF.sentence}
 
-    def _close_text(self) -> Iterator[Part]:
-        if self._writing:
-            self._writing = False
-            yield {"type": "text-end", "id": "text"}
+    def _begin(self, part: Literal["reasoning", "text"]) -> Iterator[Part]:
+        if part not in self._open:
+            self._open.append(part)
+            yield {"type": f"{part}-start", "id": part}
+
+    def _close(self, *parts: Literal["reasoning", "text"]) -> Iterator[Part]:
+        for part in parts:
+            if part in self._open:
+                self._open.remove(part)
+                yield {"type": f"{part}-end", "id": part}
 
 
 def _status(**data: object) -> Part:

@@ -34,8 +34,10 @@ from ..events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
+    settled,
 )
 from ..question import MAX_QUESTION
 from ..serving.pacing import paced
@@ -276,7 +278,9 @@ def _progress(event: Event) -> str | None:
             return "\n".join(["Sources:", *map(_line, findings.sources)])
         case TextDelta(text):
             return text
-        case Started() | CitationChecked() | WithoutDocuments() | Finished() | Failed():
+        case Started() | Thinking() | CitationChecked() | WithoutDocuments():
+            return None
+        case Finished() | Failed():
             return None
         case _:
             assert_never(event)
@@ -284,6 +288,7 @@ def _progress(event: Event) -> str | None:
 
 def _answered(events: Sequence[Event]) -> types.CallToolResult:
     """The result of an answer whose events these are."""
+    events = settled(events)
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
     match events[-1:]:
         case [Failed(code, retryable, sentence)]:
@@ -305,10 +310,8 @@ def _answered(events: Sequence[Event]) -> types.CallToolResult:
         cached=finished.cached,
         request_id=finished.request_id,
     )
-    shown = [text]
-    if finished.reason in ("length", "content_filter"):
-        shown.append("The model's server cut the answer here.")
-    shown += summary.doubts(checked)
+    met = summary.met(finished, "en")
+    shown = [text, *([met] if met else []), *summary.doubts(checked)]
     if sources:
         what = "Nearest passages" if finished.reason == "refused" else "Sources"
         shown.append("\n".join([f"{what}:", *map(_line, sources)]))

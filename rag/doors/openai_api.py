@@ -27,6 +27,7 @@ from ..events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
     as_json,
@@ -49,6 +50,7 @@ _PASSED_ON = (
     "response_format",
     "user",
 )
+_END_OF_THINKING = "\n</think>\n\n"
 _FINISH = {"length": "length", "content_filter": "content_filter"}
 
 
@@ -83,7 +85,8 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
     async def completions(asked: ChatCompletion, request: Request) -> Response:
         """`citations` (addresses) and `search_results` (with the passages) come beside the message,
         and beside the first and the last chunk of a stream. `annotations` say where the text cites
-        them; those of a stream's first chunk, before there is a text, name all of them."""
+        them; those of a stream's first chunk, before there is a text, name all of them. What the
+        model thinks is `reasoning_content`, no part of the content."""
         name, collection = _chosen(asked.model, names)
         if name is None:
             said = f"The model `{asked.model}` is not offered here; choose one of: "
@@ -138,6 +141,8 @@ class Completion:
         self._said: dict[str, str] = {}  # as content or as refusal
         self._sources: Sequence[Source] = ()
         self._links: dict[int, str] = {}
+        self._thought = ""
+        self._before = 0  # characters of a stream's content that were no answer
         self._citations: list[CitationChecked] = []
         self._finished: Finished | None = None
         self._over = False
@@ -155,12 +160,19 @@ class Completion:
                 key = "refusal" if refusal and self._as_json else "content"  # it is no JSON
                 self._said[key] = self._said.get(key, "") + text
                 yield self._chunk({key: text})
+            case Thinking(text, so_far):
+                yield from self._begin()
+                if so_far:
+                    yield from self._begin_anew()
+                if text:
+                    self._thought += text
+                    yield self._chunk({"reasoning_content": text})
             case CitationChecked():
                 self._citations.append(event)
             case Finished(reason=reason):
                 yield from self._begin()
                 self._finished, self._over = event, True
-                cited = _indexed(self._annotations(), len(self._sources))
+                cited = _indexed(self._annotations(self._before), len(self._sources))
                 last = self._chunk({"annotations": cited}, _FINISH.get(reason, "stop"))
                 yield last | self._found() | {"headwater": _measured(event)}
                 if self.tells_usage:
@@ -180,6 +192,8 @@ class Completion:
         assert self._finished is not None
         message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
         message |= (self._said or {"content": ""}) | {"annotations": self._annotations()}
+        if self._thought:
+            message["reasoning_content"] = self._thought
         choice = {
             "index": 0,
             "message": message,
@@ -196,6 +210,15 @@ class Completion:
             **self._found(),
             "headwater": _measured(self._finished),
         }
+
+    def _begin_anew(self) -> Iterator[dict[str, Any]]:
+        """What came so far was thinking. It cannot be taken back from a stream: there it ends as
+        the model has ended it, which clients of such models know."""
+        said = self._said.pop("content", "")
+        self._thought += said
+        self._citations.clear()
+        self._before += len(said) + len(_END_OF_THINKING)
+        yield self._chunk({"content": _END_OF_THINKING})
 
     def _begin(self) -> Iterator[dict[str, Any]]:
         if not self._id:
@@ -226,13 +249,13 @@ class Completion:
             ],
         }
 
-    def _annotations(self) -> list[dict[str, Any]]:
+    def _annotations(self, before: int = 0) -> list[dict[str, Any]]:
         by_number = {source.number: source for source in self._sources}
         return [
             self._annotation(
                 by_number[c.number],
-                c.start,
-                c.start + (0 if c.added else len(f"[{c.number}]")),
+                before + c.start,
+                before + c.start + (0 if c.added else len(f"[{c.number}]")),
                 supported=c.supported,
                 outcome=c.outcome,
                 quote=c.quote.text if c.quote else None,
@@ -277,7 +300,7 @@ def _refused(failed: Failed) -> Response:
     return failure(failed.code, failed.sentence, failed.retryable, failed.retry_after)
 
 
-def _usage(event: Finished) -> dict[str, int]:
+def _usage(event: Finished) -> dict[str, Any]:
     used = event.usage or Usage(0, 0)
     if event.rewriting:
         used += event.rewriting
@@ -285,6 +308,7 @@ def _usage(event: Finished) -> dict[str, int]:
         "prompt_tokens": used.input_tokens,
         "completion_tokens": used.output_tokens,
         "total_tokens": used.input_tokens + used.output_tokens,
+        "completion_tokens_details": {"reasoning_tokens": used.thinking_tokens},
     }
 
 

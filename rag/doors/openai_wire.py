@@ -39,7 +39,12 @@ _ANSWER: dict[str, JsonValue] = {
             "logprobs": None,
         }
     ],
-    "usage": {"prompt_tokens": 912, "completion_tokens": 14, "total_tokens": 926},
+    "usage": {
+        "prompt_tokens": 912,
+        "completion_tokens": 14,
+        "total_tokens": 926,
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    },
     "citations": [_LINK],
     "search_results": [
         {
@@ -146,7 +151,7 @@ class CompletionBody(BaseModel):
     created: int
     model: str
     choices: list[dict[str, JsonValue]]
-    usage: dict[str, int]
+    usage: dict[str, JsonValue]
     citations: list[str]
     search_results: list[SearchResult]
     headwater: dict[str, JsonValue] = Field(description="times, cost, how it ended")

@@ -154,6 +154,11 @@ const take = (turn, part) => {
     else tell(progress(data));
   } else if (type === "source-document") {
     turn.sources.push({ ...part, ...part.providerMetadata.headwater });
+  } else if (type === "reasoning-delta") {
+    const seconds = ((Date.now() - (turn.since ??= Date.now())) / 1000) | 0;
+    tell(`${say("Đang suy nghĩ", "Thinking")}… ${seconds} s`);
+  } else if (type === "data-was-thinking") {
+    [turn.text, turn.citations] = ["", []];
   } else if (type === "text-delta") {
     if (!turn.text) draw(turn, true); // the sources, before the first word
     turn.text += part.delta;

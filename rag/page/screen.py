@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict, assert_never
 
 from ..events import (
@@ -20,6 +21,7 @@ from ..events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
 )
@@ -97,8 +99,17 @@ class Message(TypedDict):
 class Screen:
     """What one turn shows so far, as chat messages; the only place where deltas accumulate."""
 
-    def __init__(self, question: str, *, has_model: bool = False) -> None:
+    def __init__(
+        self,
+        question: str,
+        *,
+        has_model: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """With a model, a refusal offers to ask it without the documents."""
+        self._clock = clock
+        self._thought = ""
+        self._thinking: tuple[float, float] | None = None  # since when, until when
         self._language: Language = "en"
         self._question = question
         self._has_model = has_model
@@ -137,6 +148,15 @@ class Screen:
             case WithoutDocuments():
                 self._alone = True
                 self._status = _status("Đang viết" if vi else "Writing")
+            case Thinking(text, so_far):
+                if so_far:
+                    self._thought += self._text
+                    self._text = ""
+                    self._citations.clear()
+                    self._sources = self._panel()
+                now = self._clock()
+                self._thought += text
+                self._thinking = (self._thinking or (now, now))[0], now
             case TextDelta(text):
                 self._text += text
             case CitationChecked():
@@ -176,7 +196,10 @@ class Screen:
         return self._messages()
 
     def _messages(self) -> list[Message]:
-        shown = [self._sources, self._warning(), self._status, self._answer(), self._note]
+        shown = [
+            *(self._sources, self._warning(), self._status),
+            *(self._thoughts(), self._answer(), self._note),
+        ]
         return [message for message in shown if message is not None]
 
     def _panel(self, *, complete: bool = False) -> Message | None:
@@ -204,6 +227,15 @@ class Screen:
     def _warning(self) -> Message | None:
         return _note(_OWN_KNOWLEDGE[self._language], "headwater-failed") if self._alone else None
 
+    def _thoughts(self) -> Message | None:
+        """What the model thinks, folded: its title says for how long."""
+        if self._thinking is None:
+            return None
+        since, until = self._thinking
+        over = bool(self._text or self._note)
+        title = summary.thinking(until - since, self._language, over=over)
+        return _message(inert(self._thought), {"title": title, "status": "done"})
+
     def _answer(self) -> Message | None:
         if not self._text:
             return None
@@ -227,15 +259,8 @@ def _ending(event: Finished, language: Language) -> str:
     took."""
     vi = language == "vi"
     measured = " · ".join(html.escape(part) for part in summary.parts(event, language))
-    if event.reason == "length":
-        line = "Câu trả lời đã chạm giới hạn độ dài." if vi else "The answer met its length limit."
-    elif event.reason == "content_filter":
-        line = (
-            "Bộ lọc của máy chủ mô hình đã dừng câu trả lời."
-            if vi
-            else "The model server's filter stopped the answer."
-        )
-    elif event.reason == "stop" and event.model is None:
+    line = html.escape(summary.met(event, language))
+    if event.reason == "stop" and event.model is None:
         line = (
             "Chưa cấu hình mô hình: đây là các câu trích nguyên văn từ tài liệu. Đặt "
             "<code>OPENAI_API_KEY</code> hoặc <code>OPENAI_BASE_URL</code> để mô hình viết câu "
@@ -245,9 +270,7 @@ def _ending(event: Finished, language: Language) -> str:
             "<code>OPENAI_API_KEY</code> or <code>OPENAI_BASE_URL</code> and a model writes the "
             "answer."
         )
-    else:
-        return measured
-    return f"{line}<br>{measured}"
+    return f"{line}<br>{measured}" if line else measured
 
 
 def _linked(text: str, citations: Sequence[CitationChecked], vi: bool) -> str:

@@ -2,7 +2,7 @@
 
 A text falls into segments that nothing to be redacted crosses: about a word, or a row of numbers.
 Each is judged alone, once it has ended, so a stream and its whole text cannot come out differently.
-Pure: knows no events and no model.
+Pure: knows no model.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar, get_args
+from typing import TypeVar, cast, get_args
 
 import regex
 
+from ..events import Thinking
 from ..types import Findings, Redacted, Source
 from .language import Span
 
@@ -132,32 +133,50 @@ class Redactor:
 
     def stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
         """The pieces with their text redacted; `pieces` itself where nothing is to be."""
-        return self._stream(pieces) if self._finders else pieces
+        if not self._finders:
+            return pieces
+        # Thinking comes out only where it went in.
+        return cast("AsyncGenerator[str | T]", self._stream(pieces))
 
-    async def _stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T]:
+    async def _stream(self, pieces: AsyncGenerator[str | T]) -> AsyncGenerator[str | T | Thinking]:
         """The pieces as they come, held back while what they end in could still be redacted.
 
-        What is no text passes in its place and ends what is held, as the end does, or an error of
-        `pieces`, which is raised after it. `pieces` is closed when the iteration ends or this
-        generator is closed; then what is held is dropped.
+        Thinking is a text of its own. What is none passes in its place and ends what is held, as
+        the end does, or an error of `pieces`, which is raised after it. `pieces` is closed when the
+        iteration ends or this generator is closed; then what is held is dropped.
         """
-        held = _Held()
+        held, thought = _Held(), _Held()
         async with aclosing(pieces):
             try:
                 async for piece in pieces:
+                    if isinstance(piece, Thinking):
+                        if piece.so_far:
+                            held.take()
+                            yield Thinking(so_far=True)
+                        if ended := thought.add(piece.text):
+                            yield Thinking(self.text(ended))
+                        continue
+                    if left := thought.take():
+                        yield Thinking(self.text(left))
                     if isinstance(piece, str):
                         if ended := held.add(piece):
                             yield self.text(ended)
                     else:
-                        if rest := held.take():
-                            yield self.text(rest)
+                        if left := held.take():
+                            yield self.text(left)
                         yield piece
             except Exception:  # not a cancellation: nobody would read the rest
-                if rest := held.take():
-                    yield self.text(rest)
+                for rest in self._rest(thought, held):
+                    yield rest
                 raise
-            if rest := held.take():
-                yield self.text(rest)
+            for rest in self._rest(thought, held):
+                yield rest
+
+    def _rest(self, thought: _Held, held: _Held) -> Iterator[str | Thinking]:
+        if rest := thought.take():
+            yield Thinking(self.text(rest))
+        if rest := held.take():
+            yield self.text(rest)
 
     def _source(self, source: Source) -> Source:
         return replace(

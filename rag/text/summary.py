@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..events import CitationChecked, Finished
+from ..events import CitationChecked, Finished, FinishReason
 from ..types import Language, Outcome
 
 
@@ -25,7 +25,10 @@ def parts(event: Finished, language: Language) -> list[str]:
     if usage is not None:
         about = ("khoảng " if vi else "about ") if usage.estimated else ""
         words = ("token vào", "ra") if vi else ("tokens in", "out")
-        told.append(f"{about}{usage.input_tokens} {words[0]}, {usage.output_tokens} {words[1]}")
+        thought = "suy nghĩ" if vi else "thinking"
+        among = f" ({usage.thinking_tokens} {thought})" if usage.thinking_tokens else ""
+        out = f"{usage.output_tokens} {words[1]}{among}"
+        told.append(f"{about}{usage.input_tokens} {words[0]}, {out}")
     if event.price is not None:
         told.append(_decimal(f"${event.price:.4f}" if event.price >= 0.0001 else "< $0.0001", vi))
     if event.dropped:
@@ -40,11 +43,47 @@ def parts(event: Finished, language: Language) -> list[str]:
     return [*told, f"id {event.request_id}"]
 
 
+_MET: Mapping[FinishReason, Mapping[Language, str]] = {
+    "length": {
+        "en": "The answer met its length limit.",
+        "vi": "Câu trả lời đã chạm giới hạn độ dài.",
+    },
+    "content_filter": {
+        "en": "The model server's filter stopped the answer.",
+        "vi": "Bộ lọc của máy chủ mô hình đã dừng câu trả lời.",
+    },
+    "tool_calls": {
+        "en": "The model then wished to call a tool; there are none here. The answer may lack "
+        "something.",
+        "vi": "Sau đó mô hình muốn gọi một công cụ, mà ở đây không có. Câu trả lời có thể chưa đủ.",
+    },
+    "other": {
+        "en": "The model's server ended the answer and gives “{word}” as the reason: it may lack "
+        "something.",
+        "vi": "Máy chủ mô hình đã dừng câu trả lời và nêu lý do “{word}”: câu trả lời có thể chưa "
+        "đủ.",
+    },
+}
+
+
+def met(event: Finished, language: Language) -> str:
+    """A sentence on what ended the answer before the model did; "" if nothing."""
+    said = _MET.get(event.reason)
+    return said[language].format(word=event.word) if said else ""
+
+
 def stopped(tokens: int, language: Language) -> str:
     """Said under an answer that its reader stopped."""
     if language == "vi":
         return f"Đã dừng · đã nhận khoảng {tokens} token." if tokens else "Đã dừng."
     return f"Stopped · about {tokens} tokens received." if tokens else "Stopped."
+
+
+def thinking(seconds: float, language: Language, *, over: bool) -> str:
+    """Of a model that thinks before it answers, or that has thought."""
+    if language == "vi":
+        return f"Đã suy nghĩ {seconds:.0f} giây" if over else f"Đang suy nghĩ… {seconds:.0f} giây"
+    return f"Thought for {seconds:.0f} s" if over else f"Thinking… {seconds:.0f} s"
 
 
 def queued(place: int, searched: bool, language: Language) -> str:

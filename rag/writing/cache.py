@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from cachetools import TTLCache
 
-from ..events import Queued
+from ..events import Queued, Thinking
 from .pieces import Ending, Piece
 
 CHARACTERS = 4_000_000  # of answers that are kept, about 2000 long ones
@@ -82,11 +82,14 @@ class _Flight:
         return self._task.done()
 
     def answer(self) -> tuple[Piece, ...] | None:
-        """The pieces to replay, if the answer was finished and nothing cut it short."""
+        """The pieces to replay, if the answer was finished and nothing cut it short; none of what
+        was thought."""
         last = self._pieces[-1] if self._pieces else None
         if not isinstance(last, Ending) or last.reason != "stop":
             return None
-        written = [piece for piece in self._pieces if not isinstance(piece, Queued)]
+        begins = [at for at, p in enumerate(self._pieces) if isinstance(p, Thinking) and p.so_far]
+        pieces = self._pieces[begins[-1] if begins else 0 :]
+        written = [piece for piece in pieces if not isinstance(piece, Queued | Thinking)]
         return tuple(map(_as_cached, _joined(written)))
 
     async def after(self, at: int) -> Sequence[Piece]:
@@ -118,9 +121,13 @@ def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
     if len(pieces) == 1:
         yield from pieces
         return
-    for is_text, run in itertools.groupby(pieces, lambda piece: isinstance(piece, str)):
-        if is_text:
+    for kind, run in itertools.groupby(pieces, type):
+        if kind is str:
             yield "".join(map(str, run))
+        elif kind is Thinking:
+            thoughts = [piece for piece in run if isinstance(piece, Thinking)]
+            so_far = any(thought.so_far for thought in thoughts)
+            yield Thinking("".join(thought.text for thought in thoughts), so_far)
         else:
             yield from run
 

@@ -66,7 +66,7 @@ class Quotes:
         if findings.overview:
             for piece in outlined(findings, findings.overview, brief.language):
                 yield piece
-            yield Ending(findings.overview.kind)
+            yield Ending("listing" if findings.overview.kind == "listing" else "stop")
             return
         found = await asyncio.to_thread(chosen, findings, relevance)
         if findings.verdict == "weak":

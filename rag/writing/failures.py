@@ -53,6 +53,14 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "Máy chủ mô hình gửi hơn 1 MB mà không kết thúc. Hãy hỏi lại, hoặc chọn mô hình hay máy "
         "chủ khác.",
     ),
+    "too_much": (
+        "server_error",
+        True,
+        "The answer was ended after {megabytes} MB, the most that one may have. Ask for less at "
+        "once, or choose another model or server.",
+        "Câu trả lời bị dừng sau {megabytes} MB, lượng nhiều nhất được phép. Hãy hỏi ít hơn trong "
+        "một lần, hoặc chọn mô hình hay máy chủ khác.",
+    ),
     "auth_error": (
         "auth_error",
         False,
@@ -106,10 +114,47 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "The model ended without a word. Ask again, or choose another model.",
         "Mô hình kết thúc mà không viết gì. Hãy hỏi lại hoặc chọn mô hình khác.",
     ),
+    "only_thinking": (
+        "empty_answer",
+        True,
+        "The model only thought and wrote no answer. Ask again, or choose another model.",
+        "Mô hình chỉ suy nghĩ mà không viết câu trả lời. Hãy hỏi lại hoặc chọn mô hình khác.",
+    ),
+    "only_tools": (
+        "empty_answer",
+        True,
+        "The model wished to call a tool instead of writing an answer, and there are no tools "
+        "here. Ask again, or choose another model.",
+        "Mô hình muốn gọi một công cụ thay vì viết câu trả lời, mà ở đây không có công cụ nào. Hãy "
+        "hỏi lại hoặc chọn mô hình khác.",
+    ),
+    "empty_length": (
+        "empty_answer",
+        False,
+        "The model met its length limit before the first word of an answer; one that thinks may "
+        "have used it up by thinking. Allow more tokens, or choose another model.",
+        "Mô hình đã chạm giới hạn độ dài trước khi viết chữ đầu tiên; mô hình biết suy nghĩ có thể "
+        "đã dùng hết vào việc suy nghĩ. Hãy cho phép nhiều token hơn hoặc chọn mô hình khác.",
+    ),
+    "empty_filtered": (
+        "content_filtered",
+        False,
+        "The model server's filter held back the whole answer. Ask in other words.",
+        "Bộ lọc của máy chủ mô hình đã giữ lại toàn bộ câu trả lời. Hãy hỏi bằng cách khác.",
+    ),
+    "empty_other": (
+        "empty_answer",
+        True,
+        "The model ended without a word; its server gives “{reason}” as the reason. Ask again, or "
+        "choose another model.",
+        "Mô hình kết thúc mà không viết gì; máy chủ của nó nêu lý do “{reason}”. Hãy hỏi lại hoặc "
+        "chọn mô hình khác.",
+    ),
 }
 
 
 def model_error(kind: str, **named: object) -> ModelError:
-    """The error of one kind; `named` are the `server`, `model` and `seconds` its words may tell."""
+    """The error of one kind; `named` are the `server`, `model`, `seconds`, `megabytes` and `reason`
+    that its words may tell."""
     code, retryable, en, vi = _KINDS[kind]
     return ModelError(code, en.format(**named), vi.format(**named), retryable=retryable)

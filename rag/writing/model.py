@@ -1,36 +1,37 @@
 """Streams an answer from an OpenAI-compatible server. The only module that imports openai.
 
-Retries, backoff, Retry-After and timeouts are the SDK's own; here they are set, and its errors are
-translated. Knows nothing of documents: it is given messages.
+Requests, retries, backoff and Retry-After are the SDK's own; here they are set, and its errors are
+translated. What comes is read by rag.writing.wire. Knows no documents: it is given messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import codecs
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+from contextlib import suppress
 
 import openai
-from httpx2 import AsyncByteStream, Response
+from httpx2 import AsyncByteStream, HTTPError, RequestError, Response, TransportError
 from pydantic import HttpUrl
 
+from ..errors import ModelError
+from ..events import Thinking
 from ..serving import request_id
 from ..settings import Settings
-from ..text.tokens import size
-from ..types import Options, Usage
+from ..types import Options
 from . import pricing
+from .counting import MAX_ANSWER, Came, TooMuch
 from .failures import model_error
 from .pieces import Declined, Ending
 from .prompt import Message
+from .thinking import Separator, opens_in_the_prompt
+from .wire import MAX_EVENT, Overlong, Reported, Wire, WireError
 
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
 RETRIES = 2
-MAX_EVENT = 1_000_000  # bytes of one event of the stream, or of an answer that is none
-_BLANK = (b"\n\n", b"\n\r\n", b"\r\r")  # what ends an event
-_UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError)  # the SDK lets both through as they are
+COUNT_SECONDS = 5.0  # that a server may be silent between its last word and what it has counted
+DRAIN_SECONDS = 0.1
 
 
 class Model:
@@ -46,6 +47,7 @@ class Model:
         self._idle_seconds = settings.idle_timeout
         self._max_seconds = settings.max_answer_seconds
         self._counts_tokens = True
+        self._unopened: dict[str, bool] = {}  # which models think without an opening tag
         # Only connecting is limited here: the SDK would ask again after a read that took too long,
         # and a slow model would begin, and be paid, three times.
         self._client = openai.AsyncOpenAI(
@@ -62,61 +64,76 @@ class Model:
 
     async def stream(
         self, messages: Sequence[Message], options: Options
-    ) -> AsyncGenerator[str | Declined | Ending]:
+    ) -> AsyncGenerator[str | Thinking | Declined | Ending]:
         """The answer's text in pieces as they come, then one Ending.
 
         Raises ModelError. The connection is closed when the iteration ends, is cancelled, or the
         generator is closed.
         """
         name = options.model or self.name
-        reason, usage, written, declined = "stop", None, 0, False
-        # Some servers send the two halves of an emoji's surrogate pair in two pieces.
-        decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
+        apart = Separator(unopened=self._unopened.get(name, opens_in_the_prompt(name)))
+        wire, came, declined = Wire(), Came(), False
         deadline = asyncio.get_running_loop().time() + self._max_seconds
         limit = _limit(self._first_word_seconds, deadline)
         try:
             async with limit:
                 stream = await self._create(name, messages, options)
             async with stream:
-                while True:
-                    silence = self._idle_seconds if written else self._first_word_seconds
-                    limit = _limit(silence, deadline)
-                    async with limit:
-                        chunk = await anext(stream, None)
-                    if chunk is None:
-                        break
-                    usage = _usage(chunk) or usage
-                    reason = _first_choice(chunk).get("finish_reason") or reason
-                    text, is_refusal = _text(chunk)
-                    if is_refusal and not declined:
-                        declined = True
-                        yield Declined()
-                    if text := decoder.decode(text.encode("utf-16-le", "surrogatepass")):
-                        written += size(text)
-                        yield text
-                        # A reader who takes long is no reason to go on for longer.
-                        if asyncio.get_running_loop().time() >= deadline:
-                            raise TimeoutError
-        except (openai.OpenAIError, *_UNREADABLE, _Overlong, TimeoutError) as exc:
+                received = stream.response.aiter_bytes()
+                data: bytes | None = b""
+                while data is not None and not wire.over:
+                    silence = self._idle_seconds if came.size else self._first_word_seconds
+                    limit = _limit(COUNT_SECONDS if wire.ended else silence, deadline)
+                    try:
+                        async with limit:
+                            data = await anext(received, None)
+                    except (TimeoutError, RequestError):
+                        if not wire.ended:
+                            raise
+                        data = None  # only what it has counted is missing
+                    for sent in wire.end() if data is None else wire.feed(data):
+                        if sent.kind == "refusal" and not declined:
+                            declined = True
+                            yield Declined()
+                        for piece in apart.feed(sent):
+                            yield piece
+                            came.add(piece)
+                            # A reader who takes long is no reason to go on for longer.
+                            if asyncio.get_running_loop().time() >= deadline:
+                                raise TimeoutError
+                await _drained(received)
+        except (openai.OpenAIError, HTTPError, WireError, TooMuch, TimeoutError) as exc:
             # Not by the clock: uvloop's timers are up to half a millisecond early.
             over = asyncio.get_running_loop().time() >= deadline
             late = isinstance(exc, TimeoutError) and (over or limit.when() == deadline)
-            kind = "too_long_answer" if late else _kind(exc, begun=written > 0)
-            told = {"server": self._host, "model": name, "seconds": self._max_seconds}
-            raise model_error(kind, **told) from exc
-        if half := decoder.decode(b"", final=True):
-            written += size(half)
-            yield half
-        if not written and reason == "stop":
-            raise model_error("empty_answer")
-        usage = usage or pricing.estimate(messages, written)
-        yield Ending(reason, usage, pricing.price(usage, name, self._url))
+            kind = "too_long_answer" if late else _kind(exc, begun=came.size > 0)
+            for piece in apart.end(whole=False):
+                yield piece
+            raise self._error(kind, name) from exc
+        rest = list(apart.end(whole=wire.reason in ("stop", None) and wire.ended))
+        if apart.learnt is not None:
+            self._unopened[name] = apart.learnt
+            if not apart.learnt:
+                came.was_all_text()
+        for piece in rest:
+            with suppress(TooMuch):  # it is over, and these are a few characters
+                came.add(piece)
+            yield piece
+        if missing := _missing(wire, came):
+            raise self._error(missing, name, wire.reason or "")
+        usage = wire.usage or pricing.estimate(messages, came.size)
+        usage = came.apart(usage, wire.thinking_tokens)
+        yield Ending(wire.reason or "stop", usage, pricing.price(usage, name, self._url))
+
+    def _error(self, kind: str, name: str, reason: str = "") -> ModelError:
+        told = {"server": self._host, "model": name, "seconds": self._max_seconds}
+        return model_error(kind, **told, megabytes=MAX_ANSWER // 1_000_000, reason=reason)
 
     async def _create(
         self, name: str, messages: Sequence[Message], options: Options
     ) -> openai.AsyncStream[object]:
-        """The chunks as plain JSON values: the SDK's typed ones cost three times the CPU, and what
-        servers leave out or add is not in their types."""
+        """The response, not read yet. The SDK would read a stream that ends early as a whole one,
+        skip what is no event, and cost three times the CPU with its types."""
         parameters = dict(options.parameters)
         if self._counts_tokens:
             parameters["stream_options"] = {"include_usage": True}
@@ -142,28 +159,18 @@ class Model:
             return await self._create(name, messages, options)
 
 
-class _Overlong(Exception):
-    """The server sent more than MAX_EVENT bytes without an end."""
-
-
 class _Bounded(AsyncByteStream):
-    """What a server sends, as long as its events, or the whole of what is no stream, are short."""
+    """The body of what is no answer, as long as it is short."""
 
     def __init__(self, sent: AsyncByteStream) -> None:
         self._sent = sent
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size, last = 0, b""
+        size = 0
         async for piece in self._sent:
-            seen = last + piece
-            first = min((at for blank in _BLANK if (at := seen.find(blank)) >= 0), default=-1)
-            if size + (len(piece) if first < 0 else first) > MAX_EVENT:
-                raise _Overlong
-            if first < 0:
-                size += len(piece)
-            else:
-                size = len(seen) - max(seen.rfind(blank) for blank in _BLANK)
-            last = seen[-2:]
+            size += len(piece)
+            if size > MAX_EVENT:
+                raise Overlong
             yield piece
 
     async def aclose(self) -> None:
@@ -171,40 +178,23 @@ class _Bounded(AsyncByteStream):
 
 
 async def _bound(response: Response) -> None:
+    """Of an answer each event is bounded (rag.writing.wire), of what is none the whole."""
     assert isinstance(response.stream, AsyncByteStream)
-    response.stream = _Bounded(response.stream)
+    if not response.is_success:
+        response.stream = _Bounded(response.stream)
+
+
+async def _drained(received: AsyncIterator[bytes]) -> None:
+    """Reads what follows the end, for a moment: a connection read to its end is used again."""
+    with suppress(TimeoutError, HTTPError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in received:
+                pass
 
 
 def _limit(seconds: float, deadline: float) -> asyncio.Timeout:
     """Raises TimeoutError after `seconds`, or at the answer's deadline if that is sooner."""
     return asyncio.timeout_at(min(asyncio.get_running_loop().time() + seconds, deadline))
-
-
-def _usage(chunk: object) -> Usage | None:
-    match chunk:
-        case {"usage": {"prompt_tokens": int(asked), "completion_tokens": int(written)}}:
-            return Usage(asked, written)
-        case _:
-            return None
-
-
-def _first_choice(chunk: object) -> dict[str, Any]:
-    match chunk:
-        case {"choices": [dict(choice), *_]}:
-            return choice
-        case _:
-            return {}
-
-
-def _text(chunk: object) -> tuple[str, bool]:
-    """The text of a chunk, and whether it is of a refusal."""
-    match _first_choice(chunk):
-        case {"delta": {"content": str(text)}} if text:
-            return text, False
-        case {"delta": {"refusal": str(text)}} if text:
-            return text, True
-        case _:
-            return "", False
 
 
 # How servers name these: OpenAI, Azure, vLLM, llama.cpp, and routers in front of them.
@@ -216,22 +206,45 @@ _FAILED = {"server_error", "internal_error", "internal_server_error", "overloade
 
 
 def _kind(exc: Exception, *, begun: bool) -> str:
-    """Which kind of failure (rag.writing.failures) the SDK's error is; after the first word all
-    that has no name of its own is an interruption."""
+    """Which kind of failure (rag.writing.failures) an error is; after the first word all that has
+    no name of its own is an interruption."""
     match exc:
-        case _Overlong():
+        case Overlong():
             return "overlong"
+        case TooMuch():
+            return "too_much"
         case TimeoutError():
             return "stream_interrupted" if begun else "timeout"
-        case openai.APIConnectionError():
+        case openai.APIConnectionError() | TransportError():
             return "stream_interrupted" if begun else "network_error"
-        case openai.APIError():
+        case openai.APIError() | Reported():
             return _named(exc) or ("stream_interrupted" if begun else "server_error")
         case _:
             return "stream_interrupted" if begun else "unreadable"
 
 
-def _named(exc: openai.APIError) -> str | None:
+def _missing(wire: Wire, came: Came) -> str | None:
+    """Which kind of failure it is that nothing more came; None if the answer is there."""
+    if wire.reason == "error":
+        return "server_error"
+    if not wire.ended:
+        return "stream_interrupted"
+    if came.text:
+        return None
+    match wire.reason:
+        case "length":
+            return "empty_length"
+        case "content_filter":
+            return "empty_filtered"
+        case "stop" | "tool_calls" | None:
+            if wire.called_tools or wire.reason == "tool_calls":
+                return "only_tools"
+            return "only_thinking" if came.thinking else "empty_answer"
+        case _:
+            return "empty_other"
+
+
+def _named(exc: openai.APIError | Reported) -> str | None:
     """The kind by what the server calls it: a code, a type, or a status, which some servers send
     as the code of an event in the stream."""
     names = {exc.code, exc.type}

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events import FinishReason, Queued
+from ..events import Finished, FinishReason, Queued, Thinking
 from ..types import Findings, Language, Options, Source, Turn, Usage
 
 # How well each text fits a question, shape (len(texts),).
@@ -36,15 +36,42 @@ class Ending:
     def finish_reason(self) -> FinishReason:
         """The reason as an answer gives it."""
         match self.reason:
-            case "length" | "content_filter" | "refused" | "listing":
+            case "stop" | "length" | "content_filter" | "tool_calls" | "refused" | "listing":
                 return self.reason
             case _:
-                return "stop"
+                return "other"
 
-    def price_with(self, other: Ending) -> float | None:
-        """The sum of the prices that are known; None if none is."""
-        known = [each.price for each in (self, other) if each.price is not None]
-        return sum(known) if known else None
+    def finished(
+        self,
+        rewriting: Ending,
+        *,
+        model: str | None,
+        search_seconds: float | None,
+        first_token_seconds: float | None,
+        total_seconds: float,
+        request_id: str,
+        dropped: int,
+        uncited: int,
+    ) -> Finished:
+        """The event that tells it, with what the `rewriting` of a follow-up took. The price is the
+        sum of those that are known."""
+        prices = [each.price for each in (self, rewriting) if each.price is not None]
+        reason = self.finish_reason
+        return Finished(
+            reason=reason,
+            model=None if self.unasked else model,
+            usage=self.usage,
+            price=sum(prices) if prices else None,
+            cached=self.cached,
+            search_seconds=search_seconds,
+            first_token_seconds=first_token_seconds,
+            total_seconds=total_seconds,
+            request_id=request_id,
+            dropped=dropped,
+            uncited=uncited,
+            rewriting=rewriting.usage,
+            word=self.reason if reason == "other" else "",
+        )
 
 
 NOTHING = Ending("stop")
@@ -55,7 +82,7 @@ class Declined:
     """The model will not answer; the text after this says so."""
 
 
-Piece = str | Queued | Declined | Ending
+Piece = str | Queued | Thinking | Declined | Ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from rag.citations.support import Support
 from rag.citations.verifier import Verifier
-from rag.events import CitationChecked
+from rag.events import CitationChecked, Thinking
 from rag.types import Quote, Source
 from rag.writing.pieces import Ending
 
@@ -125,6 +125,33 @@ async def test_what_is_held_comes_before_an_error_too() -> None:
         async for piece in stream:
             seen.append(piece)
     assert "".join(map(str, seen)) == "It turns at noon [1"
+
+
+async def test_thinking_in_the_middle_of_a_sentence_does_not_cut_it() -> None:
+    seen = [
+        piece
+        async for piece in Verifier(SOURCES, judge).stream(
+            _thinking("The tide turns at noon [", Thinking("[2]?"), "1].")
+        )
+    ]
+    assert verdicts(seen) == [(1, 23, True)]
+    assert "".join(p for p in seen if isinstance(p, str)) == "The tide turns at noon [1]."
+
+
+async def test_what_turns_out_to_be_thinking_is_no_longer_counted() -> None:
+    verifier = Verifier(SOURCES, judge)
+    text = "The tide turns at noon [1]."
+    pieces = _thinking("It may be noon [9]. Or [2", Thinking(so_far=True), text)
+    seen = [piece async for piece in verifier.stream(pieces)]
+    assert verifier.dropped == 0
+    after = seen[seen.index(Thinking(so_far=True)) + 1 :]
+    assert verdicts(after) == [(1, 23, True)]
+    assert "".join(p for p in after if isinstance(p, str)) == text
+
+
+async def _thinking(*pieces: str | Thinking) -> AsyncGenerator[str | Thinking]:
+    for piece in pieces:
+        yield piece
 
 
 async def test_leaving_closes_what_is_read() -> None:

@@ -217,6 +217,25 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
     expect(tab.locator("headwater-chat [role=status]")).to_be_empty()
 
 
+def test_thinking_is_a_line_that_goes_and_no_part_of_the_text(
+    tab: Page, site: str, door: Door
+) -> None:
+    thinking: Part = {"type": "reasoning-delta", "id": "reasoning", "delta": "Passage [1] says"}
+    was_thinking: Part = {"type": "data-was-thinking", "data": {"part": "text"}}
+    door.parts = [FOUND, *SOURCES, *text("No answer."), was_thinking, thinking, None]
+    door.parts += [*text("So."), *END]
+    open_chat(tab, f"{site}/page")
+    ask(tab, "Why?")
+    status = tab.locator("headwater-chat .status")
+    expect(status).to_have_text(re.compile(r"Thinking… \d s"))
+    expect(turn(tab).locator(".text")).to_have_text("")
+    door.go.set()
+    expect(turn(tab).locator(".text")).to_have_text("So.")
+    expect(status).to_have_text("")
+    expect(turn(tab)).not_to_contain_text("Passage [1] says")
+    finished(tab)
+
+
 def test_an_answer_looks_the_same_however_it_comes(tab: Page, site: str, door: Door) -> None:
     said = "Đây là **đoạn** [1].\n\n1. Một [2]\n2. Hai\n\n```\nx = 1\n```\nHết [1]."
     outcomes = ((1, "confirmed"), (2, "unconfirmed"))

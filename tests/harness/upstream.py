@@ -56,6 +56,8 @@ class Script:
     error_event_after: int | None = None  # an `error` event ends the stream, without [DONE]
     broken_json_after: int | None = None  # an event that is not JSON; the stream then goes on
     split_bytes: int | None = None  # the most bytes of an event that travel in one chunk
+    raw: Sequence[str | float] | None = None  # in place of all that: as it is, and seconds to wait
+    content_type: str = "text/event-stream"  # of `raw`
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,9 @@ class Upstream:
                 self._end(index, "finished")
                 error = _error(script.status, script.error_code)
                 await connection.send_json(script.status, error, headers)
+            elif script.raw is not None:
+                await connection.start_events({"content-type": script.content_type, **headers})
+                await self._send_raw(connection, script, index)
             elif request.body.get("stream"):
                 await connection.start_events(headers)
                 await self._stream(connection, script, request.body, index)
@@ -292,6 +297,19 @@ class Upstream:
             await send(_event({**envelope, "choices": [], "usage": _usage(body, script)}))
         self._end(index, "finished")
         await send(b"data: [DONE]\n\n")
+        await connection.end_chunks()
+
+    async def _send_raw(self, connection: _Connection, script: Script, index: int) -> None:
+        for sent, item in enumerate(script.raw or ()):
+            if isinstance(item, float):
+                await connection.pause(item)
+                continue
+            self._count_tokens(index, sent + 1)
+            data = item.encode()
+            size = script.split_bytes or len(data)
+            for start in range(0, len(data), size):
+                await connection.send_chunk(data[start : start + size])
+        self._end(index, "finished")
         await connection.end_chunks()
 
     async def _reply(self, connection: _Connection, script: Script, body: Json, index: int) -> Json:

@@ -16,6 +16,7 @@ from rag.events import (
     SourcesFound,
     Started,
     TextDelta,
+    Thinking,
     Waiting,
     WithoutDocuments,
 )
@@ -305,3 +306,52 @@ def test_turns_are_the_words_without_sources_and_notes_from_the_page_and_from_a_
         {"role": "assistant", "content": "Second."},
     ]
     assert turns_of(history) == [Turn("One?", "First."), Turn("Two?", "Second.")]
+
+
+def test_thinking_is_one_folded_line_that_says_how_long_it_takes() -> None:
+    now = [0.0]
+    screen = Screen("q", clock=lambda: now[0])
+    screen.show(Started("en", "f00d"))
+    screen.show(_found())
+    (_, begun) = screen.show(Thinking("Passage [1] says "))
+    now[0] = 12.2
+    (_, going) = screen.show(Thinking("<b>this</b>.\n"))
+    assert [m["metadata"]["title"] for m in (begun, going)] == ["Thinking… 0 s", "Thinking… 12 s"]
+    assert going["metadata"]["status"] == "done", "it is folded until its reader opens it"
+    assert "<b>" not in going["content"] and "Passage [1] says" in going["content"]
+    now[0] = 15.0
+    (_, thought, text) = screen.show(TextDelta("So it is."))
+    assert thought["metadata"]["title"] == "Thought for 12 s"
+    assert (text["content"], text["metadata"]) == ("So it is.", {})
+    history = [{"role": "user", "content": "q"}, thought, text]
+    assert turns_of(history) == [Turn("q", "So it is.")]
+
+
+def test_thinking_is_told_in_vietnamese() -> None:
+    (going,) = _screen("câu hỏi", "vi").show(Thinking("Ừm."))
+    assert going["metadata"]["title"] == "Đang suy nghĩ… 0 giây"
+
+
+def test_what_turns_out_to_be_thinking_is_no_part_of_the_answer() -> None:
+    screen = _screen("q", "en")
+    screen.show(_found())
+    screen.show(TextDelta("Passage [1] it is."))
+    screen.show(CitationChecked(1, 8, False, "words"))
+    (_, thought) = screen.show(Thinking(so_far=True))
+    assert thought["content"] == "Passage [1] it is."
+    *_, text, note = [*screen.show(TextDelta("So.")), *screen.show(_finished())[-1:]]
+    assert text["content"] == "So." and "Not confirmed" not in note["content"]
+
+
+def test_an_end_for_a_reason_of_the_servers_own_is_told() -> None:
+    (note,) = _screen("q", "en").show(_finished(reason="other", word="<repetition>"))
+    assert "“&lt;repetition&gt;” as the reason" in note["content"]
+    (note,) = _screen("q", "vi").show(_finished(reason="tool_calls"))
+    assert "gọi một công cụ" in note["content"]
+
+
+def test_what_was_thought_is_told_apart_from_what_was_written() -> None:
+    usage = Usage(10, 300, thinking_tokens=280)
+    (note,) = _screen("q", "en").show(_finished(usage=usage))
+    assert "10 tokens in, 300 out (280 thinking)" in note["content"]
+    assert "10 tokens/s" in note["content"]  # twenty in two seconds

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from rag.events import Event, Finished, Searching, TextDelta
+from rag.events import Event, Finished, Searching, TextDelta, Thinking
 from rag.serving.pacing import AHEAD, FRAME_SECONDS, paced
 
 END = Finished("stop", None, None, None, False, 0.0, None, 0.0, "f00d")
@@ -41,6 +41,23 @@ async def test_a_refusal_is_not_joined_with_what_came_before_it() -> None:
 
     events = [event async for event in paced(stream(), set())]
     assert events == [TextDelta("ab"), TextDelta("cd", True)]
+
+
+async def test_thinking_is_joined_and_not_with_the_text() -> None:
+    given: list[Event] = [
+        Thinking("a"),
+        Thinking("b"),
+        TextDelta("c"),
+        TextDelta("d"),
+        Thinking("e", True),
+    ]
+
+    async def stream() -> AsyncGenerator[Event]:
+        for event in given:
+            yield event
+
+    events = [event async for event in paced(stream(), set())]
+    assert events == [Thinking("ab"), TextDelta("cd"), Thinking("e", True)]
 
 
 @pytest.mark.serial

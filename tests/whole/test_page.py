@@ -20,6 +20,7 @@ from tests.benchmarks.first_token import free_port, process
 from tests.harness.browser import answer, ask, box, finished, pages, served, visit
 from tests.harness.upstream import Script, Upstream, words
 from tests.harness.wire import asked, said
+from tests.harness.wires import DONE, STOP, delta, texts
 
 SLOW = Script(tokens=words("It begins: a slow answer that goes on [1]. " * 40), delay=0.05)
 VI, EN = "X-Accel-Buffering dùng để làm gì?", "What does X-Accel-Buffering do?"
@@ -524,3 +525,28 @@ def test_an_open_tab_keeps_its_turns_while_those_that_left_are_forgotten(
         turns = [v for v in sessions[tab.session_hash].state_data.values() if isinstance(v, list)]
         assert EN in said(turns)
         tab.close()
+
+
+def test_thinking_is_a_folded_line_that_opens_while_it_comes(
+    tab: Page, with_model: str, upstream: Upstream
+) -> None:
+    going: list[str | float] = []
+    for n in range(40):
+        going += [delta(reasoning_content=f"step {n}, "), 0.1]
+    upstream.script = Script(raw=[*going, *texts(), STOP, DONE])
+    visit(tab, with_model)
+    ask(tab, EN)
+    line = answer(tab).get_by_text(re.compile(r"^Thinking… \d s$"))
+    expect(line).to_be_visible()
+    expect(answer(tab).get_by_text("step 0,")).to_be_hidden()
+    line.click()
+    expect(answer(tab).get_by_text("step 0,")).to_be_visible()
+    expect(answer(tab).get_by_text("step 39,")).to_be_visible()
+    expect(answer(tab).get_by_text(re.compile(r"^Thought for \d s$"))).to_be_visible()
+    expect(answer(tab)).to_contain_text("unbuffered")
+    finished(tab)
+    upstream.script = Script(tokens=words("Yes [1]."))
+    ask(tab, "And what does proxy_buffering do?")
+    expect(answer(tab)).to_contain_text("Yes")
+    finished(tab)
+    assert "step 0" not in str(upstream.calls[-1].body["messages"])

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from rag.errors import ModelError
-from rag.events import Queued
+from rag.events import Queued, Thinking
 from rag.types import Usage
 from rag.writing.cache import AnswerCache
 from rag.writing.failures import model_error
@@ -176,3 +176,13 @@ async def test_an_answer_that_is_being_ended_is_not_joined_even_if_it_is_cancell
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert pen.begun == pen.closed == 2
+
+
+async def test_what_was_thought_is_not_kept_nor_what_turned_out_to_be() -> None:
+    thoughts = [Thinking("Hm"), Thinking(", so")]
+    pen = Pen("Hm.", Thinking(so_far=True), *thoughts, "So.", Ending("stop"))
+    cache = AnswerCache(60)
+    came = ["Hm.", Thinking("Hm, so", so_far=True), "So.", Ending("stop")]
+    assert await read(cache, pen) == came
+    assert await read(cache, pen) == ["So.", Ending("stop", cached=True)]
+    assert pen.begun == 1

@@ -10,12 +10,16 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from rag.errors import ModelError
+from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
-from rag.writing.model import MAX_EVENT, RETRIES, Model
+from rag.writing.counting import MAX_ANSWER
+from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
+from rag.writing.wire import MAX_EVENT
 from tests.harness.upstream import Call, Script, Upstream, words
+from tests.harness.wires import DONE, STOP, TEXT, delta, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -324,7 +328,7 @@ STREAMING = Script(tokens=["word "] * 2000, delay=0.01)
 SILENT = Script(silent_after=1)
 
 
-async def begun(model: Model) -> AsyncGenerator[str | Declined | Ending]:
+async def begun(model: Model) -> AsyncGenerator[str | Thinking | Declined | Ending]:
     stream = model.stream(ASKED, Options())
     assert isinstance(await anext(stream), str)
     return stream
@@ -423,3 +427,60 @@ async def test_a_reader_who_takes_long_does_not_make_an_answer_longer_than_it_ma
         with pytest.raises(ModelError, match="ended after"):
             await anext(stream)
     await hung_up(upstream)
+
+
+async def test_comments_are_a_sign_of_life(configured: Configured, upstream: Upstream) -> None:
+    alive: list[str | float] = [": waiting\n\n", 0.3] * 4
+    upstream.script = Script(raw=[*alive, *texts(), *alive, STOP, DONE])
+    async with connected(
+        configured, upstream, HEADWATER_FIRST_WORD_TIMEOUT=0.8, HEADWATER_IDLE_TIMEOUT=0.8
+    ) as model:
+        assert (await read(model))[0] == TEXT
+
+
+async def test_a_server_that_only_gives_signs_of_life_is_given_up(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[": waiting\n\n", 0.1] * 1000)
+    async with connected(configured, upstream, HEADWATER_MAX_ANSWER_SECONDS=0.5) as model:
+        with pytest.raises(ModelError, match="ended after"):
+            await read(model)
+    await hung_up(upstream)
+
+
+async def test_an_answer_without_an_end_is_cut_at_a_limit(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[delta(content="y" * 100_000)] * (MAX_ANSWER // 100_000 + 20))
+    async with connected(configured, upstream) as model:
+        came: list[str] = []
+        with pytest.raises(ModelError, match="most that one may have") as failed:
+            await read(model, into=came)
+    assert failed.value.code == "server_error"
+    assert MAX_ANSWER <= sum(map(len, came)) <= MAX_ANSWER + 100_000
+    await hung_up(upstream)
+
+
+async def test_a_server_that_says_the_end_and_does_not_close_is_not_waited_for(
+    configured: Configured, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.writing.model.COUNT_SECONDS", 0.2)
+    for end in ([STOP], [DONE]):
+        upstream.script = Script(raw=[*texts(), *end, 60.0])
+        async with connected(configured, upstream) as model:
+            text, ending = await asyncio.wait_for(read(model), 10)
+        assert (text, ending.reason) == (TEXT, "stop")
+
+
+async def test_a_model_that_is_wrongly_believed_to_think_has_its_answer_and_is_believed_no_more(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(raw=[*texts(), STOP, DONE])
+    async with connected(configured, upstream, OPENAI_MODEL="not-r1") as model:
+        pieces: list[str] = []
+        text, ending = await read(model, into=pieces)
+        assert (text, len(pieces)) == (TEXT, 1)  # at its end
+        assert ending.usage and ending.usage.thinking_tokens == 0
+        again: list[str] = []
+        await read(model, into=again)
+    assert len(again) == len(texts())
