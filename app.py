@@ -80,14 +80,14 @@ class Page:
         self,
         question: str,
         history: list[dict[str, Any]],
-        language: str = "Auto",
+        language: str | None = "Auto",
         top_k: int | None = None,
-        model: str = "",
-        temperature: str = "",
+        model: str | None = "",
+        temperature: str | None = "",
         max_tokens: float | None = 0,
-        instructions: str = "",
-        collection: str = "",
-        visitor: str = "",
+        instructions: str | None = "",
+        collection: str | None = "",
+        visitor: str | None = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
@@ -96,15 +96,15 @@ class Page:
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
-            language=look.LANGUAGES.get(language),
+            language=look.LANGUAGES.get(language or "Auto"),
             top_k=top_k,
-            model=model.strip() or None,
+            model=(model or "").strip() or None,
             temperature=float(temperature) if temperature else None,
             max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
-            instructions=instructions,
+            instructions=instructions or "",
             fresh=session in self._retrying,
             documents=alone is None,
-            collection=collection.strip() or None,
+            collection=(collection or "").strip() or None,
             visitor=visitor or "",
         )
         self._retrying.discard(session)

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from ingest.background import Reading
 from rag.doors.ai_sdk import UiChat
-from rag.doors.openai_wire import ChatCompletion, CompletionBody, ModelList
+from rag.doors.openai_wire import ChatCompletion, CompletionBody, ModelList, OneModel
 from rag.doors.sources import Found
 from tests.harness.browser import served
 
@@ -43,6 +43,7 @@ def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None
     }
     assert set(routes) == {
         "get /v1/models",
+        "get /v1/models/{name}",
         "post /v1/chat/completions",
         "post /api/chat",
         "get /api/search",
@@ -63,7 +64,7 @@ def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None
 
 
 def test_the_examples_have_the_shapes_that_they_are_examples_of() -> None:
-    for model in (ChatCompletion, CompletionBody, ModelList, UiChat, Found):
+    for model in (ChatCompletion, CompletionBody, ModelList, OneModel, UiChat, Found):
         extra: Any = model.model_config["json_schema_extra"]
         for example in extra["examples"]:
             checked = model.model_validate(example)

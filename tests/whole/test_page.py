@@ -83,6 +83,13 @@ def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> N
     assert "](#source-1" in texts[-1]
 
 
+def test_options_that_a_program_leaves_null_are_those_of_the_settings(with_model: str) -> None:
+    client = httpx.Client(base_url=with_model, timeout=60)
+    with client, asked(client, EN, True) as updates:
+        *_, last = updates
+    assert "It tells nginx not to buffer" in said(last)
+
+
 def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) -> None:
     visit(tab, without_model)
     tab.locator("button.example").first.click()
