@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 
 from ..errors import HeadwaterError
-from ..events import Event, Failed, Waiting, as_json, findings_as_json
+from ..event_lines import EventLines
+from ..events import Event, Failed, Waiting, findings_as_json
 from ..types import Language, Options
 from . import terminal
 from .shared import (
@@ -99,17 +100,23 @@ def ask(
         return
     if batch is not None or question is None:
         raise typer.BadParameter("give a QUESTION, or --batch FILE, and not both")
+    lines = EventLines()
+
+    def print_lines(event: Event) -> None:
+        for line in lines.feed(event):
+            terminal.print_json(line)
+
     try:
         settings = parts.settings()
         query = checked(_typed(question))
         with terminal.Terminal(quotes=not settings.has_model) as screen:
-            show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
+            show = print_lines if in_json else screen.show
             show(Waiting(0, 0, ""))
             with retrieving(parts, settings) as retriever:
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
-            terminal.print_json(as_json(Failed(exc.code, exc.retryable, str(exc), "-")))
+            print_lines(Failed(exc.code, exc.retryable, str(exc), "-"))
         raise
     if isinstance(last, Failed):
         raise typer.Exit(2)

@@ -86,13 +86,13 @@ def _said(part: object) -> str | None:
     return text
 
 
-def _limit(value: object) -> object:
+def token_limit(value: object) -> object:
     """A number of tokens; None for those with which clients say that there is no limit."""
     is_number = isinstance(value, int | float)
     return None if is_number and not 1 <= value <= MOST_TOKENS else value  # type: ignore[operator]
 
 
-def _passed_on(value: object) -> object:
+def passed_on(value: object) -> object:
     """What goes to the model's server as it is. Raises ValueError if that is no JSON, or much."""
     if len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode()) > MOST_PASSED_ON:
         raise ValueError(f"at most {MOST_PASSED_ON:,} bytes are passed on")
@@ -136,13 +136,13 @@ class ChatCompletion(BaseModel):
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
-    max_tokens: Annotated[int | None, BeforeValidator(_limit)] = None
-    max_completion_tokens: Annotated[int | None, BeforeValidator(_limit)] = None
+    max_tokens: Annotated[int | None, BeforeValidator(token_limit)] = None
+    max_completion_tokens: Annotated[int | None, BeforeValidator(token_limit)] = None
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: Annotated[str | list[str] | None, AfterValidator(_passed_on)] = None
-    response_format: Annotated[dict[str, JsonValue] | None, AfterValidator(_passed_on)] = None
+    stop: Annotated[str | list[str] | None, AfterValidator(passed_on)] = None
+    response_format: Annotated[dict[str, JsonValue] | None, AfterValidator(passed_on)] = None
     user: Annotated[str | None, AfterValidator(lambda name: name and name[:500])] = None
     collection: str | None = Field(
         None,
