@@ -30,7 +30,7 @@ from rag.documents.routes import Originals, documents
 from rag.documents.uploads import uploads
 from rag.doors.access import user_of
 from rag.doors.mcp_api import McpDoor
-from rag.doors.probes import probes
+from rag.doors.probes import probes, stats
 from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
@@ -296,6 +296,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *probes(
                     metrics.exposition,
                     lambda: stopping.problems() or descriptors.problems() or reading.problems(),
+                    lambda: stats(settings, answerer.line, metrics.recent),
                 ),
                 *pages,
                 *doors(answerer, settings),
