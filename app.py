@@ -86,13 +86,13 @@ class Page:
         temperature: str | None = "",
         max_tokens: float | None = 0,
         instructions: str | None = "",
-        collection: str | None = "",
+        collection: list[str] | str | None = "",
         visitor: str | None = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
         an empty model, temperature or 0 max_tokens leaves the choice to the model's server; an
-        empty collection searches all documents, those of `visitor` too."""
+        empty collection searches all documents, those of `visitor` too; it may be several."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
@@ -104,7 +104,7 @@ class Page:
             instructions=instructions or "",
             fresh=session in self._retrying,
             documents=alone is None,
-            collection=(collection or "").strip() or None,
+            places=look.places(collection),
             visitor=visitor or "",
         )
         self._retrying.discard(session)

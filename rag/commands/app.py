@@ -52,9 +52,13 @@ TopK = Annotated[
 ]
 
 In = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--in", metavar="NAME", help="Only this collection (a folder) or document, by its name."
+        "--in",
+        metavar="NAME",
+        help="Only this collection (a folder) or document, by its name; may be given several "
+        "times.",
+        show_default=False,
     ),
 ]
 
@@ -84,7 +88,7 @@ def ask(
     ] = None,
     in_json: AsJson = False,
     top_k: TopK = None,
-    collection: In = None,
+    places: In = None,
     language: Annotated[
         Language | None, typer.Option(help="Of the answer; else the question's.")
     ] = None,
@@ -94,7 +98,7 @@ def ask(
     from ..question import checked
 
     parts = parts_of(context)
-    options = Options(language=language, top_k=top_k, model=model, collection=collection)
+    options = Options(language=language, top_k=top_k, model=model, places=tuple(places or ()))
     if batch is not None and question is None:
         _ask_batch(parts, batch, options)
         return
@@ -164,7 +168,7 @@ def search(
     question: Words,
     in_json: AsJson = False,
     top_k: TopK = None,
-    collection: In = None,
+    places: In = None,
 ) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
     from ..question import checked
@@ -176,7 +180,7 @@ def search(
         Console(stderr=True).status("Opening the library…"),
         retrieving(parts, settings) as retriever,
     ):
-        findings = retriever.search(query, top_k or settings.top_k, collection)
+        findings = retriever.search(query, top_k or settings.top_k, *(places or ()))
     if in_json:
         terminal.print_json(findings_as_json(findings))
     else:

@@ -33,6 +33,7 @@ from ..types import Findings, Language, Notice, Options, Source
 from .access import user_of
 from .conversation import conversation
 from .errors import Route, documented
+from .places import Collection, Documents, places
 from .sources import found_source, media_type
 from .sse import CUT_OFF, EventStream
 
@@ -73,11 +74,8 @@ class UiChat(BaseModel):
         "submit-message", description="regenerate-message has it written anew"
     )
     language: Language | None = Field(None, description="of the answer; else the question's")
-    collection: str | None = Field(
-        None,
-        max_length=500,
-        description="search only this collection (a folder) or document, by its name",
-    )
+    collection: Collection = None
+    documents: Documents = None
     top_k: int | None = Field(None, ge=1, le=20, description="sources")
 
     model_config = {
@@ -116,7 +114,7 @@ def router(answerer: Answerer) -> APIRouter:
         options = Options(
             language=chat.language,
             top_k=chat.top_k,
-            collection=chat.collection,
+            places=places(chat.collection, chat.documents),
             instructions=said.instructions,
             fresh=chat.trigger == "regenerate-message",
         )

@@ -36,6 +36,7 @@ from .access import user_of
 from .conversation import LEFT_OUT, conversation
 from .errors import Route, documented, error_of, failure, problem
 from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList, OneModel
+from .places import places
 from .sources import found_source
 from .sse import CUT_OFF, EventStream, until_gone
 
@@ -104,7 +105,7 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
         notes = [LEFT_OUT, *said.notes] if lacks else said.notes
         options = Options(
             model=None if name == HEADWATER else name,
-            collection=asked.collection or collection,
+            places=places(asked.collection or collection, asked.documents),
             instructions=said.instructions,
             temperature=asked.temperature,
             max_tokens=asked.max_completion_tokens or asked.max_tokens,

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue
 
+from .places import Collection, Documents
+
 MOST_PASSED_ON = 20_000  # bytes, of one parameter
 MOST_TOKENS = 1_000_000  # that a client may wish; more is no limit, and so is less than 1
 HEADWATER = "headwater"  # the model of the settings, or the documents' own words
@@ -144,11 +146,8 @@ class ChatCompletion(BaseModel):
     stop: Annotated[str | list[str] | None, AfterValidator(passed_on)] = None
     response_format: Annotated[dict[str, JsonValue] | None, AfterValidator(passed_on)] = None
     user: Annotated[str | None, AfterValidator(lambda name: name and name[:500])] = None
-    collection: str | None = Field(
-        None,
-        max_length=500,
-        description="search only this collection (a folder) or document, by its name",
-    )
+    collection: Collection = None
+    documents: Documents = None
     n: Literal[1] | None = 1
     tools: JsonValue = Field(None, description="not used: the answer is from the documents")
 

@@ -19,6 +19,7 @@ from .access import user_of
 from .conversation import LEFT_OUT, conversation
 from .errors import Route, documented
 from .openai_wire import HEADWATER, ChatMessage, passed_on, token_limit
+from .places import Collection, Documents, places
 from .sse import CUT_OFF, NamedStream
 
 _PASSED_ON = ("top_p", "presence_penalty", "frequency_penalty", "seed", "stop")
@@ -61,11 +62,8 @@ class PlainChat(BaseModel):
     messages: list[ChatMessage] | None = Field(
         None, max_length=1000, description="the conversation; a question too comes after it"
     )
-    collection: str | None = Field(
-        None,
-        max_length=500,
-        description="search only this collection (a folder) or document, by its name",
-    )
+    collection: Collection = None
+    documents: Documents = None
     language: Language | None = Field(None, description="of the answer; else the question's")
     session: str | None = Field(
         None, max_length=100, description="a visitor's key: its own documents are searched too"
@@ -111,7 +109,7 @@ def router(answerer: Answerer) -> APIRouter:
         options = Options(
             language=chat.language,
             top_k=chat.top_k,
-            collection=chat.collection,
+            places=places(chat.collection, chat.documents),
             visitor=chat.session or "",
             model=None if chat.model == HEADWATER else chat.model or None,
             instructions=taken.instructions,

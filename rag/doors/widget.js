@@ -181,7 +181,8 @@ const stream = async (turn, signal) => {
     role: i % 2 ? "assistant" : "user",
     content,
   }));
-  const wishes = { signal, key, language: language && say("vi", "en"), collection };
+  const documents = collection?.split("|");
+  const wishes = { signal, key, language: language && say("vi", "en"), documents };
   for await (const event of ask(server, messages, wishes)) take(turn, event);
 };
 

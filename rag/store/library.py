@@ -212,12 +212,12 @@ class Library:
         """The ids of all chunks, ascending."""
         return [i for (i,) in self._rows("SELECT id FROM chunk ORDER BY id")]
 
-    def within(self, collection: str) -> Within:
-        """The chunks of one collection, or of the documents of this name; none without either."""
+    def within(self, *places: str) -> Within:
+        """The chunks of these collections and of the documents of these names; none without."""
         rows = self._rows(
-            "SELECT id, terms FROM chunk WHERE document_id IN "
-            "(SELECT id FROM document WHERE is_in(folder, name, ?)) ORDER BY id",
-            (schema.as_place(collection),),
+            "SELECT id, terms FROM chunk WHERE document_id IN (SELECT document.id FROM document "
+            "JOIN json_each(?) AS place ON is_in(folder, name, place.value)) ORDER BY id",
+            (json.dumps(list(map(schema.as_place, places))),),
         )
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
@@ -254,7 +254,7 @@ class Library:
         within: Within | None = None,
         counted: Collection[str] = (),
     ) -> KeywordStatistics:
-        """Those of the whole library, or `within` one collection. There the words in `counted` are
+        """Those of the whole library, or `within` a part of it. There the words in `counted` are
         counted, all others are taken to be as frequent as in the library, and a pair of words as
         its rarer one: to count all of them would take as long as the search."""
         count, total = self._rows("SELECT count(*), coalesce(sum(terms), 0) FROM chunk")[0]

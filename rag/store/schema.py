@@ -93,8 +93,8 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The chunks of one collection or document: their ids, ascending, and how many terms they have
-    in all."""
+    """The chunks of some collections and documents: their ids, ascending, and how many terms they
+    have in all."""
 
     ids: tuple[int, ...]
     terms: int

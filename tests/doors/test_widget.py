@@ -425,7 +425,7 @@ def test_the_view_follows_the_last_line_until_its_reader_scrolls_up(
 def test_the_last_turns_the_key_the_language_and_the_collection_are_sent(
     tab: Page, site: str, door: Door
 ) -> None:
-    open_chat(tab, f"{site}/page?key=k1&language=vi&collection=guide")
+    open_chat(tab, f"{site}/page?key=k1&language=vi&collection=guide|a.md")
     for number in range(8):
         ask(tab, f"Question {number}")
         finished(tab)
@@ -435,7 +435,7 @@ def test_the_last_turns_the_key_the_language_and_the_collection_are_sent(
     assert [m["role"] for m in messages] == ["user", "assistant"] * 5 + ["user"]
     assert messages[-1]["content"] == "Question 7"
     assert messages[-2]["content"] == "Ready."
-    assert (body["language"], body["collection"]) == ("vi", "guide")
+    assert (body["language"], body["documents"]) == ("vi", ["guide", "a.md"])
     assert headers["authorization"] == "Bearer k1"
     assert "cookie" not in headers
 

@@ -157,6 +157,9 @@ def test_a_question_that_nothing_answers_is_refused_without_a_hint_about_models(
 def test_a_question_is_asked_of_one_document_or_collection_alone(run: Run) -> None:
     found = json.loads(run("rag", "search", QUESTION, "--in", "bread.txt", "--json").stdout)
     assert {source["document"] for source in found["sources"]} == {"bread.txt"}
+    two = ("--in", "bread.txt", "--in", "den.txt")
+    several = json.loads(run("rag", "search", QUESTION, *two, "--json").stdout)
+    assert {source["document"] for source in several["sources"]} == {"bread.txt", "den.txt"}
     answer = run("rag", "ask", "What is rye bread baked with?", "--in", "bread.txt")
     assert answer.exit_code == 0 and "bridge.md" not in answer.stdout
     refused(run("rag", "search", QUESTION, "--in", "nowhere"), "no collection or document nowhere")
