@@ -92,8 +92,10 @@ def _beginning(text: str) -> str:
 def _searched(length: int, question: str) -> Notice:
     shown = question if len(question) <= 120 else f"{question[:119]}…"
     return Notice(
-        f"The message has {length:,} characters; searched was for its last question: “{shown}”.",
-        f"Tin nhắn dài {length:,} ký tự; đã tìm theo câu hỏi cuối của nó: “{shown}”.",
+        f"The message has {length:,} characters; searched was for its last question: “{shown}”. "
+        "Of the rest only the beginning is read.",
+        f"Tin nhắn dài {length:,} ký tự; đã tìm theo câu hỏi cuối của nó: “{shown}”. "
+        "Phần còn lại chỉ được đọc đoạn đầu.",
     )
 
 
