@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 from ..store.library import Library
-from ..store.schema import as_place, is_in
+from ..store.schema import as_place, places_of
 from ..text.headings import headings
 from ..text.language import STOP_WORDS, detect, fold, words
 from ..text.sentences import split_sentences
@@ -78,12 +78,11 @@ def overview(library: Library, question: str, places: Sequence[str]) -> Findings
     """What answers a question about the documents of `library`, or of the collections and the
     documents of these names in it, as such; None for a question about what they say. Raises
     StoreError."""
-    names = list(map(as_place, places))
+    names = set(map(as_place, places))
     documents = [
         document
         for document in library.documents()
-        if document.chunks
-        and (not names or any(is_in(document.folder, document.name, name) for name in names))
+        if document.chunks and (not names or names & places_of(document.folder, document.name))
     ]
     asked = wanted(question, documents)
     if asked is None:

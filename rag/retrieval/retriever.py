@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import LibraryEmpty, UnknownCollection
-from ..store.schema import Within, as_place, is_in
+from ..store.schema import Within, as_place, places_of
 from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
@@ -277,10 +277,11 @@ class Retriever:
         within = library.within(*places)
         if within.ids and len(places) == 1:
             return within
-        documents = library.documents()
+        known: set[str | None] = set()
+        for document in library.documents():
+            known |= places_of(document.folder, document.name)
         for place in places:
-            name = as_place(place)
-            if not any(is_in(document.folder, document.name, name) for document in documents):
+            if as_place(place) not in known:
                 raise _unknown(place, self.collections)
         return within
 

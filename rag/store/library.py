@@ -63,7 +63,7 @@ class Library:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.create_function("collection", 2, collection_of, deterministic=True)
-        self._db.create_function("is_in", 3, schema.is_in, deterministic=True)
+        self._db.create_function("place", 1, schema.as_place, deterministic=True)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
@@ -214,11 +214,7 @@ class Library:
 
     def within(self, *places: str) -> Within:
         """The chunks of these collections and of the documents of these names; none without."""
-        rows = self._rows(
-            "SELECT id, terms FROM chunk WHERE document_id IN (SELECT document.id FROM document "
-            "JOIN json_each(?) AS place ON is_in(folder, name, place.value)) ORDER BY id",
-            (json.dumps(list(map(schema.as_place, places))),),
-        )
+        rows = self._rows(schema.WITHIN, (json.dumps(list(map(schema.as_place, places))),))
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
     def in_language(self, language: Language) -> list[int]:
