@@ -30,7 +30,7 @@ from rag.documents.routes import Originals, documents
 from rag.documents.uploads import uploads
 from rag.doors.access import user_of
 from rag.doors.mcp_api import McpDoor
-from rag.doors.probes import probes
+from rag.doors.probes import probes, stats
 from rag.doors.routes import doors, exception_handlers, gate
 from rag.errors import HeadwaterError
 from rag.events import Failed, Finished
@@ -80,31 +80,31 @@ class Page:
         self,
         question: str,
         history: list[dict[str, Any]],
-        language: str = "Auto",
+        language: str | None = "Auto",
         top_k: int | None = None,
-        model: str = "",
-        temperature: str = "",
+        model: str | None = "",
+        temperature: str | None = "",
         max_tokens: float | None = 0,
-        instructions: str = "",
-        collection: str = "",
-        visitor: str = "",
+        instructions: str | None = "",
+        collection: list[str] | str | None = "",
+        visitor: str | None = "",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[list[Message]]:
         """Answers from the documents, sources first. `language` is Auto, Tiếng Việt or English;
         an empty model, temperature or 0 max_tokens leaves the choice to the model's server; an
-        empty collection searches all documents, those of `visitor` too."""
+        empty collection searches all documents, those of `visitor` too; it may be several."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
         options = Options(
-            language=look.LANGUAGES.get(language),
+            language=look.LANGUAGES.get(language or "Auto"),
             top_k=top_k,
-            model=model.strip() or None,
+            model=(model or "").strip() or None,
             temperature=float(temperature) if temperature else None,
             max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
-            instructions=instructions,
+            instructions=instructions or "",
             fresh=session in self._retrying,
             documents=alone is None,
-            collection=collection.strip() or None,
+            places=look.places(collection),
             visitor=visitor or "",
         )
         self._retrying.discard(session)
@@ -296,6 +296,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
                 *probes(
                     metrics.exposition,
                     lambda: stopping.problems() or descriptors.problems() or reading.problems(),
+                    lambda: stats(settings, answerer.line, metrics.recent),
                 ),
                 *pages,
                 *doors(answerer, settings),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
+from .types import Findings, Language, Outcome, Quote, Reason, Source, Usage, outcome
 
 # Of a model's answer the first five; "other": for a reason that only its server knows.
 FinishReason = Literal[
@@ -275,14 +275,22 @@ def findings_as_json(findings: Findings) -> dict[str, object]:
         "best_score": round(findings.best_score, 4),
         "absent": list(findings.absent),
         "sources": [
-            {
-                "number": s.number,
-                "document": s.document,
-                "page": s.page,
-                **({"page_name": s.page_name} if s.page_name else {}),
-                "score": round(s.score, 4),
-                "text": s.text,
-            }
+            {key: value for key, value in source_as_json(s).items() if key not in ("title", "url")}
             for s in findings.sources
         ],
+    }
+
+
+def source_as_json(source: Source) -> dict[str, object]:
+    """A source as plain JSON values; `url` is its page with the passage marked, relative to the
+    server's root, None where that cannot be opened."""
+    return {
+        "number": source.number,
+        "document": source.document,
+        "title": source.title,
+        "page": source.page,
+        **({"page_name": source.page_name} if source.page_name else {}),
+        "score": round(source.score, 4),
+        "text": source.text,
+        "url": source.address,
     }

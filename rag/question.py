@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from .errors import QuestionError
+from .text.sentences import sentence_spans
 
 MAX_QUESTION = 4000  # characters
+_LOOKED_AT = 20_000  # characters at either end of a text, among which its question is looked for
+_WORDS = 3  # that a question has at least: “OK?” asks nothing of a document
+_ASKS = re.compile(r"[?？][\"'”’»)\]*_`]*$")
 
 
 def checked(question: str, instructions: str = "") -> str:
@@ -38,3 +44,16 @@ def checked(question: str, instructions: str = "") -> str:
 def sendable(text: str) -> str:
     """`text` without halves of surrogate pairs, which JSON can hold and nothing else can."""
     return text.encode("utf-8", "replace").decode()
+
+
+def last_question(text: str) -> str:
+    """What a text that is too long to be searched asks: its last question, else its last paragraph,
+    or the end of that."""
+    for part in (text[-_LOOKED_AT:], text[:_LOOKED_AT]):
+        for line in reversed(part.splitlines()):
+            sentences = [line[a:b] for a, b in sentence_spans(line, (0, len(line)))]
+            for sentence in reversed(sentences):
+                if _ASKS.search(sentence) and len(sentence.split()) >= _WORDS:
+                    return sentence
+    paragraphs = [each for each in re.split(r"\n\s*\n", text[-_LOOKED_AT:]) if each.strip()]
+    return paragraphs[-1][-MAX_QUESTION:].strip() if paragraphs else ""

@@ -94,7 +94,7 @@ class Searcher:
         HeadwaterError."""
         top_k = options.top_k or self._top_k
         async with self._searching:
-            findings = await asyncio.to_thread(retriever.search, query, top_k, options.collection)
+            findings = await asyncio.to_thread(retriever.search, query, top_k, *options.places)
         if meanwhile := self.opening.meanwhile:
             findings = replace(findings, unread=max(meanwhile.total - meanwhile.done, 0))
         return self._redactor.findings(findings)

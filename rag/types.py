@@ -249,7 +249,7 @@ class Options:
     fresh: bool = False  # ask the model even if this answer was given before
     visitor: str = ""  # whose own documents are searched too; nobody's
     documents: bool = True  # False: ask the model alone, without any passage
-    collection: str | None = None  # or a document's name: search only this; None: all
+    places: tuple[str, ...] = ()  # collections or documents by their names; none: all are searched
     parameters: Mapping[str, object] = field(default_factory=dict)  # more, as the wire names them
 
     @property

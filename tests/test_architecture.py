@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "rag.types": set(),
     "rag.errors": {"rag.types"},
     "rag.events": {"rag.types", "rag.errors"},
+    "rag.event_lines": VALUES,
     "rag.settings": VALUES,
     "rag.text": VALUES,
     "rag.serving": VALUES,
@@ -61,10 +62,19 @@ MAY_IMPORT |= {
         "rag.followup",
         "rag.writing.choosing",  # what is quoted, which it measures
     },
-    "rag.doors": VALUES | {"rag.settings", "rag.text", "rag.serving", "rag.question", "rag.answer"},
+    "rag.doors": VALUES
+    | {
+        "rag.event_lines",
+        "rag.settings",
+        "rag.text",
+        "rag.serving",
+        "rag.question",
+        "rag.answer",
+    },
     "rag.page": VALUES | {"rag.settings", "rag.text", "rag.question", "rag.documents"},
     "rag.commands": VALUES
     | {
+        "rag.event_lines",
         "rag.settings",
         "rag.text",
         "rag.serving",

@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 
 from ..errors import HeadwaterError
-from ..events import Event, Failed, Waiting, as_json, findings_as_json
+from ..event_lines import EventLines
+from ..events import Event, Failed, Waiting, findings_as_json
 from ..types import Language, Options
 from . import terminal
 from .shared import (
@@ -51,9 +52,13 @@ TopK = Annotated[
 ]
 
 In = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--in", metavar="NAME", help="Only this collection (a folder) or document, by its name."
+        "--in",
+        metavar="NAME",
+        help="Only this collection (a folder) or document, by its name; may be given several "
+        "times.",
+        show_default=False,
     ),
 ]
 
@@ -83,7 +88,7 @@ def ask(
     ] = None,
     in_json: AsJson = False,
     top_k: TopK = None,
-    collection: In = None,
+    places: In = None,
     language: Annotated[
         Language | None, typer.Option(help="Of the answer; else the question's.")
     ] = None,
@@ -93,23 +98,29 @@ def ask(
     from ..question import checked
 
     parts = parts_of(context)
-    options = Options(language=language, top_k=top_k, model=model, collection=collection)
+    options = Options(language=language, top_k=top_k, model=model, places=tuple(places or ()))
     if batch is not None and question is None:
         _ask_batch(parts, batch, options)
         return
     if batch is not None or question is None:
         raise typer.BadParameter("give a QUESTION, or --batch FILE, and not both")
+    lines = EventLines()
+
+    def print_lines(event: Event) -> None:
+        for line in lines.feed(event):
+            terminal.print_json(line)
+
     try:
         settings = parts.settings()
         query = checked(_typed(question))
         with terminal.Terminal(quotes=not settings.has_model) as screen:
-            show = (lambda event: terminal.print_json(as_json(event))) if in_json else screen.show
+            show = print_lines if in_json else screen.show
             show(Waiting(0, 0, ""))
             with retrieving(parts, settings) as retriever:
                 last = asyncio.run(_answer(settings, retriever, query, options, show))
     except HeadwaterError as exc:
         if in_json:
-            terminal.print_json(as_json(Failed(exc.code, exc.retryable, str(exc), "-")))
+            print_lines(Failed(exc.code, exc.retryable, str(exc), "-"))
         raise
     if isinstance(last, Failed):
         raise typer.Exit(2)
@@ -157,7 +168,7 @@ def search(
     question: Words,
     in_json: AsJson = False,
     top_k: TopK = None,
-    collection: In = None,
+    places: In = None,
 ) -> None:
     """List the passages that answer a question, best first, and whether they are enough."""
     from ..question import checked
@@ -169,7 +180,7 @@ def search(
         Console(stderr=True).status("Opening the library…"),
         retrieving(parts, settings) as retriever,
     ):
-        findings = retriever.search(query, top_k or settings.top_k, collection)
+        findings = retriever.search(query, top_k or settings.top_k, *(places or ()))
     if in_json:
         terminal.print_json(findings_as_json(findings))
     else:

@@ -6,7 +6,7 @@ Only translates the events; each part is what the SDK's own schema allows.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, assert_never
 
 from fastapi import APIRouter, Request
@@ -14,7 +14,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ..answer import Answerer
-from ..errors import QuestionError
 from ..events import (
     CitationChecked,
     Event,
@@ -31,10 +30,11 @@ from ..events import (
     quote_as_json,
     usage_as_json,
 )
-from ..types import Findings, Language, Options, Source
+from ..types import Findings, Language, Notice, Options, Source
 from .access import user_of
 from .conversation import conversation
 from .errors import Route, documented
+from .places import Collection, Documents, places
 from .sources import found_source, media_type
 from .sse import CUT_OFF, EventStream
 
@@ -49,27 +49,35 @@ class UiPart(BaseModel):
     """A part of a message; those that are not text are the client's own record of the answer."""
 
     type: str
-    text: str = ""
+    text: str | None = None
 
 
 class UiMessage(BaseModel):
-    """A message as `useChat` keeps it."""
+    """A message as `useChat` keeps it; older clients send `content` in place of `parts`."""
 
-    role: Literal["system", "user", "assistant"]
-    parts: list[UiPart] = Field(max_length=2000)
+    role: str = Field(max_length=100, description="system, user or assistant")
+    parts: list[UiPart] | None = Field(None, max_length=2000)
+    content: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        """What it says; None where that is something else."""
+        if not self.parts:
+            return self.content or ""
+        texts = [part.text or "" for part in self.parts if part.type == "text"]
+        return "\n".join(texts) if texts or self.role == "assistant" else None
 
 
 class UiChat(BaseModel):
-    """What `useChat` sends; the last message is the question."""
+    """What `useChat` sends; the last message of the user is the question."""
 
     messages: list[UiMessage] = Field(min_length=1, max_length=1000)
-    trigger: str = Field("submit-message", description="regenerate-message has it written anew")
-    language: Language | None = Field(None, description="of the answer; else the question's")
-    collection: str | None = Field(
-        None,
-        max_length=500,
-        description="search only this collection (a folder) or document, by its name",
+    trigger: str | None = Field(
+        "submit-message", description="regenerate-message has it written anew"
     )
+    language: Language | None = Field(None, description="of the answer; else the question's")
+    collection: Collection = None
+    documents: Documents = None
     top_k: int | None = Field(None, ge=1, le=20, description="sources")
 
     model_config = {
@@ -105,21 +113,17 @@ def router(answerer: Answerer) -> APIRouter:
         `data-citation` (its `start` counts as JavaScript does) and the metadata of `finish` tell
         the rest; what the model thinks comes as `reasoning`. After `data-was-thinking` the text
         begins anew: what came until then was no answer. `[DONE]` always closes it."""
-        said = [
-            (m.role, "\n".join(p.text for p in m.parts if p.type == "text")) for m in chat.messages
-        ]
-        if said[-1][0] != "user":
-            raise QuestionError("The last message must be the user's question.")
-        question, turns, instructions = conversation(said)
+        said = conversation([(message.role, message.text) for message in chat.messages])
         options = Options(
             language=chat.language,
             top_k=chat.top_k,
-            collection=chat.collection,
-            instructions=instructions,
+            places=places(chat.collection, chat.documents),
+            instructions=said.instructions,
             fresh=chat.trigger == "regenerate-message",
         )
-        answer = answerer.answer(question, turns, options, user_of(request.scope))
-        return EventStream(answer, UiStream(), headers=_HEADERS)
+        user = user_of(request.scope)
+        answer = answerer.answer(said.question, said.turns, options, user)
+        return EventStream(answer, UiStream(said.notes), headers=_HEADERS)
 
     return routes
 
@@ -127,7 +131,10 @@ def router(answerer: Answerer) -> APIRouter:
 class UiStream:
     """The parts of one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Sequence[Notice] = ()) -> None:
+        """`notes` come with the end, in the language of the answer."""
+        self._notes = notes
+        self._language: Language = "en"
         self._over = False
         self._open: list[Literal["reasoning", "text"]] = []  # parts that go on
         self._wide: list[int] = []  # where characters stand that JavaScript counts as two
@@ -136,6 +143,7 @@ class UiStream:
     def feed(self, event: Event) -> Iterator[Part]:
         match event:
             case Started(language, request):
+                self._language = language
                 told = {"language": language}
                 yield {"type": "start", "messageId": f"msg-{request}", "messageMetadata": told}
             case Searching(query):
@@ -175,7 +183,10 @@ class UiStream:
                 yield {
                     "type": "finish",
                     "finishReason": _FINISH.get(event.reason, "stop"),
-                    "messageMetadata": _metadata(event),
+                    "messageMetadata": {
+                        **_metadata(event),
+                        "notes": [getattr(note, self._language) for note in self._notes],
+                    },
                 }
                 self._over = True
             case Failed():

@@ -171,13 +171,14 @@ def error_of(failed: Failed) -> dict[str, Any]:
 
 def documented(*statuses: int, stream: str | None = None) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of a route's answers: the errors with these statuses, and a stream of
-    server-sent events like `stream`."""
+    server-sent events like `stream`: one that [DONE] follows, or several as they are sent."""
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": _SAID[status]} for status in statuses
     }
     answers["4XX"] = {"model": Problem, "description": "What else is wrong with the request"}
     if stream:
         event = {"type": "object", "properties": {"data": {"type": "string"}}}
-        events = {"itemSchema": event, "example": f"data: {stream}\n\ndata: [DONE]\n\n"}
+        example = stream if stream.endswith("\n\n") else f"data: {stream}\n\ndata: [DONE]\n\n"
+        events = {"itemSchema": event, "example": example}
         answers[200] = {"content": {"text/event-stream": events}, "description": "The answer"}
     return answers

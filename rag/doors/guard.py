@@ -37,9 +37,10 @@ _CONTENT = {
 _WITH_SCRIPTS = {"/", "/docs", "/docs/oauth2-redirect"}  # Gradio's page and FastAPI's
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _DOOR = re.compile(r"/(?:v1|api|mcp)(?:/|$)")
+_STATS = re.compile(r"/api/stats(?:/|$)")  # an operator's, as the metrics are
 _POLICY = "content-security-policy"
 # What another site's page learns from, also without reading it: how long it takes, whether it is.
-_TELLING = re.compile(r"/(?:documents|own|metrics)(?:/|$)")
+_TELLING = re.compile(r"/(?:documents|own|metrics|api/stats)(?:/|$)")
 _SAFE_METHODS = {"GET", "HEAD"}
 _UPLOAD = "/gradio_api/upload"  # Gradio's, and it would keep the files
 _NOT_SHOWN_ELSEWHERE = ("cross-origin-resource-policy", "same-origin")
@@ -74,7 +75,8 @@ def is_near(host: str) -> bool:
 
 def is_door(scope: Scope) -> bool:
     """Whether a request is for a door that programs use."""
-    return _DOOR.match(path_of(scope)) is not None
+    path = path_of(scope)
+    return _DOOR.match(path) is not None and not _STATS.match(path)
 
 
 def _allow_scripts(headers: MutableHeaders, page: bytes) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any, assert_never
+from typing import Annotated, Any, assert_never
 from urllib.parse import urljoin
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from ..answer import Answerer
-from ..errors import QuestionError
 from ..events import (
     CitationChecked,
     Event,
@@ -33,11 +32,12 @@ from ..events import (
     as_json,
 )
 from ..serving import request_id
-from ..types import Options, Source, Usage
+from ..types import Language, Notice, Options, Source, Usage
 from .access import user_of
-from .conversation import conversation
+from .conversation import LEFT_OUT, conversation
 from .errors import Route, documented, error_of, failure, problem
-from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList
+from .openai_wire import HEADWATER, ChatCompletion, CompletionBody, ModelList, OneModel
+from .places import places
 from .sources import found_source
 from .sse import CUT_OFF, EventStream, until_gone
 
@@ -73,6 +73,19 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
         ]
         return {"object": "list", "data": [_model(name) for name in [*names, *inside]]}
 
+    @routes.get(
+        "/v1/models/{name:path}",
+        summary="One of them",
+        response_model=OneModel,
+        responses=documented(401, 404),
+    )
+    def one(name: Annotated[str, Path(examples=[HEADWATER])]) -> Any:
+        """That a name may be asked for; for programs that look before they ask."""
+        known, collection = _chosen(name, names)
+        if known is None or collection not in {None, *answerer.searcher.collections}:
+            return _not_offered(name, names)
+        return _model(name)
+
     @routes.post(
         "/v1/chat/completions",
         summary="An answer with its sources, OpenAI-compatible",
@@ -89,25 +102,24 @@ def router(answerer: Answerer, models: Sequence[str]) -> APIRouter:
         model thinks is `reasoning_content`, no part of the content."""
         name, collection = _chosen(asked.model, names)
         if name is None:
-            said = f"The model `{asked.model}` is not offered here; choose one of: "
-            return problem(404, said + ", ".join(names) + ".", "unknown_model", "model")
-        if asked.messages[-1].role != "user":
-            raise QuestionError("The last message must be the user's question.")
-        roles = [("system" if m.role == "developer" else m.role, m.content) for m in asked.messages]
-        question, turns, instructions = conversation(roles)
+            return _not_offered(asked.model, names)
+        said = conversation([(m.role, m.text) for m in asked.messages])
+        lacks = asked.tools or any(message.lacks for message in asked.messages)
+        notes = [LEFT_OUT, *said.notes] if lacks else said.notes
         options = Options(
             model=None if name == HEADWATER else name,
-            collection=asked.collection or collection,
-            instructions=instructions,
+            places=places(asked.collection or collection, asked.documents),
+            instructions=said.instructions,
             temperature=asked.temperature,
             max_tokens=asked.max_completion_tokens or asked.max_tokens,
             parameters={
                 field: value for field in _PASSED_ON if (value := getattr(asked, field)) is not None
             },
         )
-        events = answerer.answer(question, turns, options, user_of(request.scope))
+        user = user_of(request.scope)
+        events = answerer.answer(said.question, said.turns, options, user)
         base = str(request.base_url)
-        answer = Completion(asked.model, options, lambda source: _link(base, source))
+        answer = Completion(asked.model, options, lambda source: _link(base, source), notes)
         if asked.stream:
             wished = asked.stream_options
             answer.tells_usage = bool(wished and wished.include_usage)
@@ -132,8 +144,17 @@ class Completion:
 
     tells_usage = False
 
-    def __init__(self, model: str, options: Options, link: Callable[[Source], str]) -> None:
+    def __init__(
+        self,
+        model: str,
+        options: Options,
+        link: Callable[[Source], str],
+        notes: Sequence[Notice] = (),
+    ) -> None:
+        """`notes` are said beside the answer, in its language."""
         self._model = model
+        self._notes = dict.fromkeys(notes)
+        self._language: Language = "en"
         self._as_json = options.as_json
         self._link = link
         self._created = int(time.time())
@@ -149,7 +170,9 @@ class Completion:
 
     def feed(self, event: Event) -> Iterator[dict[str, Any]]:
         match event:
-            case Started() | Searching() | Waiting() | Queued() | WithoutDocuments():
+            case Started(language):
+                self._language = language
+            case Searching() | Waiting() | Queued() | WithoutDocuments():
                 pass
             case SourcesFound(findings):
                 self._sources = findings.sources
@@ -174,7 +197,7 @@ class Completion:
                 self._finished, self._over = event, True
                 cited = _indexed(self._annotations(self._before), len(self._sources))
                 last = self._chunk({"annotations": cited}, _FINISH.get(reason, "stop"))
-                yield last | self._found() | {"headwater": _measured(event)}
+                yield last | self._found() | {"headwater": self._measured(event)}
                 if self.tells_usage:
                     yield self._chunk(None) | {"usage": _usage(event)}
             case Failed():
@@ -208,7 +231,7 @@ class Completion:
             "choices": [choice],
             "usage": _usage(self._finished),
             **self._found(),
-            "headwater": _measured(self._finished),
+            "headwater": self._measured(self._finished),
         }
 
     def _begin_anew(self) -> Iterator[dict[str, Any]]:
@@ -249,6 +272,12 @@ class Completion:
             ],
         }
 
+    def _measured(self, event: Finished) -> dict[str, object]:
+        """What the event tells and OpenAI's fields have no place for, and the notes."""
+        told = as_json(event)
+        told |= {"notes": [getattr(note, self._language) for note in self._notes]}
+        return {key: value for key, value in told.items() if key not in ("event", "usage")}
+
     def _annotations(self, before: int = 0) -> list[dict[str, Any]]:
         by_number = {source.number: source for source in self._sources}
         return [
@@ -286,6 +315,11 @@ def _chosen(model: str, names: Sequence[str]) -> tuple[str | None, str | None]:
     return None, None
 
 
+def _not_offered(model: str, names: Sequence[str]) -> Response:
+    said = f"The model `{model}` is not offered here; choose one of: {', '.join(names)}."
+    return problem(404, said, "unknown_model", "model")
+
+
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": HEADWATER}
 
@@ -310,9 +344,3 @@ def _usage(event: Finished) -> dict[str, Any]:
         "total_tokens": used.input_tokens + used.output_tokens,
         "completion_tokens_details": {"reasoning_tokens": used.thinking_tokens},
     }
-
-
-def _measured(event: Finished) -> dict[str, object]:
-    """What the event tells and OpenAI's fields have no place for."""
-    told = as_json(event)
-    return {key: value for key, value in told.items() if key not in ("event", "usage")}

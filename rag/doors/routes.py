@@ -22,7 +22,7 @@ from .. import __version__
 from ..answer import Answerer
 from ..serving.stopping import Stopping
 from ..settings import Settings
-from . import ai_sdk, openai_api, search_api, widget
+from . import ai_sdk, openai_api, plain_stream, search_api, widget
 from .access import Access, hashed
 from .body import Limited
 from .ending import Ending
@@ -69,6 +69,7 @@ def doors(answerer: Answerer, settings: Settings) -> list[BaseRoute]:
     for router in (
         openai_api.router(answerer, models),
         ai_sdk.router(answerer),
+        plain_stream.router(answerer),
         search_api.router(answerer),
     ):
         described.include_router(router, dependencies=[key])

@@ -13,6 +13,7 @@ from ..serving import request_id
 from ..types import Options
 from .access import user_of
 from .errors import Route, documented
+from .places import MOST, SAID, SAID_OF_SEVERAL, Name, places
 from .sources import ASKED, Found, found
 
 
@@ -39,15 +40,12 @@ def router(answerer: Answerer) -> APIRouter:
             ),
         ],
         k: Annotated[int | None, Query(description="sources", ge=1, le=20)] = None,
-        collection: Annotated[
-            str | None,
-            Query(
-                max_length=500,
-                description="search only this collection (a folder) or document, by its name",
-            ),
+        collection: Annotated[str | None, Query(max_length=500, description=SAID)] = None,
+        documents: Annotated[
+            list[Name] | None, Query(max_length=MOST, description=SAID_OF_SEVERAL)
         ] = None,
     ) -> Found:
-        options = Options(top_k=k, collection=collection)
+        options = Options(top_k=k, places=places(collection, documents))
         findings = await answerer.searcher.search(q, options, user_of(request.scope))
         response.headers.update(request_id.headers())
         return found(findings)

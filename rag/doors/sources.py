@@ -6,6 +6,7 @@ from mimetypes import MimeTypes
 
 from pydantic import BaseModel, JsonValue
 
+from ..events import source_as_json
 from ..types import Findings, Source, Verdict
 
 ASKED = "X-Accel-Buffering dùng để làm gì?"
@@ -71,16 +72,7 @@ def found(findings: Findings) -> Found:
 
 def found_source(source: Source) -> FoundSource:
     """`source` as the doors for programs show it."""
-    return FoundSource(
-        number=source.number,
-        document=source.document,
-        title=source.title,
-        page=source.page,
-        page_name=source.page_name,
-        score=round(source.score, 4),
-        text=source.text,
-        url=source.address,
-    )
+    return FoundSource.model_validate({"page_name": "", **source_as_json(source)})
 
 
 def media_type(source: Source) -> str:

@@ -54,6 +54,7 @@ class EventStream(StreamingResponse):
     """
 
     media_type = "text/event-stream"
+    closing = DONE
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class EventStream(StreamingResponse):
 
     async def _write(self, begun: Sequence[Event], send: Send) -> None:
         async def body(data: bytes, more: bool = True) -> None:
-            if data and not self._not_read:
+            if (data or not more) and not self._not_read:
                 self._last_sent = time.monotonic()
                 try:
                     async with asyncio.timeout(SEND_SECONDS):
@@ -111,13 +112,31 @@ class EventStream(StreamingResponse):
         keeping = asyncio.create_task(keep_alive())
         try:
             for event in begun:
-                await body(_lines(self._translator.feed(event)))
+                await body(self._lines(self._translator.feed(event)))
             async for event in self._events:
-                await body(_lines(self._translator.feed(event)))
+                await body(self._lines(self._translator.feed(event)))
         finally:
             keeping.cancel()
             # Also when this process is being stopped: who still reads sees where it ends.
-            await body(_lines(self._translator.end()) + DONE, more=False)
+            await body(self._lines(self._translator.end()) + self.closing, more=False)
+
+    def _lines(self, parts: Iterable[object]) -> bytes:
+        return b"".join(map(line, parts))
+
+
+class NamedStream(EventStream):
+    """The same without [DONE]. Each event has an id, that of the question and a number from 1, by
+    which a client can say later what it has."""
+
+    closing = b""
+    _number = 0
+
+    def _lines(self, parts: Iterable[object]) -> bytes:
+        return b"".join(map(self._named, parts))
+
+    def _named(self, part: object) -> bytes:
+        self._number += 1
+        return b"id: %b-%d\n%b" % (request_id.current().encode(), self._number, line(part))
 
 
 class _NotRead(Exception):
@@ -141,10 +160,6 @@ async def until_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _lines(parts: Iterable[object]) -> bytes:
-    return b"".join(map(line, parts))
 
 
 def line(value: object) -> bytes:

@@ -1,5 +1,5 @@
 // Headwater's chat on any page, from one script tag: a bubble and a panel, all in a shadow.
-// widget.py serves it with the other two files as one function.
+// widget.py serves it with client.js, which asks, and its other files as one function.
 const script = document.currentScript;
 if (!script || document.headwater) return;
 document.headwater = true;
@@ -54,7 +54,7 @@ const citation = ({ number, outcome }) => {
 
 // The text with its citations marked; one may be told of before it has come.
 const marked = (turn) => {
-  const points = turn.text.replace(/[\uE000\uE001]/g, " ").split("");
+  const points = [...turn.text.replace(/[\uE000\uE001]/g, " ")]; // whole characters, as `start` counts
   turn.citations.forEach(({ number, start }, i) => {
     const end = start + `[${number}]`.length;
     if (points.slice(start, end).join("") !== `[${number}]`) return;
@@ -63,11 +63,11 @@ const marked = (turn) => {
   return points.join("");
 };
 
-const source = ({ number, title, filename, page, page_name, text, url }) => {
+const source = ({ number, title, document: file, page, page_name, text, url }) => {
   const at = page_name || say(`trang ${page}`, `page ${page}`);
   const place = make("small", [at]);
   const line = make("summary", [make("b", [number]), make("span", [title]), place]);
-  const node = make(`details.source n${number}`, [line, make("small", [filename]), make("p", [text])]);
+  const node = make(`details.source n${number}`, [line, make("small", [file ?? ""]), make("p", [text])]);
   const address = url && new URL(url, server);
   const opens = say(`Mở ${at} ↗`, `Open ${at} ↗`);
   if (/^http/.test(address?.protocol)) node.append(link(address, [opens]));
@@ -138,69 +138,57 @@ const load = () => {
   draw(running.turn, true);
 };
 
-const progress = ({ state = "searching", done, total, place }) => {
-  if (state === "found") return say("Đang viết…", "Writing…");
-  if (state === "searching") return say("Đang tìm trong tài liệu…", "Searching the documents…");
+const progress = ({ event = "searching", done, total, place, seconds }) => {
+  if (event === "found") return say("Đang viết…", "Writing…");
+  if (event === "thinking") return `${say("Đang suy nghĩ", "Thinking")}… ${seconds} s`;
+  if (event === "started" || event === "searching")
+    return say("Đang tìm trong tài liệu…", "Searching the documents…");
   return `${say("Đang chờ", "Waiting")} ${place ?? (total ? `${done}/${total}` : "")}…`;
 };
 
+const broken = {
+  invalid_api_key: say("Khung chat không có khóa hợp lệ.", "This chat has no valid key."),
+  broke_off: say("Câu trả lời bị ngắt.", "The answer broke off."),
+  unreachable: say(
+    "Không kết nối được máy chủ, hoặc máy chủ không cho phép trang này.",
+    "The server cannot be reached, or does not allow this page.",
+  ),
+};
+
 let drawing;
-const take = (turn, part) => {
-  const { type, data } = part;
-  turn.heard = true;
-  if (type === "data-status") {
-    if (data.verdict) turn.verdict = data.verdict;
-    if (data.state === "failed") turn.retryable = data.retryable;
-    else tell(progress(data));
-  } else if (type === "source-document") {
-    turn.sources.push({ ...part, ...part.providerMetadata.headwater });
-  } else if (type === "reasoning-delta") {
-    const seconds = ((Date.now() - (turn.since ??= Date.now())) / 1000) | 0;
-    tell(`${say("Đang suy nghĩ", "Thinking")}… ${seconds} s`);
-  } else if (type === "data-was-thinking") {
-    [turn.text, turn.citations] = ["", []];
-  } else if (type === "text-delta") {
+const take = (turn, event) => {
+  const { type } = event;
+  if (type === "status") {
+    if (event.so_far) [turn.text, turn.citations] = ["", []];
+    if (event.event === "thinking")
+      event.seconds = ((Date.now() - (turn.since ??= Date.now())) / 1000) | 0;
+    event.event !== "note" && tell(progress(event));
+  }
+  else if (type === "context_ready") [turn.verdict, turn.sources] = [event.verdict, event.sources];
+  else if (type === "text") {
     if (!turn.text) draw(turn, true); // the sources, before the first word
-    turn.text += part.delta;
+    turn.text += event.text;
     tell("");
-  } else if (type === "data-citation") turn.citations.push(data);
-  else if (type === "error") turn.error = part.errorText;
-  else if (type === "finish") [turn.done, turn.cut] = [true, part.finishReason !== "stop"];
+  } else if (type === "citations") event.added || turn.citations.push(event);
+  else if (type === "done") [turn.done, turn.cut] = [true, /length|filter/.test(event.reason)];
+  else if (type === "error")
+    [turn.error, turn.retryable] = [broken[event.code] ?? event.sentence, event.retryable];
   drawing ??= setTimeout(() => {
     drawing = undefined;
     draw(turn, turn === running?.turn);
   }, 40);
 };
 
-const refused = async (turn, response) => {
-  const { status } = response;
-  const said = (await response.json().catch(() => {}))?.error?.message;
-  const failed = say(`Máy chủ gặp lỗi (${status}).`, `The server failed (${status}).`);
-  const keyless = say("Khung chat không có khóa hợp lệ.", "This chat has no valid key.");
-  turn.error = status === 401 ? keyless : (said ?? failed);
-  turn.retryable = status === 429 || status > 499;
-};
-
 const stream = async (turn, signal) => {
   const earlier = turns.filter((other) => other !== turn && other.text).slice(-5);
   const said = earlier.flatMap((other) => [other.question, other.text]);
-  const messages = [...said, turn.question].map((text, i) => ({
+  const messages = [...said, turn.question].map((content, i) => ({
     role: i % 2 ? "assistant" : "user",
-    parts: [{ type: "text", text }],
+    content,
   }));
-  const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
-  const body = JSON.stringify({ messages, language: language && say("vi", "en"), collection });
-  const asked = { method: "POST", headers, body, signal };
-  const response = await fetch(new URL("api/chat", server), asked);
-  if (!response.ok) return refused(turn, response);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let rest = ""; ; ) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    for (const line of lines) if (/^data: ?{/.test(line)) take(turn, JSON.parse(line.slice(5)));
-  }
+  const documents = collection?.split("|");
+  const wishes = { signal, key, language: language && say("vi", "en"), documents };
+  for await (const event of ask(server, messages, wishes)) take(turn, event);
 };
 
 let running; // the turn that is being written, and what ends it
@@ -212,23 +200,14 @@ const run = (turn) => {
   return running;
 };
 
-const ask = async (question) => {
+const put = async (question) => {
   const turn = { question, text: "", sources: [], citations: [] };
   log.querySelector(".retry")?.remove();
   turns.push(turn);
   follows = true;
   draw(turn, true);
   const mine = run(turn);
-  await stream(turn, mine.end.signal).catch(() => {});
-  if (!turn.done && !turn.error && !mine.end.signal.aborted) {
-    turn.retryable = true;
-    turn.error = turn.heard
-      ? say("Câu trả lời bị ngắt.", "The answer broke off.")
-      : say(
-          "Không kết nối được máy chủ, hoặc máy chủ không cho phép trang này.",
-          "The server cannot be reached, or does not allow this page.",
-        );
-  }
+  await stream(turn, mine.end.signal).catch(() => {}); // it was stopped
   if (running !== mine) return;
   run();
   save();
@@ -245,7 +224,7 @@ const submit = () => {
   if (!question || running) return;
   box.value = "";
   grow();
-  ask(question);
+  put(question);
 };
 
 on(bubble, "click", () => {
@@ -289,7 +268,7 @@ on(log, "click", (click) => {
   box.focus();
   const { question } = turns.pop();
   save();
-  ask(question);
+  put(question);
 });
 on(send, "click", (click) => {
   if (!running) submit();

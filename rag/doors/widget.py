@@ -1,5 +1,6 @@
-"""The routes of the chat that other sites put on their pages with one script tag, and of a page
-that shows it. Knows its files, and nothing of what the chat asks."""
+"""The routes of the chat that other sites put on their pages with one script tag, of a page that
+shows it, and of the module that asks for both and for who writes a page of their own. Knows their
+files, and nothing of what they ask."""
 
 from __future__ import annotations
 
@@ -13,28 +14,33 @@ from starlette.routing import Route
 
 from ..text.inert import LINKS
 
-_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
+_COMMENT = re.compile(r"^ *//.*\n|^/\*\*\n(?: \*.*\n)+", re.MULTILINE)
 _HERE = Path(__file__).parent
 _HEADERS = {
     "cache-control": "public, max-age=300",
     # A page that isolates itself (COEP) takes only scripts that say so.
     "cross-origin-resource-policy": "cross-origin",
+    "access-control-allow-origin": "*",  # modules are read under CORS; these are no secret
 }
 
 
 def routes() -> list[Route]:
-    """`/widget.js`, and `/widget`, which explains the script tag and has the chat on it."""
+    """`/client.js`; `/widget.js`, and `/widget`, which explains the script tag and has the chat on
+    it."""
     return [
+        _file("/client.js", (_HERE / "client.js").read_bytes(), "text/javascript"),
         _file("/widget.js", script(), "text/javascript"),
         _file("/widget", (_HERE / "widget.html").read_bytes(), "text/html"),
     ]
 
 
 def script() -> bytes:
-    """The chat as one function: its looks, links, Markdown, and itself."""
-    files = [LINKS, *(_HERE / f"widget{rest}" for rest in ("_markdown.js", ".js", ".css"))]
-    links, markdown, chat, style = (file.read_text(encoding="utf-8") for file in files)
-    whole = f"(() => {{\nconst STYLE = `{style}`;\n{links}\n{markdown}\n{chat}}})();\n"
+    """The chat as one function: its looks, links, Markdown, what asks, and itself."""
+    names = ("widget_markdown.js", "client.js", "widget.js", "widget.css")
+    files = [LINKS, *(_HERE / name for name in names)]
+    links, markdown, client, chat, style = (file.read_text(encoding="utf-8") for file in files)
+    parts = [f"const STYLE = `{style}`;", links, markdown, client.replace("export ", ""), chat]
+    whole = "(() => {\n" + "\n".join(parts) + "})();\n"
     return _COMMENT.sub("", whole).encode()  # they are for who reads the files
 
 

@@ -21,7 +21,6 @@ EXAMPLES = [
     "How are BM25 and embeddings combined?",
 ]
 LANGUAGES: dict[str, Language | None] = {"Auto": None, "Tiếng Việt": "vi", "English": "en"}
-EVERYWHERE = [("Mọi tài liệu · All documents", "")]
 OWN_DOCUMENTS = [("Tài liệu của tôi · My documents", OWN)]
 THEME = gr.themes.Soft(
     primary_hue="teal",
@@ -104,10 +103,12 @@ def options(settings: Settings) -> list[gr.Component]:
         ),
         gr.Textbox("", label="Yêu cầu thêm · Extra instructions", lines=2, visible=has_model),
         gr.Dropdown(
-            EVERYWHERE,
-            value="",
+            [],
+            value=[],
+            multiselect=True,
             label="Tìm trong · Search in",
-            info="Một thư mục, hoặc tên một tài liệu · A folder, or the name of a document",
+            info="Thư mục, hoặc tên tài liệu; để trống: mọi tài liệu · "
+            "Folders, or names of documents; empty: all of them",
             allow_custom_value=True,
         ),
     ]
@@ -116,8 +117,14 @@ def options(settings: Settings) -> list[gr.Component]:
 def collections(names: Sequence[str], *, own: bool) -> gr.Dropdown:
     """The last of the options with these collections to choose from, and the visitor's `own`
     documents, if there are any; what is chosen stays."""
-    offered = [*EVERYWHERE, *(OWN_DOCUMENTS if own else [])]
+    offered = OWN_DOCUMENTS if own else []
     return gr.Dropdown([*offered, *((name, name) for name in names)])
+
+
+def places(chosen: Sequence[str] | str | None) -> tuple[str, ...]:
+    """What was chosen there, or named by a program: one or several."""
+    names = [chosen] if isinstance(chosen, str) else chosen or []
+    return tuple(name for name in map(str.strip, names) if name)
 
 
 def _models(settings: Settings) -> gr.Textbox | gr.Dropdown:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 from ..store.library import Library
-from ..store.schema import as_place, is_in
+from ..store.schema import as_place, places_of
 from ..text.headings import headings
 from ..text.language import STOP_WORDS, detect, fold, words
 from ..text.sentences import split_sentences
@@ -74,25 +74,25 @@ class Wanted(NamedTuple):
     documents: Sequence[Document]
 
 
-def overview(library: Library, question: str, collection: str | None) -> Findings | None:
-    """What answers a question about the documents of `library`, or of one collection or the one
-    document of this name in it, as such; None for a question about what they say. Raises
+def overview(library: Library, question: str, places: Sequence[str]) -> Findings | None:
+    """What answers a question about the documents of `library`, or of the collections and the
+    documents of these names in it, as such; None for a question about what they say. Raises
     StoreError."""
-    place = None if collection is None else as_place(collection)
+    names = set(map(as_place, places))
     documents = [
         document
         for document in library.documents()
-        if document.chunks and (place is None or is_in(document.folder, document.name, place))
+        if document.chunks and (not names or names & places_of(document.folder, document.name))
     ]
     asked = wanted(question, documents)
     if asked is None:
         return None
-    places: list[tuple[Chunk, str]] = []
+    openings: list[tuple[Chunk, str]] = []
     for document in asked.documents[:LISTED]:
         whole = asked.kind != "listing"
         chunks = library.opening(document.folder, document.name, None if whole else 1)
         count = {"listing": 1, "summary": SECTIONS, "comparison": SECTIONS // 2}[asked.kind]
-        places += outline(chunks, count)
+        openings += outline(chunks, count)
     return Findings(
         query=question,
         language=detect(question),
@@ -106,7 +106,7 @@ def overview(library: Library, question: str, collection: str | None) -> Finding
                 chunks=(chunk.id,),
                 page_name=chunk.page_name,
             )
-            for number, (chunk, text) in enumerate(places, start=1)
+            for number, (chunk, text) in enumerate(openings, start=1)
         ),
         overview=Overview(asked.kind, len(documents)),
     )

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import LibraryEmpty, UnknownCollection
-from ..store.schema import Within, as_place, is_in
+from ..store.schema import Within, as_place, places_of
 from ..store.store import Store
 from ..text.courtesy import without_courtesy
 from ..text.identifiers import identifiers
@@ -80,7 +80,7 @@ class Retriever:
         """What a search may be restricted to, sorted."""
         return self.store.library.collections()
 
-    def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
+    def search(self, question: str, top_k: int, *places: str) -> Findings:
         """The `top_k` best sources for `question`, best first, numbered from 1, and the verdict.
 
         Its courtesies are not searched for; a question without a sure answer is tried once more
@@ -88,27 +88,27 @@ class Retriever:
         library's words for those that are in no document (rag.retrieval.spelling). The findings'
         `query` is what was searched in the end.
 
-        With a `collection` only its passages are sources, and how rare a word is, and so the scores
-        and the verdict, is counted in it alone.
+        With `places`, collections or documents by their names, only their passages are sources,
+        and how rare a word is, and so the scores and the verdict, is counted in them alone.
 
         Raises LibraryEmpty when there is nothing to search, UnknownCollection when there is no such
-        collection, StoreError when the store fails.
+        place, StoreError when the store fails.
         """
-        if about := overview(self.store.library, without_courtesy(question), collection):
-            if collection is not None:
-                self._within(collection)  # or that there is none is what is to be said
+        if about := overview(self.store.library, without_courtesy(question), places):
+            if places:
+                self._within(places)  # or that there is none is what is to be said
             return about
-        candidates = self.candidates(question, collection)
+        candidates = self.candidates(question, *places)
         findings, chunks = self._ranked(candidates, top_k), candidates.query.chunks
         if judged(findings, chunks).verdict != "answer":
-            findings = self._unwrapped(findings, top_k, collection)
+            findings = self._unwrapped(findings, top_k, places)
         if findings.verdict != "answer" and (meant := self._corrected(findings.query)):
-            other = self._ranked(self.candidates(meant, collection), top_k)
+            other = self._ranked(self.candidates(meant, *places), top_k)
             if other.verdict != "refuse" and other.best_score > findings.best_score:
                 return judged(other, chunks)
         return judged(findings, chunks)
 
-    def candidates(self, question: str, collection: str | None = None) -> Candidates:
+    def candidates(self, question: str, *places: str) -> Candidates:
         """What is ranked for `question` without its courtesies. Raises as `search` does."""
         question = without_courtesy(question)
         library = self.store.library
@@ -119,7 +119,7 @@ class Retriever:
                 "Thư viện đang trống: chưa có tài liệu nào để trả lời. Hãy đặt tài liệu vào thư "
                 "mục data rồi nạp vào (python -m ingest).",
             )
-        within = None if collection is None else self._within(collection)
+        within = self._within(places) if places else None
         among = None if within is None else within.ids
         embedding = self._begin(question)  # its words are looked up meanwhile
         query = self.prepare(question, within)
@@ -176,7 +176,7 @@ class Retriever:
         return combined(profile, cosine, keyword)
 
     def prepare(self, question: str, within: Within | None = None) -> Query:
-        """`question` with what its terms weigh in this index, or `within` one collection of it."""
+        """`question` with what its terms weigh in this index, or `within` a part of it."""
         form = column(question)
 
         def as_indexed(cut: Sequence[str]) -> Sequence[str]:
@@ -216,7 +216,7 @@ class Retriever:
     def _ranked(self, found: Candidates, top_k: int) -> Findings:
         return found.ranked(self.profile(found.query), top_k)
 
-    def _unwrapped(self, findings: Findings, top_k: int, collection: str | None) -> Findings:
+    def _unwrapped(self, findings: Findings, top_k: int, places: Sequence[str]) -> Findings:
         """`findings`, or those for what is asked without what is said around it, if that says more.
         Where that is something too, it is no sure answer."""
         form = column(findings.query)
@@ -229,7 +229,7 @@ class Retriever:
         asked = unwrapped(findings.query, known)
         if asked is None:
             return findings
-        other = self._ranked(self.candidates(asked.text, collection), top_k)
+        other = self._ranked(self.candidates(asked.text, *places), top_k)
         enough = max(findings.best_score, other.threshold * LESS)
         if other.verdict == "refuse" or other.best_score < enough:
             return findings
@@ -272,11 +272,17 @@ class Retriever:
             self._foreign_ids[language] = now, ids
         return ids if among is None else sorted(set(ids).intersection(among))
 
-    def _within(self, collection: str) -> Within:
-        library, place = self.store.library, as_place(collection)
-        within = library.within(place)
-        if not within.ids and not any(is_in(d.folder, d.name, place) for d in library.documents()):
-            raise _unknown(collection, self.collections)
+    def _within(self, places: Sequence[str]) -> Within:
+        library = self.store.library
+        within = library.within(*places)
+        if within.ids and len(places) == 1:
+            return within
+        known: set[str | None] = set()
+        for document in library.documents():
+            known |= places_of(document.folder, document.name)
+        for place in places:
+            if as_place(place) not in known:
+                raise _unknown(place, self.collections)
         return within
 
     def _nearest(self, vector: Vectors, among: Sequence[int] | None) -> list[int]:

@@ -24,20 +24,21 @@ class Together(Retriever):
         """Names what both hold now."""
         return f"{super().edition} {self._own.edition}"
 
-    def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
-        """As Retriever's; a `collection` is one of the library, or `OWN`."""
-        if collection not in (None, OWN):
-            return self._library.search(question, top_k, collection)
+    def search(self, question: str, top_k: int, *places: str) -> Findings:
+        """As Retriever's; the `places` are of the library, or `OWN`."""
+        common = [place for place in places if place != OWN]
+        if places and OWN not in places:
+            return self._library.search(question, top_k, *common)
         found = []
         try:
             own = self._own.search(question, top_k)
             found.append(replace(own, sources=tuple(map(self._shelved, own.sources))))
         except LibraryEmpty:
-            if collection == OWN:
+            if places and not common:
                 raise
         try:
-            if collection != OWN:
-                found.append(self._library.search(question, top_k))
+            if common or not places:
+                found.append(self._library.search(question, top_k, *common))
         except LibraryEmpty:
             if not found:
                 raise

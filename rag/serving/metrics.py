@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ..events import CitationChecked, Event, Failed, Finished, SourcesFound, TextDelta
 from ..types import Outcome
+from .recent import Recent
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Metrics:
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
+        self.recent = Recent()
         self._registry = registry = CollectorRegistry()
         self._first_token = Histogram(
             "headwater_first_token_seconds",
@@ -90,6 +92,7 @@ class Metrics:
         asked_at = before = time.perf_counter()
         has_text = False
         outcome = "stopped"
+        self.recent.ask()
         try:
             async with aclosing(events):
                 async for event in events:
@@ -102,6 +105,7 @@ class Metrics:
                         case TextDelta():
                             has_text = True
                             self._first_token.observe(now - asked_at)
+                            self.recent.answer(now - asked_at)
                         case CitationChecked(added=added):
                             found = "added" if added else _CITATIONS[event.outcome]
                             self._citations.labels(found).inc()

@@ -57,7 +57,7 @@ class Library:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.create_function("collection", 2, collection_of, deterministic=True)
-        self._db.create_function("is_in", 3, schema.is_in, deterministic=True)
+        self._db.create_function("place", 1, schema.as_place, deterministic=True)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             row = f"INSERT INTO vector_index VALUES ('{secrets.token_hex(4)}', 0);"
@@ -210,13 +210,9 @@ class Library:
         """The ids of all chunks, ascending."""
         return [i for (i,) in self._rows("SELECT id FROM chunk ORDER BY id")]
 
-    def within(self, collection: str) -> Within:
-        """The chunks of one collection, or of the documents of this name; none without either."""
-        rows = self._rows(
-            "SELECT id, terms FROM chunk WHERE document_id IN "
-            "(SELECT id FROM document WHERE is_in(folder, name, ?)) ORDER BY id",
-            (schema.as_place(collection),),
-        )
+    def within(self, *places: str) -> Within:
+        """The chunks of these collections and of the documents of these names; none without."""
+        rows = self._rows(schema.WITHIN, (json.dumps(list(map(schema.as_place, places))),))
         return Within(tuple(row[0] for row in rows), sum(row[1] for row in rows))
 
     def in_language(self, language: Language) -> list[int]:
@@ -252,7 +248,7 @@ class Library:
         within: Within | None = None,
         counted: Collection[str] = (),
     ) -> KeywordStatistics:
-        """Those of the whole library, or `within` one collection. There the words in `counted` are
+        """Those of the whole library, or `within` a part of it. There the words in `counted` are
         counted, all others are taken to be as frequent as in the library, and a pair of words as
         its rarer one: to count all of them would take as long as the search."""
         count, total = self._rows("SELECT count(*), coalesce(sum(terms), 0) FROM chunk")[0]

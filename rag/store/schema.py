@@ -85,6 +85,13 @@ IDS_STAY_GIVEN = """
 UPDATE sqlite_sequence SET seq = max(seq, (SELECT max(id) FROM document))
 WHERE name = 'chunk' AND EXISTS (SELECT * FROM document)
 """
+# Of the places in a JSON array.
+WITHIN = """
+WITH wanted AS (SELECT value FROM json_each(?))
+SELECT id, terms FROM chunk WHERE document_id IN (
+    SELECT id FROM document WHERE collection(folder, name) IN wanted OR place(name) IN wanted
+) ORDER BY id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +114,8 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The chunks of one collection or document: their ids, ascending, and how many terms they have
-    in all."""
+    """The chunks of some collections and documents: their ids, ascending, and how many terms they
+    have in all."""
 
     ids: tuple[int, ...]
     terms: int
@@ -132,10 +139,10 @@ def collection_of(folder: str, name: str) -> str | None:
     return unicodedata.normalize("NFC", first) or None
 
 
-def is_in(folder: str, name: str, place: str) -> bool:
-    """Whether a document is in the collection `place`, or is the one of this name; `place` is NFC,
-    as `as_place` makes it."""
-    return collection_of(folder, name) == place or unicodedata.normalize("NFC", name) == place
+def places_of(folder: str, name: str) -> set[str | None]:
+    """By what a search can be restricted to a document, NFC: its collection, if it is in one, and
+    its name."""
+    return {collection_of(folder, name), as_place(name)}
 
 
 def as_place(asked: str) -> str:

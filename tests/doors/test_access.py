@@ -28,7 +28,7 @@ LOGIN = ("lan", "mật khẩu")
 QUESTION = {"messages": [{"role": "user", "content": "What does X-Accel-Buffering do?"}]}
 CHAT = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Why buffer?"}]}]}
 PAGE = ["/", "/config", "/gradio_api/info", "/health", "/ready", "/metrics", "/documents/1/pages/1"]
-PAGE += ["/docs", "/openapi.json", "/widget.js", "/widget", "/theme.css"]
+PAGE += ["/api/stats", "/docs", "/openapi.json", "/widget.js", "/widget", "/theme.css"]
 SITE, ELSEWHERE = "https://site.example", "https://elsewhere.example"
 
 # A tenth as dear as a hash of ours, and still dear enough for guesses to meet.
@@ -379,7 +379,8 @@ def test_what_another_sites_page_shows_as_a_picture_asks_nothing(at: At) -> None
 def test_no_other_sites_page_asks_for_documents_or_metrics_but_a_link_opens_them(at: At) -> None:
     source = at().get("/api/search?q=Why+buffer").json()["sources"][0]["url"]
     page = "/" + source.partition("#")[0].lstrip("/")
-    telling = [page, "/documents/1/file", "/documents/0/pages/1.png", "/metrics"]
+    telling = [page, "/documents/1/file", "/documents/0/pages/1.png"]
+    telling += ["/metrics", "/api/stats"]
     for dest in ("image", "script", "iframe", "object", "empty"):
         across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
         for more in ({}, {"Origin": ELSEWHERE}):
@@ -393,7 +394,7 @@ def test_no_other_sites_page_asks_for_documents_or_metrics_but_a_link_opens_them
 
 def test_under_a_prefix_too_no_other_sites_page_asks_for_them(at: At) -> None:
     across = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
-    for path in ("/metrics", "/documents/1/file"):
+    for path in ("/metrics", "/api/stats", "/documents/1/file"):
         for prefix in ("", "/headwater"):
             answer = at(root_path="/headwater").get(prefix + path, headers=across)
             assert answer.status_code == 403, prefix + path
@@ -401,9 +402,10 @@ def test_under_a_prefix_too_no_other_sites_page_asks_for_them(at: At) -> None:
 
 def test_only_the_widget_may_be_taken_into_another_sites_page(at: At) -> None:
     name, of = "cross-origin-resource-policy", at().get
-    for path in ("/", "/config", "/theme.css", "/metrics", "/documents/1/file", "/v1/models"):
+    closed = ("/", "/config", "/theme.css", "/metrics", "/api/stats", "/documents/1/file")
+    for path in (*closed, "/v1/models"):
         assert of(path).headers[name] == "same-origin", path
-    for path in ("/widget.js", "/widget"):
+    for path in ("/client.js", "/widget.js", "/widget"):
         assert of(path).headers[name] == "cross-origin"
 
 

@@ -127,6 +127,36 @@ def test_every_chunk_is_valid_for_the_sdks_own_schema(
     assert kinds <= set(sent)
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": ASKED}],
+        [{"role": "user", "content": ASKED}, {"role": "assistant", "parts": []}],
+        [{"role": "user", "parts": [{"type": "text", "text": ASKED}]}, {"role": "system"}],
+        [
+            {"role": "user", "parts": [{"type": "text", "text": ASKED}]},
+            {"role": "assistant", "parts": [{"type": "tool-read", "text": None}]},
+            {"role": "tool", "content": "A file."},
+        ],
+        [
+            {"role": "user", "parts": [{"type": "file"}]},
+            {"role": "user", "parts": [{"type": "text", "text": ASKED}]},
+        ],
+    ],
+    ids=["of an older client", "assistant last", "system last", "a tool's", "a file's"],
+)
+def test_messages_of_other_kinds_do_not_keep_a_client_from_an_answer(
+    address: str, messages: list[Json]
+) -> None:
+    body = {"messages": messages, "trigger": None, "collection": None}
+    sent = httpx.post(address, json=body, timeout=60)
+    chunks = [json.loads(line[6:]) for line in sent.text.splitlines() if line[6:7] == "{"]
+    assert chunks[-1]["type"] == "finish"
+    assert "".join(chunk.get("delta", "") for chunk in chunks) == TEXT
+    left_out = any(message["role"] == "tool" or "file" in str(message) for message in messages)
+    assert bool(chunks[-1]["messageMetadata"]["notes"]) == left_out
+
+
 def test_without_a_model_the_documents_are_quoted_in_valid_chunks(
     talk: Talk, reading: Reading
 ) -> None:

@@ -135,7 +135,7 @@ def test_a_foreign_name_that_points_at_this_machine_is_refused() -> None:
 
 
 def _gated(**settings: Any) -> TestClient:
-    routes = [*probes(lambda: b"", list), Route("/v1/models", _hello)]
+    routes = [*probes(lambda: b"", list, dict), Route("/v1/models", _hello)]
     chosen = Settings.model_validate({"GRADIO_SERVER_NAME": "0.0.0.0", **settings})
     return TestClient(Starlette(routes=routes, middleware=gate(chosen, Stopping())))
 
@@ -206,7 +206,7 @@ def test_the_first_refusal_for_a_name_is_in_the_log_with_the_setting(
 
 
 def _watched(problems: list[str]) -> TestClient:
-    return TestClient(Starlette(routes=probes(lambda: b"answers 1\n", lambda: problems)))
+    return TestClient(Starlette(routes=probes(lambda: b"answers 1\n", lambda: problems, dict)))
 
 
 def test_an_operator_sees_the_metrics_and_that_the_process_is_alive() -> None:

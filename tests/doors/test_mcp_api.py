@@ -216,6 +216,14 @@ async def test_a_search_gives_the_ranked_passages_with_scores_and_calls_no_model
     assert upstream.calls == []
 
 
+async def test_a_null_is_what_was_left_out(served: Served) -> None:
+    nulls = {"top_k": None, "collection": None, "documents": None}
+    async with connected(served.url) as client:
+        found = await client.call_tool("search_documents", {"query": EN, **nulls})
+        answer = await client.call_tool("ask_documents", {"question": EN, "language": None})
+    assert len(given(found)["sources"]) == 5 and given(answer)["outcome"] == "stop"
+
+
 async def test_a_search_for_what_is_not_there_says_so(served: Served) -> None:
     async with connected(served.url) as client:
         result = await client.call_tool("search_documents", {"query": UNANSWERABLE})
@@ -365,7 +373,7 @@ async def test_who_asks_too_often_is_told_so_in_a_result(
         ("ask_documents", {"question": "?!"}, "no letters or digits"),
         (
             "search_documents",
-            {"query": EN, "collection": "none"},
+            {"query": EN, "documents": ["caching.md", "none"]},
             "There is no collection or document none",
         ),
         (

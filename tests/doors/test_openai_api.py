@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ EN = "What does X-Accel-Buffering do?"
 TEXT = "X-Accel-Buffering: no tells nginx to pass the response on [1]. It is a header [2][9]."
 SHOWN = "X-Accel-Buffering: no tells nginx to pass the response on [1]. It is a header [2]."
 UNANSWERABLE = "Who won the chess championship of 1972 in Reykjavik?"
+LOG = "2026-11-30 12:00 a line of a log, which asks nothing.\n" * 90  # 4,860 characters
 SCHEMA: Any = {
     "type": "json_schema",
     "json_schema": {"name": "answer", "schema": {"type": "object"}},
@@ -206,13 +208,38 @@ def test_earlier_turns_are_the_conversation(client: openai.OpenAI, upstream: Ups
         ("uA aB u uC u uQ", "Q", [("A", "B"), ("C", "")]),
         ("aHello uQ", "Q", []),
         ("uA u", "", [("A", "")]),
+        ("uQ aSo", "Q", []),  # a beginning that is to be continued
+        ("uA aB uQ a aSo", "Q", [("A", "B")]),
+        ("uQ sBrief", "Q", []),
+        ("sQ", "Q", []),
+        ("aHello", "", []),
+        ("uA a tX aB uQ", "Q", [("A", "B")]),  # a tool's result
+        ("uQ a tX", "Q", []),
     ],
 )
 def test_messages_are_turns(said: str, question: str, turns: list[tuple[str, str]]) -> None:
-    roles = {"u": "user", "a": "assistant"}
+    roles = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
     messages: Any = [(roles[word[0]], word[1:]) for word in said.split()]
-    asked, before, _ = conversation(messages)
-    assert (asked, before) == (question, [Turn(*turn) for turn in turns])
+    taken = conversation(messages)
+    assert (taken.question, taken.turns) == (question, [Turn(*turn) for turn in turns])
+    assert bool(taken.notes) == ("t" in {word[0] for word in said.split()})
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        (f"{LOG}\n\n{EN} {LOG}", EN),
+        (f"Question: {EN}\n{LOG}", f"Question: {EN}"),
+        (f"{LOG}\n\nTiêu đề này dùng để làm gì?\nOK?", "Tiêu đề này dùng để làm gì?"),
+        (f"{LOG}\n\nHãy giải thích X-Accel-Buffering.", "Hãy giải thích X-Accel-Buffering."),
+        ("x" * 4001, "x" * 4000),
+    ],
+    ids=["in the middle", "at the beginning", "two", "none", "one word"],
+)
+def test_a_long_text_is_searched_by_its_last_question(text: str, question: str) -> None:
+    taken = conversation([("user", text)])
+    assert (taken.question, taken.turns) == (question, [Turn(text, "")])
+    assert len(taken.notes) == 1 and taken.notes[0].en.count(f"{len(text):,} characters")
 
 
 def test_what_no_assistant_answered_is_said_too(client: openai.OpenAI, upstream: Upstream) -> None:
@@ -242,6 +269,98 @@ def test_a_question_that_the_documents_do_not_answer_calls_no_model(
     assert "no relevant information" in (answer.choices[0].message.content or "")
     told: Any = answer.to_dict()["headwater"]
     assert told["reason"] == "refused" and len(upstream.calls) == before
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+TOOLS = [{"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}]
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+ASKED_OF_CLIENTS: dict[str, dict[str, Any]] = {
+    "tools": {"tools": TOOLS, "tool_choice": "auto", "parallel_tool_calls": True},
+    "functions": {"functions": [{"name": "read"}], "function_call": "auto"},
+    "no limit": {"max_tokens": -1},
+    "limits of nothing": {"max_tokens": 0, "max_completion_tokens": 2**31 - 1},
+    "nulls": dict.fromkeys(
+        "model max_tokens temperature top_p stop seed user tools tool_choice stream collection n "
+        "stream_options response_format presence_penalty frequency_penalty".split()
+    ),
+    "a long name": {"user": "u" * 2000},
+    "system last": {"messages": [*user(EN), {"role": "system", "content": "Be brief"}]},
+    "assistant last": {"messages": [*user(EN), {"role": "assistant", "content": "It is"}]},
+    "system alone": {"messages": [{"role": "system", "content": EN}]},
+    "a tool's turns": {
+        "messages": [
+            *user(EN),
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "c", "content": "A file."},
+        ]
+    },
+    "a function's": {"messages": [*user(EN), {"role": "function", "name": "f", "content": "x"}]},
+    "results in parts": {
+        "messages": [
+            *user(EN),
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c"}]},
+        ]
+    },
+    "a picture before": {
+        "messages": [
+            {"role": "user", "content": [PICTURE]},
+            {"role": "assistant", "content": "A cat."},
+            *user(EN),
+        ]
+    },
+    "a picture beside": {
+        "messages": [{"role": "user", "content": [PICTURE, {"type": "input_text", "text": EN}]}]
+    },
+    "long rules": {
+        "messages": [{"role": "system", "content": "You are a coding agent. " * 2000}, *user(EN)]
+    },
+    "a long text": {"messages": user(f"{LOG}\n{EN}")},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("case", ASKED_OF_CLIENTS)
+def test_what_clients_send_beside_a_question_does_not_keep_them_from_an_answer(
+    client: openai.OpenAI, upstream: Upstream, case: str, stream: bool
+) -> None:
+    body: Any = {"messages": user(EN), **ASKED_OF_CLIENTS[case]}
+    if stream:
+        chunks: Any = client.post(
+            "/chat/completions",
+            body=body | {"stream": True},
+            cast_to=object,
+            stream=True,
+            stream_cls=openai.Stream[Any],
+        )
+        told = list(chunks)[-1]
+    else:
+        told = client.post("/chat/completions", body=body, cast_to=object)
+    assert told["citations"] and told["headwater"]["reason"] == "stop"
+    notes = " ".join(told["headwater"]["notes"])
+    noted = {"long rules": "the first 3,9", "a long text": EN, "system alone": ""}
+    wanted = noted.get(case, "Tools" if re.search("tool|picture|results|function's", case) else "")
+    assert wanted in notes and bool(notes) == bool(wanted)
+    sent = upstream.calls[-1].body
+    assert sent["messages"][-1]["content"].endswith(EN)
+    assert "max_tokens" not in sent and "tools" not in sent
+
+
+def test_a_note_is_in_the_language_of_the_answer(client: openai.OpenAI) -> None:
+    asked = user("X-Accel-Buffering dùng để làm gì?")
+    body = {"messages": asked, "tools": TOOLS}
+    answer: Any = client.post("/chat/completions", body=body, cast_to=object)
+    [note] = answer["headwater"]["notes"]
+    assert note.startswith("Ở đây không dùng công cụ")
+
+
+def test_one_model_can_be_looked_up(client: openai.OpenAI) -> None:
+    for name in ("headwater", "lab/large"):
+        assert client.models.retrieve(name).id == name
+    for name in ("huge", "headwater/nowhere"):
+        with pytest.raises(openai.NotFoundError) as caught:
+            client.models.retrieve(name)
+        assert caught.value.code == "model_not_found"
 
 
 def test_models_are_those_that_are_offered(client: openai.OpenAI) -> None:
@@ -299,12 +418,8 @@ def test_a_wrong_key_is_an_authentication_error(url: str) -> None:
         ({"messages": user(EN), "n": 2}, "n"),
         ({"messages": user(EN), "stop": ["x" * 30_000]}, "stop"),
         ({"messages": user(EN), "response_format": {"a": "x" * 30_000}}, "response_format"),
-        ({"messages": user(EN), "tools": [{"type": "function"}]}, "tools"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
-            "messages.0.content",
-        ),
+        ({"messages": [{"content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [7]}]}, "messages.0.content"),
         (
             {"messages": [{"role": "user", "content": [{"type": "text", "text": {"a": 1}}]}]},
             "messages.0.content",
@@ -323,11 +438,11 @@ def test_a_request_that_cannot_be_served_says_what_is_wrong_with_it(
     ("messages", "code"),
     [
         (user("  "), "invalid_question"),
-        (user("x" * 4001), "invalid_question"),
-        ([*user(EN), {"role": "assistant", "content": "So"}], "invalid_question"),
-        ([{"role": "system", "content": "x" * 5000}, *user(EN)], "invalid_question"),
+        (user("?!"), "invalid_question"),
+        ([{"role": "assistant", "content": "So"}], "invalid_question"),
+        ([{"role": "user", "content": [{"type": "image_url"}]}], "invalid_question"),
     ],
-    ids=["empty", "too long", "not the user's", "long instructions"],
+    ids=["empty", "without letters", "nobody's", "a picture"],
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_question_that_cannot_be_answered_is_a_bad_request(

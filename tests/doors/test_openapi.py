@@ -15,7 +15,8 @@ from playwright.sync_api import Page, expect
 
 from ingest.background import Reading
 from rag.doors.ai_sdk import UiChat
-from rag.doors.openai_wire import ChatCompletion, CompletionBody, ModelList
+from rag.doors.openai_wire import ChatCompletion, CompletionBody, ModelList, OneModel
+from rag.doors.plain_stream import PlainChat
 from rag.doors.sources import Found
 from tests.harness.browser import served
 
@@ -43,8 +44,10 @@ def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None
     }
     assert set(routes) == {
         "get /v1/models",
+        "get /v1/models/{name}",
         "post /v1/chat/completions",
         "post /api/chat",
+        "post /api/chat/stream",
         "get /api/search",
     }
     for name, route in routes.items():
@@ -58,12 +61,13 @@ def test_every_route_has_examples_and_says_what_its_errors_are(url: str) -> None
             assert kinds["text/event-stream"]["example"], name
     assert "examples" in described["components"]["schemas"]["ChatCompletion"]
     assert "examples" in described["components"]["schemas"]["UiChat"]
+    assert "examples" in described["components"]["schemas"]["PlainChat"]
     [q, *_] = routes["get /api/search"]["parameters"]
     assert q["schema"]["examples"] and q["examples"]
 
 
 def test_the_examples_have_the_shapes_that_they_are_examples_of() -> None:
-    for model in (ChatCompletion, CompletionBody, ModelList, UiChat, Found):
+    for model in (ChatCompletion, CompletionBody, ModelList, OneModel, PlainChat, UiChat, Found):
         extra: Any = model.model_config["json_schema_extra"]
         for example in extra["examples"]:
             checked = model.model_validate(example)

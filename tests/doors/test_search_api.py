@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,29 @@ def test_what_is_redacted_is_hidden_and_opens_nothing(reading: Reading) -> None:
         sources = search(client, q="Write to lan@example.vn about X-Accel-Buffering").json()
     assert "lan@example.vn" not in str(sources["sources"])
     assert {source["url"] for source in sources["sources"]} == {None}
+
+
+def test_several_documents_are_named_in_the_same_words_at_every_door(client: httpx.Client) -> None:
+    """`collection` is one, `documents` are several, alone or beside it."""
+    names = ["caching.md", "proxies-and-buffering.md"]
+    listing, both = "Which documents are there?", sorted(names)
+
+    def found(answer: httpx.Response) -> list[str]:
+        assert answer.status_code == 200, answer.text
+        return sorted(set(re.findall("|".join(map(re.escape, [*names, "retrieval"])), answer.text)))
+
+    query = {"q": listing, "documents": names}
+    assert found(client.get("/api/search", params=query)) == both
+    query = {"q": listing, "documents": names[:1], "collection": names[1]}
+    assert found(client.get("/api/search", params=query)) == both
+    said = [{"role": "user", "content": listing}]
+    for path in ("/v1/chat/completions", "/api/chat", "/api/chat/stream"):
+        for places in (names, names[:1], names[0]):
+            body = {"messages": said, "documents": places}
+            expected = both if places is names else both[:1]
+            assert found(client.post(path, json=body)) == expected, (path, places)
+        body = {"messages": said, "documents": ["x" * 501]}
+        assert client.post(path, json=body).status_code == 400
 
 
 def test_a_collection_is_searched_alone(tmp_path: Path, embedder: Embedder) -> None:

@@ -36,47 +36,48 @@ LONG = "a_file_name_without_a_single_space_" * 6 + ".md"
 Part = dict[str, Any]
 
 
-def status(**data: object) -> Part:
-    return {"type": "data-status", "id": "status", "data": data}
+def status(event: str, **more: object) -> Part:
+    return {"type": "status", "event": event, **more}
 
 
 def source(number: int, title: str, text: str = "The passage.", **more: object) -> Part:
     about = {"number": number, "page": 2, "score": 0.8, "text": text, **more}
-    return {
-        "type": "source-document",
-        "sourceId": str(number),
-        "mediaType": "text/markdown",
-        "title": title,
-        "filename": f"guide/{number}.md",
-        "providerMetadata": {"headwater": about},
-    }
+    return {"title": title, "document": f"guide/{number}.md", **about}
+
+
+def found(*sources: Part) -> list[Part]:
+    count = status("found", sources=len(sources), verdict="answer")
+    return [count, {"type": "context_ready", "verdict": "answer", "sources": [*sources]}]
 
 
 def text(said: str) -> list[Part]:
     """The text in small pieces, as a model writes it."""
-    return [{"type": "text-delta", "id": "text", "delta": word} for word in words(said)]
+    return [{"type": "text", "text": word} for word in words(said)]
 
 
 def cited(number: int, said: str, marker: str, outcome: str = "confirmed") -> Part:
-    start = len(said[: said.index(marker)].encode("utf-16-le")) // 2  # as JavaScript counts
-    checked = {"number": number, "start": start, "supported": outcome != "unconfirmed"}
-    return {"type": "data-citation", "data": {**checked, "outcome": outcome, "reason": "tested"}}
+    checked = {"number": number, "start": said.index(marker), "supported": outcome != "unconfirmed"}
+    return {"type": "citations", **checked, "outcome": outcome, "reason": "tested", "added": False}
 
 
-SEARCHING = status(state="searching", query="q")
-FOUND = status(state="found", verdict="answer", query="q", rewritten=False)
+def failed(code: str, sentence: str, *, retryable: bool) -> Part:
+    return {"type": "error", "code": code, "sentence": sentence, "retryable": retryable}
+
+
+SEARCHING = status("searching", query="q")
 SOURCES = [source(1, "One", url="documents/3/pages/2?chunk=7#passage"), source(2, "Two")]
-BEGIN = [SEARCHING, FOUND, *SOURCES, {"type": "text-start", "id": "text"}]
-END = [{"type": "text-end", "id": "text"}, {"type": "finish", "finishReason": "stop"}]
+FOUND = found(*SOURCES)
+BEGIN = [SEARCHING, *FOUND]
+END = [{"type": "done", "reason": "stop"}]
 
 
 @dataclass
 class Door:
-    """`POST /api/chat`, which says `parts`; None among them waits for `go`. Or it `refuses`."""
+    """`POST /api/chat/stream`, which says `parts`; None among them waits for `go`.
+    Or it `refuses`."""
 
     parts: list[Part | None] = field(default_factory=list)
     refuses: tuple[int, Part] | None = None
-    breaks: bool = False  # the stream ends without an end
     pace: float = 0.002  # seconds between two parts
     asked: list[tuple[Part, dict[str, str]]] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
@@ -91,15 +92,13 @@ class Door:
 
     async def _lines(self) -> AsyncIterator[str]:
         try:
-            yield ': keep-alive\n\ndata: {"type":"start","messageId":"m"}\n\n'
+            yield ': keep-alive\n\nid: m-1\ndata: {"type":"status","event":"started"}\n\n'
             for part in self.parts:
                 while part is None and not self.go.is_set():
                     await asyncio.sleep(0.01)
                 if part is not None:
                     yield f"data: {json.dumps(part, ensure_ascii=False)}\n\n"
                     await asyncio.sleep(self.pace)
-            if not self.breaks:
-                yield "data: [DONE]\n\n"
         except asyncio.CancelledError:
             self.left.set()
             raise
@@ -144,7 +143,7 @@ def site(door: Door) -> Iterator[str]:
         tag = f'<script src="/docs/widget.js" {attributes} async></script>'
         return HTMLResponse(page(tag, language, more))
 
-    routes = [Route("/page", show), Route("/docs/api/chat", door.chat, methods=["POST"])]
+    routes = [Route("/page", show), Route("/docs/api/chat/stream", door.chat, methods=["POST"])]
     app = Starlette(routes=routes)
     app.mount("/docs", Starlette(routes=widget.routes()))
     yield from serving(app)
@@ -173,7 +172,7 @@ def finished(tab: Page) -> None:
 
 
 def test_the_script_stays_small() -> None:
-    assert len(script()) < 20_500
+    assert len(script()) < 22_500
 
 
 def test_the_script_is_served_for_every_page_and_not_sent_twice(site: str) -> None:
@@ -194,7 +193,7 @@ def test_the_script_is_served_for_every_page_and_not_sent_twice(site: str) -> No
 def test_the_status_and_then_the_sources_come_before_the_first_word(
     tab: Page, site: str, door: Door
 ) -> None:
-    door.parts = [SEARCHING, None, FOUND, *SOURCES, *text("Now it is said."), *END]
+    door.parts = [SEARCHING, None, *FOUND, *text("Now it is said."), *END]
     open_chat(tab, f"{site}/page")
     tab.evaluate(
         """() => {
@@ -220,18 +219,18 @@ def test_the_status_and_then_the_sources_come_before_the_first_word(
 def test_thinking_is_a_line_that_goes_and_no_part_of_the_text(
     tab: Page, site: str, door: Door
 ) -> None:
-    thinking: Part = {"type": "reasoning-delta", "id": "reasoning", "delta": "Passage [1] says"}
-    was_thinking: Part = {"type": "data-was-thinking", "data": {"part": "text"}}
-    door.parts = [FOUND, *SOURCES, *text("No answer."), was_thinking, thinking, None]
+    thinking = status("thinking", text="Passage [1] says", so_far=False)
+    was_thinking = status("thinking", text="", so_far=True)
+    door.parts = [*BEGIN, *text("No answer."), was_thinking, thinking, None]
     door.parts += [*text("So."), *END]
     open_chat(tab, f"{site}/page")
     ask(tab, "Why?")
-    status = tab.locator("headwater-chat .status")
-    expect(status).to_have_text(re.compile(r"Thinking… \d s"))
+    line = tab.locator("headwater-chat .status")
+    expect(line).to_have_text(re.compile(r"Thinking… \d s"))
     expect(turn(tab).locator(".text")).to_have_text("")
     door.go.set()
     expect(turn(tab).locator(".text")).to_have_text("So.")
-    expect(status).to_have_text("")
+    expect(line).to_have_text("")
     expect(turn(tab)).not_to_contain_text("Passage [1] says")
     finished(tab)
 
@@ -341,8 +340,7 @@ def test_a_citation_can_be_used_while_its_paragraph_ends(
 
 def test_what_a_document_says_stays_text(tab: Page, site: str, door: Door) -> None:
     door.parts = [
-        *BEGIN[:2],
-        source(1, HOSTILE, HOSTILE, url="javascript:window.hurt = 3"),
+        *found(source(1, HOSTILE, HOSTILE, url="javascript:window.hurt = 3")),
         *text(f"{HOSTILE} [here](javascript:hurt) ![x](https://headwater.invalid/a.png)"),
         *END,
     ]
@@ -412,7 +410,7 @@ def test_markdown(tab: Page, site: str, door: Door, said: str, html: str) -> Non
 def test_a_long_text_of_marks_does_not_hold_the_page_up(
     tab: Page, site: str, door: Door, said: str, shown: str
 ) -> None:
-    door.parts = [*BEGIN, {"type": "text-delta", "delta": said * (18_000 // len(said))}, *END]
+    door.parts = [*BEGIN, {"type": "text", "text": said * (18_000 // len(said))}, *END]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     finished(tab)
@@ -446,7 +444,7 @@ def test_the_view_follows_the_last_line_until_its_reader_scrolls_up(
 def test_the_last_turns_the_key_the_language_and_the_collection_are_sent(
     tab: Page, site: str, door: Door
 ) -> None:
-    open_chat(tab, f"{site}/page?key=k1&language=vi&collection=guide")
+    open_chat(tab, f"{site}/page?key=k1&language=vi&collection=guide|a.md")
     for number in range(8):
         ask(tab, f"Question {number}")
         finished(tab)
@@ -454,9 +452,9 @@ def test_the_last_turns_the_key_the_language_and_the_collection_are_sent(
     messages = body["messages"]
     assert len(messages) <= 12
     assert [m["role"] for m in messages] == ["user", "assistant"] * 5 + ["user"]
-    assert messages[-1]["parts"] == [{"type": "text", "text": "Question 7"}]
-    assert messages[-2]["parts"] == [{"type": "text", "text": "Ready."}]
-    assert (body["language"], body["collection"]) == ("vi", "guide")
+    assert messages[-1]["content"] == "Question 7"
+    assert messages[-2]["content"] == "Ready."
+    assert (body["language"], body["documents"]) == ("vi", ["guide", "a.md"])
     assert headers["authorization"] == "Bearer k1"
     assert "cookie" not in headers
 
@@ -495,8 +493,8 @@ def test_stop_closes_the_connection_and_what_came_stays(tab: Page, site: str, do
 def test_an_error_stands_under_the_text_and_retry_asks_again(
     tab: Page, site: str, door: Door
 ) -> None:
-    failed = status(state="failed", code="timeout", retryable=True, requestId="r")
-    door.parts = [*BEGIN, *text("Half"), failed, {"type": "error", "errorText": "It was late."}]
+    late = failed("timeout", "It was late.", retryable=True)
+    door.parts = [*BEGIN, *text("Half"), late]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     expect(turn(tab).locator(".failed")).to_have_text("It was late.")
@@ -506,17 +504,14 @@ def test_an_error_stands_under_the_text_and_retry_asks_again(
     expect(turn(tab).locator(".text")).to_have_text("Whole.")
     expect(tab.locator("headwater-chat .turn")).to_have_count(1)
     expect(turn(tab).locator(".failed, .retry")).to_have_count(0)
-    assert [body["messages"][-1]["parts"] for body, _ in door.asked] == [
-        [{"type": "text", "text": EN}]
-    ] * 2
+    assert [body["messages"][-1]["content"] for body, _ in door.asked] == [EN] * 2
     assert len(door.asked[1][0]["messages"]) == 1
 
 
 def test_an_error_that_asking_again_does_not_mend_offers_no_retry(
     tab: Page, site: str, door: Door
 ) -> None:
-    failed = status(state="failed", code="auth_error", retryable=False, requestId="r")
-    door.parts = [SEARCHING, failed, {"type": "error", "errorText": "Refused."}]
+    door.parts = [SEARCHING, failed("auth_error", "Refused.", retryable=False)]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     expect(turn(tab).locator(".failed")).to_have_text("Refused.")
@@ -535,7 +530,8 @@ def test_an_error_that_asking_again_does_not_mend_offers_no_retry(
 def test_a_refusal_before_the_stream_is_one_sentence(
     tab: Page, site: str, door: Door, code: int, message: str, says: str, again: int
 ) -> None:
-    door.refuses = (code, {"message": message, "type": "t", "code": "c", "param": None})
+    named = "invalid_api_key" if code == 401 else "c"
+    door.refuses = (code, {"message": message, "type": "t", "code": named, "param": None})
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     expect(turn(tab).locator(".failed")).to_have_text(says)
@@ -549,7 +545,7 @@ def test_a_refusal_before_the_stream_is_one_sentence(
 def test_a_stream_that_breaks_off_and_a_network_that_is_gone_are_told(
     tab: Page, site: str, door: Door
 ) -> None:
-    door.parts, door.breaks = [*BEGIN, *text("Half")], True
+    door.parts = [*BEGIN, *text("Half")]
     open_chat(tab, f"{site}/page")
     ask(tab, EN)
     expect(turn(tab).locator(".failed")).to_have_text("The answer broke off.")
@@ -840,7 +836,7 @@ def test_on_a_phone_it_fills_the_screen_and_nothing_sticks_out(
     context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()
     said = f"{LONG * 3}\n\n- {LONG}\n\n`{LONG}` [a]({'https://b.example/' + LONG})"
-    door.parts = [*BEGIN[:2], source(1, LONG * 2, LONG * 3), *text(said), *END]
+    door.parts = [*found(source(1, LONG * 2, LONG * 3)), *text(said), *END]
     open_chat(tab, f"{site}/page?title={LONG}")
     ask(tab, LONG)
     finished(tab)
@@ -995,7 +991,7 @@ def test_a_page_of_an_allowed_site_gets_answers_and_nothing_else_is_asked(
         "href", re.compile(f"^{app}/documents/")
     )
     asked = {url.removeprefix(app) for url in requests if not url.startswith(sites.allowed)}
-    assert asked == {"/widget.js", "/api/chat"}
+    assert asked == {"/widget.js", "/api/chat/stream"}
     assert tab.context.cookies() == []
 
 

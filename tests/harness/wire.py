@@ -14,11 +14,13 @@ CALL = "/gradio_api/call/chat"
 
 
 @contextmanager
-def asked(client: httpx.Client, question: str, **headers: str) -> Iterator[Iterator[Any]]:
+def asked(
+    client: httpx.Client, question: str, nulls: bool = False, /, **headers: str
+) -> Iterator[Iterator[Any]]:
     """The updates of the answer to `question`, each a list of chat messages. Leaving the block
-    hangs up, whether the answer is over or not."""
+    hangs up, whether the answer is over or not. With `nulls` every option is one."""
     api = client.get("/gradio_api/info").json()["named_endpoints"]["/chat"]
-    options = [p["parameter_default"] for p in api["parameters"][1:]]
+    options = [None if nulls else p["parameter_default"] for p in api["parameters"][1:]]
     called = client.post(CALL, json={"data": [question, *options]}, headers=headers)
     if called.status_code == 429:  # it is refused before Gradio keeps anything of it
         yield iter([called.text])

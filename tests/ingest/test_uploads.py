@@ -291,7 +291,10 @@ def test_another_visitor_sees_nothing_of_a_sessions_file(public: Served) -> None
     assert public.add("harbour.txt", FERRY, mine)["outcome"] == "added"
     assert public.found(QUESTION, visitor=mine)[0] == "harbour.txt"
     assert "bread.md" in public.found("How long does the dough rest?", visitor=mine)
-    assert public.found(QUESTION, visitor=mine, collection=OWN) == ["harbour.txt"]
+    assert public.found(QUESTION, visitor=mine, places=(OWN,)) == ["harbour.txt"]
+    both = (OWN, "bread.md")
+    assert public.found(QUESTION, visitor=mine, places=both)[0] == "harbour.txt"
+    assert "bread.md" in public.found("How long does the dough rest?", visitor=mine, places=both)
     for stranger in (other, "", "x", mine[::-1]):
         assert "harbour.txt" not in public.found(QUESTION, visitor=stranger)
     assert [d.name for d in public.reading.documents()] == ["bread.md"]
@@ -467,4 +470,4 @@ def test_what_nobody_asks_is_closed_and_opened_again(
 
 def test_who_has_no_documents_of_their_own_is_told_so(public: Served) -> None:
     with pytest.raises(UnknownCollection, match="no documents of your own"):
-        public.found(QUESTION, visitor=public.sessions.enter(""), collection=OWN)
+        public.found(QUESTION, visitor=public.sessions.enter(""), places=(OWN,))

@@ -37,7 +37,7 @@ class ByHand(Retriever):
     def __init__(self, found: dict[str, dict[str, Scored]]) -> None:
         self._found = found
 
-    def candidates(self, question: str, collection: str | None = None) -> Candidates:
+    def candidates(self, question: str, *places: str) -> Candidates:
         documents = self._found[question]
         cosine, keyword, subject = np.array(list(documents.values()), dtype=float).T
         language: Language = "vi" if "ế" in question else "en"

@@ -306,6 +306,20 @@ def test_a_question_about_the_documents_is_answered_from_those_that_were_chosen(
         search.search("Which documents are there?", 5, "nowhere")
 
 
+def test_several_places_are_searched_as_one(filled: Store, embedder: Embedder) -> None:
+    search = Retriever(filled, embedder)
+    several = ("letters/a.md", "reports/1.md", "letters/a.md")
+    assert found(search.search(QUESTION, 5, *several)) == {"reports/1.md"}
+    assert search.search("The valve in the cellar", 5, *several).sources[0].document == several[0]
+    candidates = search.candidates("The valve in the cellar", *several)
+    assert {chunk.document for chunk in candidates.chunks} == {"letters/a.md", "reports/1.md"}
+    assert candidates.query.chunks == 101  # words are counted in these alone
+    listed = search.search("Which documents are there?", 5, "letters", "reports/1.md")
+    assert listed.overview and listed.overview.documents == 3
+    with pytest.raises(UnknownCollection, match="document nowhere"):
+        search.search(QUESTION, 5, "letters", "nowhere")
+
+
 @pytest.fixture
 def towns(store: Store, embedder: Embedder) -> Retriever:
     put(store, embedder, "north/a.md", "The ferry at the old harbour leaves at nine every day.")
@@ -319,7 +333,7 @@ async def test_an_answer_is_from_the_collection_that_was_asked(
     towns: Retriever, collection: str, when: str
 ) -> None:
     answerer = quotes_from(ready(towns))
-    asked = Options(collection=collection)
+    asked = Options(places=(collection,))
     seen = await events(answerer, "When does the ferry at the old harbour leave?", (), asked)
     (source,) = sources(seen).sources
     assert when in source.text and end(seen).reason == "stop"
@@ -332,7 +346,7 @@ async def test_an_answer_is_from_the_collection_that_was_asked(
 async def test_a_follow_up_stays_in_the_collection(towns: Retriever) -> None:
     turns = [Turn("When does the ferry at the old harbour leave?", "At nine. [1]")]
     answerer = quotes_from(ready(towns))
-    seen = await events(answerer, "And how often?", turns, Options(collection="south"))
+    seen = await events(answerer, "And how often?", turns, Options(places=("south",)))
     assert [type(event) for event in seen].count(Searching) == 2
     assert any(isinstance(event, SourcesFound) and event.rewritten for event in seen)
     assert found(sources(seen)) == {"south/b.md"}
@@ -346,6 +360,6 @@ async def test_a_follow_up_stays_in_the_collection(towns: Retriever) -> None:
 async def test_an_answer_from_an_unknown_collection_fails_and_says_which_there_are(
     towns: Retriever, question: str, sentence: str
 ) -> None:
-    seen = await events(quotes_from(ready(towns)), question, (), Options(collection="west"))
+    seen = await events(quotes_from(ready(towns)), question, (), Options(places=("west",)))
     assert failure(seen).code == "unknown_collection"
     assert sentence in failure(seen).sentence and "north, south" in failure(seen).sentence

@@ -157,6 +157,9 @@ def test_a_question_that_nothing_answers_is_refused_without_a_hint_about_models(
 def test_a_question_is_asked_of_one_document_or_collection_alone(run: Run) -> None:
     found = json.loads(run("rag", "search", QUESTION, "--in", "bread.txt", "--json").stdout)
     assert {source["document"] for source in found["sources"]} == {"bread.txt"}
+    two = ("--in", "bread.txt", "--in", "den.txt")
+    several = json.loads(run("rag", "search", QUESTION, *two, "--json").stdout)
+    assert {source["document"] for source in several["sources"]} == {"bread.txt", "den.txt"}
     answer = run("rag", "ask", "What is rye bread baked with?", "--in", "bread.txt")
     assert answer.exit_code == 0 and "bridge.md" not in answer.stdout
     refused(run("rag", "search", QUESTION, "--in", "nowhere"), "no collection or document nowhere")
@@ -177,7 +180,8 @@ def test_a_question_can_come_from_stdin_and_choose_its_language_and_number_of_so
 def test_bytes_that_are_no_text_are_asked_all_the_same(run: Run) -> None:
     result = run("rag", "ask", "-", "--json", typed=b"harbour \xff bridge")
 
-    assert lines(result.stdout)[2] == {"event": "searching", "query": "harbour � bridge"}
+    searching = {"type": "status", "event": "searching", "query": "harbour � bridge"}
+    assert lines(result.stdout)[2] == searching
 
 
 def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
@@ -188,11 +192,14 @@ def test_in_json_there_is_one_event_a_line_sources_first(run: Run) -> None:
         "waiting",
         "started",
         "searching",
+        "found",
         "sources_found",
         "text_delta",
         "citation_checked",
         "finished",
     ]
+    kinds = [event["type"] for event in lines(result.stdout)]
+    assert [*dict.fromkeys(kinds)] == ["status", "context_ready", "text", "citations", "done"]
     assert "Đèn biển" in result.stdout, "text is not escaped"
     assert result.stderr == ""
 

@@ -143,10 +143,10 @@ class Slow(Retriever):
     def edition(self) -> str:
         return self._retriever.edition
 
-    def search(self, question: str, top_k: int, collection: str | None = None) -> Findings:
+    def search(self, question: str, top_k: int, *places: str) -> Findings:
         self.begun.set()
         assert self.go_on.wait(30)
-        return self._retriever.search(question, top_k, collection)
+        return self._retriever.search(question, top_k, *places)
 
 
 async def test_a_question_cancelled_while_searching_never_reaches_the_model(

@@ -160,6 +160,29 @@ def test_the_metrics_the_health_and_the_readiness_are_served(visit: Any) -> None
     assert visitor.get("/ready").json() == {"status": "ready", "reasons": []}
 
 
+def test_an_operator_sees_how_busy_it_is_now(visit: Any) -> None:
+    visitor = visit(rate_limit="30/minute", max_streams=7, upstream_rpm=60)
+    visitor.ask()
+    visitor.ask()
+    answer = visitor.get("/api/stats")
+    assert answer.headers["cache-control"] == "no-store"
+    told = answer.json()
+    first_word = told.pop("first_word")
+    assert told == {
+        "active": 0,
+        "waiting": 0,
+        "limits": {
+            "active": 7,
+            "waiting": told["limits"]["waiting"],
+            "questions": "30 per 1 minute",
+            "upstream_requests_per_minute": 60,
+            "upstream_tokens_per_minute": None,
+        },
+        "asked_this_minute": 2,
+    }
+    assert first_word["answers"] == 2 and 0 < first_word["p50"] <= first_word["p95"]
+
+
 def test_a_page_that_is_still_reading_is_alive_and_not_ready(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:

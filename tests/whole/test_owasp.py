@@ -193,7 +193,7 @@ async def test_llm08_a_search_in_one_collection_finds_and_sends_nothing_of_anoth
 ) -> None:
     async with asking(configured, upstream, retriever) as answerer:
         everywhere = await events(answerer, WAGES)
-        within = await events(answerer, WAGES, options=Options(collection="mill"))
+        within = await events(answerer, WAGES, options=Options(places=("mill",)))
     assert sources(everywhere).sources[0].document == "payroll/wages.md"
     assert "nine crowns" in str(upstream.calls[0].body)
     assert {s.document.partition("/")[0] for s in sources(within).sources} <= {"mill"}

@@ -84,6 +84,13 @@ def test_the_sources_are_on_the_wire_before_the_first_word(with_model: str) -> N
     assert "](#source-1" in texts[-1]
 
 
+def test_options_that_a_program_leaves_null_are_those_of_the_settings(with_model: str) -> None:
+    client = httpx.Client(base_url=with_model, timeout=60)
+    with client, asked(client, EN, True) as updates:
+        *_, last = updates
+    assert "It tells nginx not to buffer" in said(last)
+
+
 def test_an_example_is_answered_with_one_click(tab: Page, without_model: str) -> None:
     visit(tab, without_model)
     tab.locator("button.example").first.click()
@@ -230,16 +237,35 @@ def test_a_folder_is_chosen_among_those_there_are(tab: Page, towns: str) -> None
     finished(tab)
 
 
+def test_several_folders_are_chosen_and_one_is_taken_off_again(tab: Page, towns: str) -> None:
+    visit(tab, towns)
+    tab.get_by_text("Tùy chọn · Options").click()
+    chosen = tab.get_by_label("Tìm trong · Search in")
+    for town in ("south", "north"):
+        chosen.click()
+        tab.get_by_role("option", name=town).click()
+    ask(tab, FERRY)
+    expect(answer(tab)).to_contain_text("Sources (2)")
+    finished(tab)
+    chosen.press("Backspace")
+    ask(tab, FERRY)
+    expect(answer(tab)).to_contain_text("Sources (1)")
+    expect(answer(tab)).to_contain_text("noon")
+    finished(tab)
+
+
 @pytest.mark.parametrize(
     ("place", "expected", "other"),
     [
         ("", "nine", "There is no"),
+        (["north"], "nine", "noon"),
+        (["north", "south"], "Sources (2)", "There is no"),
         ("north/ferry.md", "nine", "noon"),
         ("west", "There is no collection or document west. Choose one of: north, south.", "nine"),
     ],
 )
 def test_a_client_names_a_folder_or_a_document(
-    towns: str, place: str, expected: str, other: str
+    towns: str, place: str | list[str], expected: str, other: str
 ) -> None:
     shown = str(Client(towns, verbose=False).predict(FERRY, collection=place, api_name="/chat"))
     assert expected in shown and other not in shown

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from ingest.background import Reading
+from rag.event_lines import TYPES
 from rag.settings import PROJECT, Settings
 from tests.doors.test_mcp_api import HEADERS, greeted, message
 from tests.harness.browser import served
@@ -91,6 +92,33 @@ def test_a_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None
 def test_the_curl_snippet_streams_an_answer(url: str) -> None:
     said = run("sh", "OpenAI's API", ["bash", "-c"], url)
     assert "search_results" in said[:50_000] and said.rstrip().endswith("data: [DONE]")
+
+
+def test_the_curl_snippet_of_the_plain_stream_ends_with_done(url: str) -> None:
+    said = run("sh", "A plain stream", ["bash", "-c"], url)
+    events = [json.loads(line[6:]) for line in said.splitlines() if line.startswith("data: ")]
+    assert [event["type"] for event in events][-1] == "done"
+    [context] = [event for event in events if event["type"] == "context_ready"]
+    assert {source["document"] for source in context["sources"]} == {"proxies-and-buffering.md"}
+
+
+def test_the_javascript_snippet_of_the_plain_stream_prints_sources_and_text(url: str) -> None:
+    """With the module as the server sends it: only browsers import by http."""
+    node = command("node", "nodejs")
+    code = snippet("js", "A plain stream", url)
+    text = f'await (await fetch("{url}client.js")).text()'
+    module = f'"data:text/javascript," + encodeURIComponent({text})'
+    code = code.replace(f'import("{url}client.js")', f"import({module})")
+    done = subprocess.run(
+        [node, "--input-type=module", "-e", code], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    assert re.match(r"\[1\] .+\n\[2\] ", done.stdout) and "X-Accel-Buffering" in done.stdout
+
+
+def test_the_table_of_the_plain_stream_names_each_type() -> None:
+    told = set(re.findall(r"^\| `(\w+)` \|", section(DOORS, "A plain stream"), re.MULTILINE))
+    assert told == {"type", "status", *TYPES.values()}
 
 
 def test_the_python_snippet_prints_an_answer_and_its_sources(url: str) -> None:
