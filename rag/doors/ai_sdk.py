@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from ..answer import Answerer
 from ..events import (
@@ -58,6 +58,12 @@ class UiMessage(BaseModel):
     role: str = Field(max_length=100, description="system, user or assistant")
     parts: list[UiPart] | None = Field(None, max_length=2000)
     content: str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> UiMessage:
+        if self.parts is None and self.content is None:
+            raise ValueError("a message has parts")
+        return self
 
     @property
     def text(self) -> str | None:
