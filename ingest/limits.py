@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, NoProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class Limits:
 
 
 USUAL = Limits()
+
+
+def no_process(why: str) -> NoProcess:
+    """Says so, and what to do."""
+    return NoProcess(
+        "Documents are read in a process of its own, which cannot be started here "
+        f"({why}), so that nothing was read. Look into Headwater's log, then read again.",
+        "Tài liệu được đọc trong một tiến trình riêng, và tiến trình đó không khởi động được ở đây "
+        f"({why}), nên chưa đọc gì. Hãy xem nhật ký của Headwater rồi đọc lại.",
+    )
 
 
 def too_large(name: str, size: int) -> DocumentError:

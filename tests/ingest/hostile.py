@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from ingest.readers import pace
 from rag.errors import DocumentError
@@ -21,6 +22,10 @@ def read(data: bytes, name: str) -> Content:
     match word:
         case "sleep":
             time.sleep(float(what))
+        case "until":  # somebody makes this file; each look at it goes on
+            while not Path(what).exists():
+                time.sleep(0.1)
+                pace.goes_on()
         case "steps":  # of half a second
             for _ in range(int(what)):
                 time.sleep(0.5)
@@ -54,13 +59,20 @@ def read(data: bytes, name: str) -> Content:
         case "characters":
             return Content(name, (Page(1, "x" * int(what)),))
         case "lie":
-            answer = b"cos\nsystem\n(S'" + what.encode() + b"'\ntR."
-            for fd in range(3, 20):
-                try:
-                    os.write(fd, len(answer).to_bytes(8, "big") + answer)
-                except OSError:
-                    continue
-                time.sleep(60)
+            answer = bytes.fromhex(what)
+            _say(len(answer).to_bytes(8, "big") + answer)
+        case "claim":
+            _say(int(what).to_bytes(8, "big"))
         case "who":
             return Content(name, (Page(1, f"{os.getpid()} {sorted(sys.modules)}"),))
     return Content(name, (Page(1, data.decode()),))
+
+
+def _say(message: bytes) -> None:
+    """To whoever waits for an answer."""
+    for fd in range(3, 20):
+        try:
+            os.write(fd, message)
+        except OSError:
+            continue
+        time.sleep(60)

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ingest import sync as sync_module
+from ingest import storing
 from ingest.__main__ import app as ingest_app
 from ingest.background import Reading
 from ingest.sync import locate, sync
@@ -225,7 +225,7 @@ def test_the_command_itself_survives_a_kill(
 
 def main() -> None:
     embedder = SentenceEmbedder(store=Path(sys.argv[1]))  # its precision was measured before
-    sync_module.TOGETHER = 4  # so that so few documents are several lots
+    storing.TOGETHER = 4  # so that so few documents are several lots
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         data, store = map(Path, json.loads(line))
