@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from ingest.readers import pace
 from rag.errors import DocumentError
@@ -43,6 +44,10 @@ def read(data: bytes, name: str) -> Content:
                 bytearray(int(what) * 1_000_000)
             except MemoryError as exc:
                 raise DocumentError(f"{name} is damaged.") from exc
+        case "once":  # only as long as nobody has made that file
+            path, then = what.split(" ", 1)
+            if Path(path).exists():
+                return read(then.encode(), name)
         case "crash":
             ctypes.string_at(0)
         case "exit":
@@ -66,6 +71,11 @@ def read(data: bytes, name: str) -> Content:
         case "who":
             return Content(name, (Page(1, f"{os.getpid()} {sorted(sys.modules)}"),))
     return Content(name, (Page(1, data.decode()),))
+
+
+def view(file: BinaryIO, what: str) -> str:
+    """Does the same to the process of who looks at the file, and is its text."""
+    return read(what.encode(), file.name).pages[0].text
 
 
 def _say(message: bytes) -> None:

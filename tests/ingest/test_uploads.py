@@ -18,13 +18,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from ingest import isolation, readers, sessions, sync, uploads
+from ingest import isolation, sessions, sync, uploads, viewing
 from ingest.adding import Adding
 from ingest.background import Reading
 from ingest.sessions import Sessions, link_of, shelf_of
 from ingest.uploads import Uploads, safe
 from rag.assembly import assemble
-from rag.documents.routes import Originals, documents
+from rag.documents.originals import Originals
+from rag.documents.routes import documents
 from rag.documents.uploads import uploads as upload_routes
 from rag.doors.access import user_of
 from rag.errors import DocumentError, UnknownCollection
@@ -129,7 +130,7 @@ class Served:
             settings, self.reading.opening, Metrics(), own=self.sessions.together
         ).searcher
         uploads = self.reading.uploads.path
-        originals = Originals(settings.data_dir, sync.digest, readers.read, uploads=uploads)
+        originals = Originals(settings.data_dir, sync.digest, viewing, uploads=uploads)
         to_all = settings.where_uploads_go == "library"
         shelf = Adding(self.reading) if to_all else self.sessions
         shown = documents(shelf_of(self.reading, self.sessions), originals)
