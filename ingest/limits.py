@@ -26,9 +26,9 @@ USUAL = Limits()
 def no_process(why: str) -> NoProcess:
     """Says so, and what to do."""
     return NoProcess(
-        "Documents are read in a process of its own, which cannot be started here "
+        "Files are read in a process of their own, which cannot be started here "
         f"({why}), so that nothing was read. Look into Headwater's log, then read again.",
-        "Tài liệu được đọc trong một tiến trình riêng, và tiến trình đó không khởi động được ở đây "
+        "Tệp được đọc trong một tiến trình riêng, và tiến trình đó không khởi động được ở đây "
         f"({why}), nên chưa đọc gì. Hãy xem nhật ký của Headwater rồi đọc lại.",
     )
 

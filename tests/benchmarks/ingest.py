@@ -16,6 +16,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ from tests.ingest.test_readers import pdf
 FILES, UNCHANGED, ROUNDS, READINGS = 200, 2000, 3, 20
 WORDS = (40, 80, 150, 300)  # of a small file
 PDF = "retrieval-and-citations.pdf"
-PAGES, LINES, WORDS_OF_A_LINE = 2000, 30, 9  # about 1600 characters a page
+PAGES, LINES, WORDS_OF_A_LINE = 2000, 12, 9  # about 750 characters a page, a chunk
 LOOK = 0.05  # seconds between two looks at the memory
 
 
@@ -147,6 +148,8 @@ def memory(count: int) -> None:
     words = [w for path in (PROJECT / "data").glob("*.md") for w in path.read_text().split()]
     words = [word for word in words if word.isascii() and word.isalnum()]
     draw = random.Random(count)
+    for end in (signal.SIGINT, signal.SIGTERM):  # what has been seen until then is printed
+        signal.signal(end, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "data")
         data.mkdir()
@@ -164,15 +167,20 @@ def memory(count: int) -> None:
             stdout=subprocess.PIPE,
             start_new_session=True,
         ) as process:
-            while process.poll() is None:
-                held = held_by(process.pid)
-                if sum(held.values()) > most:
-                    most, parts = sum(held.values()), held
-                time.sleep(LOOK)
-            assert process.stdout
-            receipt = json.loads(process.stdout.read())
+            try:
+                while process.poll() is None:
+                    held = held_by(process.pid)
+                    if sum(held.values()) > most:
+                        most, parts = sum(held.values()), held
+                    time.sleep(LOOK)
+                assert process.stdout
+                receipt = json.loads(process.stdout.read())
+                what = f"{receipt['outcome']}, {receipt['chunks']} chunks"
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGKILL)
+                what = "interrupted"
     seconds = time.monotonic() - begun
-    print(f"{receipt['outcome']}: {receipt['pages']} pages, {receipt['chunks']} chunks", end="; ")
+    print(f"{count} pages: {what}", end="; ")
     print(f"{seconds:.0f} s; most memory {most / 2**30:.2f} GiB of", end=" ")
     print(", ".join(f"{each / 2**20:.0f} MiB" for each in parts.values()))
 

@@ -129,15 +129,20 @@ def test_a_fault_is_no_sentence_about_the_file_and_names_its_place(isolated: Iso
         read(isolated, "fault a detail")
 
 
+def titled(name: bytes) -> bytes:
+    """A content, but for its title, which is what `rag.types` has under this name."""
+    title = b"\x8c\x09rag.types\x8c" + bytes([len(name)]) + name + b"\x93"
+    return b"\x80\x04(\x8c\x07contentcrag.types\nContent\n(" + title + b")tRK\x00t."
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         b"cos\nsystem\n(S'touch TAKEN'\ntR.",
-        b"crag.types\nurlencode\n(S'touch'\ntR.",  # what a module of ours has imported
-        b"\x80\x04\x8c\x09rag.types\x8c\x11urlencode.__call__\x93.",  # or holds, by dots
-        b"\x80\x04\x8c\x09rag.types\x8c\x0cContent.__eq\x93.",
-        b"\x80\x04\x8c\x09rag.types\x8c\x14Content.__init__.doc\x93.",
-        b"crag.types\nDocument\n.",  # a value of ours that nobody waits for
+        titled(b"urlencode"),  # what a module of ours has imported
+        titled(b"urlencode.__globals__"),  # what stands behind that, by dots
+        titled(b"Content.__init__"),
+        titled(b"Document"),  # a value of ours that nobody waits for
         pickle.dumps(("content", "no content", 0)),
         pickle.dumps(("content", Content("a", ()), "0")),
         pickle.dumps(("error", "no error", 0)),
@@ -150,9 +155,8 @@ def test_a_reader_that_was_taken_over_is_not_believed(
     isolated: Isolated, tmp_path: Path, answer: bytes
 ) -> None:
     answer = answer.replace(b"TAKEN", str(tmp_path / "taken-over").encode())
-    with pytest.raises(Exception) as caught:
+    with pytest.raises((pickle.UnpicklingError, TypeError, EOFError, DocumentError)):
         read(isolated, f"lie {answer.hex()}")
-    assert not isinstance(caught.value, AssertionError)
     assert not (tmp_path / "taken-over").exists()
     assert read(isolated, "pages 1")
 
@@ -198,7 +202,7 @@ def test_where_no_process_can_be_started_nothing_is_read_and_one_receipt_says_so
     place = ("HEADWATER_DATA_DIR", "failed")
     assert outcomes == {("known.md", "unchanged"), ("gone.md", "removed"), place}
     [barred] = [receipt for receipt in found if receipt.is_failure]
-    assert "a process of its own, which cannot be started here (No such file" in barred.reason
+    assert "a process of their own, which cannot be started here (No such file" in barred.reason
     assert "không khởi động được" in barred.reason_vi and "/nowhere" not in barred.reason
     assert caplog.text.count("cannot be started") == 1 and "/nowhere/python" in caplog.text
     assert {document.name for document in store.library.documents()} == {"known.md", "changed.md"}
