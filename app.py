@@ -19,14 +19,15 @@ from typing import Any
 
 from starlette.middleware import Middleware
 
-from ingest import readers, sync
+from ingest import readers, sync, viewing
 from ingest.adding import Adding
 from ingest.background import Reading
 from ingest.sessions import Sessions, link_of, shelf_of
 from ingest.watching import following
 from rag.answer import Answerer
 from rag.assembly import assemble
-from rag.documents.routes import Originals, documents
+from rag.documents.originals import Originals
+from rag.documents.routes import documents
 from rag.documents.uploads import uploads
 from rag.doors.access import user_of
 from rag.doors.mcp_api import McpDoor
@@ -269,7 +270,7 @@ def serve(settings: Settings, reading: Reading, *, block: bool) -> gr.ChatInterf
     page = Page(settings, reading, answerer, sessions)
     assistants = McpDoor(answerer, user_of)
     data, follow = settings.data_dir, settings.follow_links
-    originals = Originals(data, sync.digest, readers.read, follow, reading.uploads.path)
+    originals = Originals(data, sync.digest, viewing, follow, reading.uploads.path)
     pages = [] if settings.redact else documents(shelf_of(reading, sessions), originals)
     if settings.where_uploads_go != "off":
         adding = Adding(reading) if settings.where_uploads_go == "library" else sessions

@@ -151,6 +151,9 @@ def _carry(
             f"Without their files, which are gone or were changed since they were read: "
             f"{', '.join(exported.missing)}. `python -m ingest` reads them; then export again."
         )
+    if into and exported.unreadable:
+        names = (f"{name} ({why})" for name, why in exported.unreadable.items())
+        say(f"Without the files that cannot be read now: {', '.join(names)}.")
 
 
 def _watch(

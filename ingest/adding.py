@@ -31,7 +31,7 @@ class Adding:
         reading.read_uploads()
         while True:
             busy = reading.busy  # asked first: what is read until then has its receipt
-            if receipt := reading.uploads.receipts.get(kept):
+            if receipt := reading.uploads.became(kept):
                 yield {"receipt": asdict(receipt)}
                 return
             if not busy:

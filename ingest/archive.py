@@ -9,7 +9,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Self
@@ -19,21 +19,22 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 import rag
 from rag.errors import BackupError
-from rag.types import Chunk, Document, Vectors
+from rag.types import UPLOADS, Chunk, Document, Vectors
 
 from . import chunking
 from .sync import EMBEDDED
 
 FORMAT = 2  # raised when an earlier Headwater could not read the file any more
-READABLE = (1, FORMAT)  # 1 has names of pages alone
+FORMATS = (1, 2)  # that this one reads: 1 has no files that were added at the page
 MANIFEST = "manifest.json"
-ORIGINALS = "originals/"
+ORIGINALS = {"": "originals/", UPLOADS: "uploads/"}  # where they lie, by their documents' folder
 LARGEST = 1 << 28  # bytes of a record or the manifest, which are in memory at once
-_PART = 1 << 20  # bytes of an original in memory at once
+PART = 1 << 20  # bytes of an original in memory at once
 
 _Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0, lt=1 << 31)]
 _Page = Annotated[int, Field(ge=1, lt=1 << 31)]
+Key = tuple[str, str]  # a document's folder and name
 
 
 class _Value(BaseModel):
@@ -42,7 +43,7 @@ class _Value(BaseModel):
 
 class Manifest(_Value):
     """What the file says of itself: how its passages were cut and embedded, the SHA-256 of each
-    other member, and the documents of the data folder whose original is not in it."""
+    other member, and the documents of the folders in ORIGINALS whose file is not in it."""
 
     format: int
     headwater: str
@@ -126,13 +127,14 @@ class Writing:
         self._zip.writestr(name, data)
         self._members[name] = hashlib.sha256(data).hexdigest()
 
-    def add_original(self, name: str, file: IO[bytes]) -> None:
-        digest = hashlib.sha256()
-        with self._zip.open(ORIGINALS + name, "w", force_zip64=True) as member:
-            while part := file.read(_PART):
+    def add_original(self, document: Key, parts: Iterable[bytes]) -> None:
+        """Its bytes; what `parts` raises, too."""
+        digest, name = hashlib.sha256(), _member(document)
+        with self._zip.open(name, "w", force_zip64=True) as member:
+            for part in parts:
                 digest.update(part)
                 member.write(part)
-        self._members[ORIGINALS + name] = digest.hexdigest()
+        self._members[name] = digest.hexdigest()
 
     def end(self, model: str, dimension: int, missing: Sequence[str]) -> None:
         manifest = Manifest(
@@ -148,6 +150,11 @@ class Writing:
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _member(document: Key) -> str:
+    folder, name = document
+    return ORIGINALS[folder] + name
 
 
 @contextmanager
@@ -183,7 +190,10 @@ def written(file: Path) -> Iterator[Writing]:
 
 
 class Archive:
-    """An archive that is there. Every method raises BackupError where the file is damaged."""
+    """An archive that is there. Every method raises BackupError where the file is damaged.
+
+    `originals` has the SHA-256 of each, by its document.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -192,6 +202,12 @@ class Archive:
         try:
             with self._translated():
                 self.manifest = self._manifest()
+                self.originals = dict(self._originals())
+                self._records = {
+                    name: digest
+                    for name, digest in self.manifest.members.items()
+                    if not name.startswith((*ORIGINALS.values(),))
+                }
         except BaseException:
             self._zip.close()
             raise
@@ -212,17 +228,14 @@ class Archive:
         return sum(member.file_size for member in self._zip.infolist())
 
     @property
-    def originals(self) -> dict[str, str]:
-        """The SHA-256 of each original, by the name of its document."""
-        members = self.manifest.members.items()
-        return {n.removeprefix(ORIGINALS): d for n, d in members if n.startswith(ORIGINALS)}
+    def documents(self) -> int:
+        """How many there are."""
+        return len(self._records)
 
     def records(self) -> Iterator[tuple[Record, Vectors]]:
         """The documents in their order, each with its vectors."""
         with self._translated():
-            for name, digest in self.manifest.members.items():
-                if name.startswith(ORIGINALS):
-                    continue
+            for name, digest in self._records.items():
                 data = self._read(name)
                 record = Record.model_validate_json(data)
                 if hashlib.sha256(data).hexdigest() != digest:
@@ -231,26 +244,32 @@ class Archive:
                     raise ValueError(name)
                 yield record, record.matrix(self.manifest.dimension)
 
-    def original(self, name: str) -> Iterator[bytes]:
+    def original(self, document: Key) -> Iterator[bytes]:
         """The original of a document, in parts; an error comes after the last, if its digest is not
         that of the manifest."""
         digest = hashlib.sha256()
-        with self._translated(), self._zip.open(ORIGINALS + name) as member:
-            while part := member.read(_PART):
+        with self._translated(), self._zip.open(_member(document)) as member:
+            while part := member.read(PART):
                 digest.update(part)
                 yield part
-            if digest.hexdigest() != self.originals[name]:
-                raise ValueError(name)
+            if digest.hexdigest() != self.originals[document]:
+                raise ValueError(document)
 
     def check(self) -> None:
         """Reads all of it, once."""
-        names = {record.name for record, _ in self.records() if not record.folder}
+        documents = {(record.folder, record.name) for record, _ in self.records()}
         with self._translated():
-            if not self.originals.keys() <= names:
+            if not self.originals.keys() <= documents:
                 raise ValueError("originals of no document")
-        for name in self.originals:
-            for _ in self.original(name):
+        for document in self.originals:
+            for _ in self.original(document):
                 pass
+
+    def _originals(self) -> Iterator[tuple[Key, str]]:
+        for folder, place in ORIGINALS.items():
+            for name, digest in self.manifest.members.items():
+                if name.startswith(place):
+                    yield (folder, name.removeprefix(place)), digest
 
     def _manifest(self) -> Manifest:
         manifest = Manifest.model_validate_json(self._read(MANIFEST))

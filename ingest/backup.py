@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from rag.errors import BackupError, HeadwaterError, LinkedOutside, StoreLocked
 from rag.retrieval import earlier
@@ -20,14 +21,15 @@ from rag.store.library import Library
 from rag.store.lock import hold
 from rag.store.originals import opened
 from rag.store.store import fingerprint
-from rag.types import Chunk, Document, Vectors
+from rag.types import UPLOADS, Chunk, Document, Vectors
 
 from . import archive
-from .archive import Archive, cut_and_embedded, record, written
+from .archive import PART, Archive, Key, cut_and_embedded, record, written
 from .listing import READY
-from .placing import harmless, place, undone, unlike
+from .placing import Home, data_folder, harmless, place, undone, unlike, uploads_folder
 from .receipts import Outcome, Receipt
 from .sync import Progress, digest
+from .uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -36,69 +38,81 @@ _SLICE = 5000  # chunks whose vectors SQLite is asked for at once
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What went into the file; `missing` are the documents of the data folder whose file is gone,
-    or is not the one any more that was read: they went without it."""
+    """What went into the file. Of the data folder's documents and those that were added at the page
+    some went without their file: those in `missing`, whose file is gone or is not the one any more
+    that was read, and those in `unreadable`, by which the reason stands."""
 
     documents: int
     passages: int
     originals: int
     missing: tuple[str, ...]
+    unreadable: dict[str, str]
 
 
 def export(settings: Settings, file: Path, progress: Progress) -> Exported:
     """Writes the library into `file`, in place of an earlier export there. Raises BackupError,
     StoreError."""
+    homes = _homes(settings)
     with _held(settings.store_dir), written(file) as target:
         model, dimension, path = _library(settings)
         with closing(Library(path)) as library:
             documents = library.documents()
-            missing, originals = [], 0
+            missing, unreadable, originals = list[str](), dict[str, str](), 0
             for done, document in enumerate(documents):
                 progress(done, len(documents), document.name)
                 chunks = library.opening(document.folder, document.name)
                 target.add(record(document, chunks, _vectors(library, chunks)))
             for document in documents:
-                if document.folder:
+                if not (home := homes.get(document.folder)):
                     continue
-                if _add_original(settings, document, target):
-                    originals += 1
+                try:
+                    there = _add_original(home, document, target)
+                except _Unreadable as exc:
+                    unreadable[document.name] = str(exc)
                 else:
-                    missing.append(document.name)
-        target.end(model, dimension, missing)
+                    originals += there
+                    if not there:
+                        missing.append(document.name)
+        target.end(model, dimension, [*missing, *unreadable])
     passages = sum(document.chunks for document in documents)
-    return Exported(len(documents), passages, originals, tuple(missing))
+    return Exported(len(documents), passages, originals, tuple(missing), unreadable)
 
 
 def restore(
     settings: Settings, file: Path, progress: Progress, *, overwrite: bool = False
 ) -> list[Receipt]:
     """Takes the library in `file` into the one of the settings, and its originals into the data
-    folder: all of it or nothing. A document that is there is replaced; a file that is there and is
-    another only if `overwrite`. One receipt a document.
+    folder and that of what is added at the page: all of it or nothing. A document that is there is
+    replaced; a file that is there and is another only if `overwrite`. One receipt a document.
 
     Raises BackupError if it is damaged, was made with another embedding model or cut otherwise, or
     has a file that is not to be written here; StoreError.
     """
     with _held(settings.store_dir), Archive(file) as kept:
         _check(kept, settings)
-        data = settings.data_dir.expanduser()
-        wanted = unlike(kept.originals, data, settings.follow_links, overwrite)
+        homes, wanted = _homes(settings), list[Key]()
+        for folder, home in homes.items():
+            of = {name: sha for (place, name), sha in kept.originals.items() if place == folder}
+            wanted += [(folder, name) for name in unlike(of, home, overwrite)]
         if kept.size > shutil.disk_usage(settings.store_dir).free:
             raise BackupError(
                 f"There is not enough room on the disk for what is in {file.name}.",
                 f"Đĩa không đủ chỗ cho nội dung của {file.name}.",
             )
         kept.check()
-        folder = settings.store_dir / fingerprint(kept.manifest.model, kept.manifest.dimension)
-        private.folder(folder)
+        mine = settings.store_dir / fingerprint(kept.manifest.model, kept.manifest.dimension)
+        private.folder(mine)
         with (
-            closing(Library(folder / private.LIBRARY)) as library,
+            closing(Library(mine / private.LIBRARY)) as library,
             undone() as made,
             library.transaction(),  # what is cut short in it has never been
         ):
             receipts = list(_taken(kept, library, progress))
-            for name in wanted:
-                place(kept.original(name), data, name, made)
+            for key in wanted:
+                if key[0] == UPLOADS:
+                    private.folder(homes[UPLOADS].path)
+                place(kept.original(key), homes[key[0]], key[1], made)
+            private.tree(homes[UPLOADS].path)
     return receipts
 
 
@@ -167,27 +181,54 @@ def _vectors(library: Library, chunks: list[Chunk]) -> list[Vectors]:
     return [vectors[i] for i in ids]
 
 
-def _add_original(settings: Settings, document: Document, target: archive.Writing) -> bool:
-    """Whether the document's file was there as it was read, and could be added."""
+def _homes(settings: Settings) -> dict[str, Home]:
+    """The folders whose originals go with the library, as it calls them."""
+    data = data_folder(settings.data_dir.expanduser(), settings.follow_links)
+    return {"": data, UPLOADS: uploads_folder(Uploads(settings.store_dir, UPLOADS).path)}
+
+
+class _Unreadable(Exception):
+    """Why a file could not be read."""
+
+
+def _add_original(home: Home, document: Document, target: archive.Writing) -> bool:
+    """Whether the document's file was there as it was read, and could be added. Raises _Unreadable,
+    and BackupError if it cannot be read any more in the middle."""
     if not harmless(document.name):
         return False
-    data = settings.data_dir.expanduser()
     try:
-        with opened(data, document.name, settings.follow_links) as file:
-            lacks_text = document.pages_with_text < document.pages
-            if digest(data / document.name, file, lacks_text) != document.digest:
-                return False
-            file.seek(0)
-            target.add_original(document.name, file)
-    except (FileNotFoundError, PermissionError, LinkedOutside):
+        file = opened(home.path, document.name, home.follow_links)
+    except (FileNotFoundError, LinkedOutside):
         return False
+    except OSError as exc:
+        raise _Unreadable(exc.strerror) from exc
+    with file:
+        try:
+            now = digest(Path(document.name), file, document.lacks_text)
+            file.seek(0)
+        except OSError as exc:
+            raise _Unreadable(exc.strerror) from exc
+        if now != document.digest:
+            return False
+        target.add_original((document.folder, document.name), _parts(document.name, file))
     return True
+
+
+def _parts(name: str, file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        while part := file.read(PART):
+            yield part
+    except OSError as exc:
+        raise BackupError(
+            f"{name} could not be read ({exc.strerror}). Nothing was exported; check its disk.",
+            f"Không đọc được {name} ({exc.strerror}). Chưa xuất gì; hãy kiểm tra ổ đĩa.",
+        ) from exc
 
 
 def _check(kept: Archive, settings: Settings) -> None:
     manifest, file = kept.manifest, kept.name
     model = choose(settings.embedding_model, settings.store_dir).name
-    if manifest.format not in archive.READABLE:
+    if manifest.format not in archive.FORMATS:
         raise BackupError(
             f"{file} was written by Headwater {manifest.headwater} in another form. Export the "
             "library again with this version.",
@@ -212,7 +253,7 @@ def _check(kept: Archive, settings: Settings) -> None:
 
 def _taken(kept: Archive, library: Library, progress: Progress) -> Iterator[Receipt]:
     known = {(d.folder, d.name): d for d in library.documents()}
-    total = len(kept.manifest.members) - len(kept.originals)
+    total = kept.documents
     for done, (kept_record, vectors) in enumerate(kept.records()):
         document = kept_record.document
         progress(done, total, document.name)

@@ -18,7 +18,8 @@ from rag.store.store import Store
 from rag.types import Chunk
 
 from .receipts import Receipt
-from .sync import MANY, Progress
+from .storing import MANY
+from .sync import Progress
 
 _SLICE = 5000  # chunks in memory at once
 _ROOM = 1_000_000  # ids that the earlier library may still give to what it reads

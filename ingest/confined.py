@@ -2,7 +2,7 @@
 
 It is given the bytes of one file after another on its standard input, of which its parent has the
 only other end: it ends when the parent does, however that ended. Each message, in both directions,
-is its length and then that many bytes; an empty one says that it is there.
+is its length and then that many bytes; an empty one says that it is there, or goes on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 from rag.errors import DocumentError
 
@@ -29,9 +31,21 @@ from .limits import Limits, too_many_characters, too_much, too_much_memory
 from .readers import pace
 
 SIZE = struct.Struct(">Q")
+PAGE = struct.Struct(">cQQ")  # which it is at, after a P, and of how many
 OUT_OF_MEMORY = 3  # its exit status
 _LOOK = 0.02  # seconds between two looks at its memory
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with a file of that name: read it with the module, or call a function of it with
+    the file and `more`."""
+
+    module: str
+    function: str
+    file: str
+    more: tuple[object, ...] = ()
 
 
 def _serve(limits: Limits) -> None:
@@ -42,24 +56,23 @@ def _serve(limits: Limits) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends it even inside of a library
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # the rest, a file's receipt says
     _bound(limits.memory)
-    files: queue.SimpleQueue[tuple[str, str, bytes]] = queue.SimpleQueue()
+    files: queue.SimpleQueue[tuple[Task, bytes]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=[files], daemon=True).start()
     at_work = threading.Event()
     threading.Thread(target=_watch, args=[limits.memory, at_work], daemon=True).start()
 
     def go_on(page: int, of: int) -> None:
         signal.alarm(limits.seconds)
-        answer = pickle.dumps(("page", (page, of), 0))
-        write(to, SIZE.pack(len(answer)), answer)
+        write(to, SIZE.pack(PAGE.size), PAGE.pack(b"P", page, of))
 
     write(to, SIZE.pack(0))
     while True:
-        module, name, data = files.get()
+        task, data = files.get()
         at_work.set()
         signal.alarm(limits.seconds)
         with pace.told(go_on):
-            kind, value = _read(module, name, data, limits)
-        del data
+            kind, value = _worked(task, data, limits)
+        del task, data
         answer = pickle.dumps((kind, value, _memory()))
         signal.alarm(0)
         at_work.clear()
@@ -67,10 +80,16 @@ def _serve(limits: Limits) -> None:
         del value, answer
 
 
-def _read(module: str, name: str, data: bytes, limits: Limits) -> tuple[str, object]:
-    path = Path(name)
+def _worked(task: Task, data: bytes, limits: Limits) -> tuple[str, object]:
+    name = task.file
     try:
-        readers.READERS[path.suffix.lower()] = import_module(module)
+        module = import_module(task.module)
+        if task.function:
+            file = BytesIO(data)
+            file.name = name  # what is said of it has one
+            return "content", getattr(module, task.function)(file, *task.more)
+        path = Path(name)
+        readers.READERS[path.suffix.lower()] = cast(readers.Reader, module)
         content = readers.read(path, BytesIO(data))
     except DocumentError as exc:
         if isinstance(exc.__cause__, MemoryError):
@@ -87,12 +106,12 @@ def _read(module: str, name: str, data: bytes, limits: Limits) -> tuple[str, obj
     return "content", content
 
 
-def _receive(files: queue.SimpleQueue[tuple[str, str, bytes]]) -> None:
+def _receive(files: queue.SimpleQueue[tuple[Task, bytes]]) -> None:
     """Takes the files in, beside the reading: the end of the parent is heard at once."""
     try:
         while True:
-            module, name = pickle.loads(_part())
-            files.put((module, name, _part()))
+            task = Task(*pickle.loads(_part()))
+            files.put((task, _part()))
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except EOFError:

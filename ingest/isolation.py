@@ -1,6 +1,6 @@
 """Reads files in a process of its own, bounded in time, in memory and in what comes out: whatever a
-file does to its reader costs that file alone. Knows no store and no embedding model; the process is
-`ingest.confined`."""
+file does to its reader costs that file alone. Where there can be no such process, nothing is read.
+Knows no store and no embedding model; the process is `ingest.confined`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
-from rag.errors import DocumentError
-from rag.types import Content
+from rag.errors import DocumentError, NoProcess
+from rag.types import Block, Content, Heading, Page, Remark
 
 from . import readers
-from .confined import OUT_OF_MEMORY, SIZE, write
-from .limits import USUAL, Limits, died, too_long, too_much_memory
+from .answers import Fault, T, Values, opened, page_of, received, speaks
+from .confined import OUT_OF_MEMORY, SIZE, Task, write
+from .limits import USUAL, Limits, died, no_process, too_long, too_much_memory
 from .readers import pace
 from .readers.pace import Heard
 
@@ -38,39 +39,50 @@ START = 30.0  # seconds that the process may take to start; it takes a third of 
 SPARE = 10.0  # seconds after its own alarm until the parent ends it
 REST = 60.0  # seconds that a process without work is kept for the next
 GROWN = 300_000_000  # bytes of memory above which it is not kept, but started anew
-# Nothing else is made of what the process answers.
-_VALUES = ("rag.types", "rag.errors")
+_CONTENT: Values[Content] = (Content, Page, Block, Heading, Remark)
 
 
 class Isolated:
-    """Reads one file at a time in a process that is started when it is first needed, and anew when
-    a file has ended it. Where it cannot be started, files are read here, which the log says. For
-    one thread at a time; `reading` gives one."""
+    """Works with one file at a time in a process that is started when it is first needed, and anew
+    when a file has ended it. For one thread at a time; `reading` gives one."""
 
     def __init__(self, limits: Limits = USUAL) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
-        self._cannot_start = False
+        self._barred: NoProcess | None = None
         self._busy = False
         self.expiry: threading.Timer | None = None
 
-    def begin(self, path: Path, data: bytes, heard: Heard | None = None) -> Callable[[], Content]:
+    def begin(self, path: Path, data: bytes, heard: Heard | None = None) -> Begun[Content]:
         """Begins to read `data`, the bytes of the file at `path`. What it returns waits for what
-        was read, or raises DocumentError; it is to be called before the next file is begun. Then
-        `heard` is called with each page that takes long, and of how many."""
+        was read; it is to be called before the next file is begun. Then `heard` is called with each
+        page that takes long, and of how many. Raises NoProcess."""
         reader = readers.READERS.get(path.suffix.lower())
-        here = partial(_read_here, path, data, heard)
-        # Only a module can be named to the process: other objects, and suffixes that nobody reads.
-        if not isinstance(reader, ModuleType) or not (process := self._running()):
-            return here
+        if not isinstance(reader, ModuleType):  # those are all; only a module has a name to tell
+            return Then(Over(None), partial(_read_here, path, data, heard))
+        return self._begun(Task(reader.__name__, "", path.name), data, _CONTENT, heard)
+
+    def run(
+        self, work: Callable[..., T], data: bytes, name: str, values: Values[T], *more: object
+    ) -> T:
+        """What `work`, a function of a module, makes of a file with this name and these bytes, and
+        of `more`. Nothing but `values` is made of it, the first of which it is. Raises
+        DocumentError, of which NoProcess is one."""
+        task = Task(work.__module__, work.__name__, name, more)
+        return self._begun(task, data, values)()
+
+    def _begun(
+        self, task: Task, data: bytes, values: Values[T], heard: Heard | None = None
+    ) -> Begun[T]:
+        process = self._running()
         self._busy = True
         assert process.stdin
         try:
-            for part in (pickle.dumps((reader.__name__, path.name)), data):
+            for part in (pickle.dumps(astuple(task)), data):
                 write(process.stdin.fileno(), SIZE.pack(len(part)), part)
         except OSError:
             pass  # it has ended: whoever waits for the answer learns why
-        return partial(self._content, process, path.name, time.monotonic(), heard)
+        return _There(self, process, task.file, values, heard)
 
     @property
     def kept(self) -> bool:
@@ -87,62 +99,146 @@ class Isolated:
                 assert pipe
                 pipe.close()
 
-    def _running(self) -> subprocess.Popen[bytes] | None:
-        if self._process and self._process.poll() is not None:
-            self.close()
-        if self._process is None and not self._cannot_start:
-            try:
-                self._process = _started(self.limits)
-                if _received(self._process, time.monotonic() + START) is None:
-                    raise OSError("it does not answer")
-            except OSError as exc:
-                self.close()
-                self._cannot_start = True
-                log.warning("documents are read without limits, in this process: %s", exc)
-        return self._process
-
-    def _content(
-        self,
-        process: subprocess.Popen[bytes],
-        name: str,
-        begun: float,
-        heard: Heard | None,
-    ) -> Content:
-        # Whoever waits may come late: what is there then is read in any case.
-        deadline = max(begun + self.limits.seconds, time.monotonic()) + SPARE
-        try:
-            kind = "page"
-            while kind == "page":
-                if (answer := _received(process, deadline)) is None:
-                    raise self._ended(process, name)
-                kind, value, memory = _Values(BytesIO(answer)).load()
-                if kind == "page" and heard:
-                    heard(*_page_of(value))
-                deadline = time.monotonic() + self.limits.seconds + SPARE
-            self._busy = False
-        except TimeoutError as exc:
-            raise too_long(name, self.limits.seconds) from exc
-        finally:
-            if self._busy:
-                self.close()
+    def over(self, memory: int) -> None:
+        """The process has answered, and holds so many bytes."""
+        self._busy = False
         if memory > GROWN:
             self.close()
-        if kind == "content":
-            return _content_of(value)
-        if kind == "error":
-            raise value
-        raise RuntimeError(f"in the process that reads: {value}")
 
-    def _ended(self, process: subprocess.Popen[bytes], name: str) -> DocumentError:
-        """Why the process has ended."""
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self.close()
+        if self._barred:
+            raise self._barred
+        if self._process is None:
+            try:
+                self._process = _started(self.limits)
+                if received(self._process, time.monotonic() + START, self.limits.memory) is None:
+                    raise OSError("it does not answer")
+            except (OSError, OverflowError) as exc:
+                self.close()
+                log.error("the process that reads cannot be started, so nothing is read: %s", exc)
+                why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+                self._barred = no_process(why)
+                raise self._barred from exc
+        return self._process
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Begun(Protocol[T_co]):
+    """What was begun with a file."""
+
+    def ready(self, seconds: float) -> bool:
+        """Whether it is over, at once or within so many seconds."""
+
+    def __call__(self) -> T_co:
+        """Waits for what came out. Raises DocumentError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over(Generic[T]):
+    """What need not be waited for."""
+
+    value: T
+
+    def ready(self, seconds: float) -> bool:
+        return True
+
+    def __call__(self) -> T:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Then(Generic[T]):
+    """What is made of something that was begun, once that is over."""
+
+    begun: Begun[object]
+    made: Callable[[], T]
+
+    def ready(self, seconds: float) -> bool:
+        return self.begun.ready(seconds)
+
+    def __call__(self) -> T:
+        return self.made()
+
+
+class _There(Generic[T]):
+    """In the process of `isolated`."""
+
+    def __init__(
+        self,
+        isolated: Isolated,
+        process: subprocess.Popen[bytes],
+        name: str,
+        values: Values[T],
+        heard: Heard | None,
+    ) -> None:
+        self._isolated, self._process, self._name, self._values = isolated, process, name, values
+        self._tell = heard
+        self._until = time.monotonic() + isolated.limits.seconds + SPARE
+        self._heard = b""  # its answer; empty as long as there is none
+        self._ending: DocumentError | None = None
+
+    def ready(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not (self._heard or self._ending):
+            if not speaks(self._process, until):
+                return False
+            self._hear()
+        return True
+
+    def __call__(self) -> T:
+        # Whoever waits may come late: what is there then is read in any case.
+        self._until = max(self._until, time.monotonic() + SPARE)
         try:
-            status = process.wait(SPARE)
+            while not (self._heard or self._ending):
+                self._hear()
+            if self._ending:
+                raise self._ending
+            value, memory = opened(self._heard, self._values)
+        except BaseException:
+            self._isolated.close()
+            raise
+        self._isolated.over(memory)
+        if isinstance(value, Fault):
+            raise RuntimeError(f"in the process that reads: {value.trace}")
+        if isinstance(value, DocumentError):
+            raise value
+        return value
+
+    def _hear(self) -> None:
+        """Takes in what it says next: that it goes on, its answer or its end."""
+        limits = self._isolated.limits
+        try:
+            message = received(self._process, self._until, limits.memory)
+        except TimeoutError:
+            self._ending = too_long(self._name, limits.seconds)
+            return
+        except OverflowError:
+            self._ending = too_much_memory(self._name, limits.memory)
+            return
+        self._until = time.monotonic() + limits.seconds + SPARE
+        if message and (page := page_of(message)):
+            if self._tell:
+                self._tell(*page)
+            return
+        self._heard = message or b""
+        if message is None:
+            self._ending = self._ended()
+
+    def _ended(self) -> DocumentError:
+        """Why the process has ended."""
+        name, limits = self._name, self._isolated.limits
+        try:
+            status = self._process.wait(SPARE)
         except subprocess.TimeoutExpired:
             return died(name, "closed its pipe")
         if status == -signal.SIGALRM:
-            return too_long(name, self.limits.seconds)
+            return too_long(name, limits.seconds)
         if status in (OUT_OF_MEMORY, -signal.SIGKILL):  # the kernel, where the machine has none
-            return too_much_memory(name, self.limits.memory)
+            return too_much_memory(name, limits.memory)
         log.warning("the process that reads ended with status %s at a file", status)
         with suppress(ValueError):
             return died(name, signal.Signals(-status).name)
@@ -170,7 +266,7 @@ def reading(limits: Limits = USUAL) -> Iterator[Isolated]:
         yield isolated
     finally:
         with _resting_lock:
-            if isolated.kept and not _resting:
+            if isolated.kept and not any(each.limits == limits for each in _resting):
                 isolated.expiry = threading.Timer(REST, _expire, [isolated])
                 isolated.expiry.daemon = True
                 isolated.expiry.start()
@@ -207,53 +303,6 @@ def _started(limits: Limits) -> subprocess.Popen[bytes]:
     )
 
 
-def _received(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """What the process says next; None if it has ended. Raises TimeoutError if it is silent."""
-    assert process.stdout
-    source, poll = process.stdout.fileno(), select.poll()
-    poll.register(source, select.POLLIN)
-
-    def exactly(size: int) -> bytes:
-        got = bytearray()
-        while len(got) < size:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise TimeoutError
-            part = os.read(source, min(size - len(got), 1 << 20))
-            if not part:
-                break
-            got += part
-        return bytes(got)
-
-    head = exactly(SIZE.size)
-    if len(head) < SIZE.size:
-        return None
-    (size,) = SIZE.unpack(head)
-    body = exactly(size)
-    return body if len(body) == size else None
-
-
-class _Values(pickle.Unpickler):
-    """Makes values of ours and no other: a reader that a file has taken over may say anything."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module not in _VALUES:
-            raise pickle.UnpicklingError(f"{module}.{name} is no value of ours")
-        return super().find_class(module, name)
-
-
 def _read_here(path: Path, data: bytes, heard: Heard | None) -> Content:
     with pace.told(heard):
         return readers.read(path, BytesIO(data))
-
-
-def _page_of(value: object) -> tuple[int, int]:
-    match value:
-        case (int() as page, int() as of):
-            return page, of
-    raise TypeError(f"{type(value).__name__} is no page of how many")
-
-
-def _content_of(value: object) -> Content:
-    if not isinstance(value, Content):
-        raise TypeError(f"{type(value).__name__} is no content")
-    return value

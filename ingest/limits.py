@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rag.errors import DocumentError
+from rag.errors import DocumentError, NoProcess
 
 MOST_CHARACTERS = 20_000_000
 """Of the text of one document, which takes hours to embed."""
@@ -24,6 +24,16 @@ class Limits:
 
 
 USUAL = Limits()
+
+
+def no_process(why: str) -> NoProcess:
+    """Says so, and what to do."""
+    return NoProcess(
+        "Files are read in a process of their own, which cannot be started here "
+        f"({why}), so that nothing was read. Look into Headwater's log, then read again.",
+        "Tệp được đọc trong một tiến trình riêng, và tiến trình đó không khởi động được ở đây "
+        f"({why}), nên chưa đọc gì. Hãy xem nhật ký của Headwater rồi đọc lại.",
+    )
 
 
 def too_large(name: str, size: int) -> DocumentError:

@@ -115,9 +115,14 @@ def unreadable(place: str, error: OSError) -> Receipt:
     )
 
 
+def place_of(folder: Folder) -> str:
+    """What a receipt that is of the whole folder calls it."""
+    return shown(folder.name or DATA)
+
+
 def emptied(folder: Folder) -> Receipt:
     """Of a folder in which there is no file any more."""
-    place, path = shown(folder.name or DATA), shown(folder.name) or "PATH"
+    place, path = place_of(folder), shown(folder.name) or "PATH"
     return Receipt(
         place,
         "failed",

@@ -119,7 +119,7 @@ class Sessions:
                 yield {"progress": asdict(told)}
             await asyncio.wait([asyncio.wrap_future(reading)], timeout=POLL_SECONDS)
         reading.result()
-        yield {"receipt": asdict(session.uploads.receipts.get(kept) or Receipt(kept, "removed"))}
+        yield {"receipt": asdict(session.uploads.became(kept) or Receipt(kept, "removed"))}
 
     async def remove(self, visitor: str, document: int) -> dict[str, object]:
         """Removes a visitor's document, and gives its receipt. Raises DocumentError if it has no

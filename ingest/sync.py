@@ -7,35 +7,32 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.errors import DocumentError, EmbedderError, LinkedOutside, StoreError
+from rag.errors import DocumentError, LinkedOutside, NoProcess
 from rag.retrieval.embedder import Embedder
-from rag.retrieval.passages import meant
 from rag.store.originals import linked_outside, opened
 from rag.store.store import Store
-from rag.types import Content, Document, Remark, Vectors
+from rag.types import Content, Document
 
 from . import chunking, isolation, readers
 from .blank import Blank
-from .isolation import Isolated
+from .isolation import Begun, Isolated, Over, Then
 from .limits import USUAL, Limits, too_large
 from .listing import DATA, as_known, inside, listed, shown
 from .listing import Folder as Folder
 from .listing import locate as locate
 from .receipts import Receipt as Receipt
-from .receipts import emptied, failure, read, unreadable
+from .receipts import emptied, failure, place_of, unreadable
 from .sections import Sections
+from .storing import Found, Text, stored
 
 Progress = Callable[[int, int, str], None]
 
 EMBEDDED = "titled-1"  # raise the 1 when `meant` gives another text
-MANY = 64  # chunks above which the progress also counts those of the file
-TOGETHER = 64  # chunks of small files that are embedded together
-_TRIES = 3  # to read a file that is being written
+SOON = 0.05  # seconds in which a file must have been read not to keep those before it waiting
 
 
 def sync(
@@ -67,7 +64,9 @@ def sync(
     names = listing.names
     with isolation.reading(limits) as isolated:
         reading = _Reading(folder, known, store, isolated)
-        yield from _stored(reading.all(names, progress), store, embedder)
+        yield from stored(reading.all(names, progress), store, embedder)
+    if reading.barred:
+        yield failure(place_of(folder), reading.barred, known=False)
     for name in sorted(known.keys() - set(names)):
         if inside(name, scope) and not any(inside(name, p) for p in listing.unreadable):
             store.remove(folder.name, name)
@@ -75,28 +74,9 @@ def sync(
     progress(len(names), len(names), "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """What was read of one file, and has yet to be embedded and stored."""
-
-    document: Document
-    passages: tuple[tuple[int, str], ...]
-    names: tuple[str, ...]
-    remarks: tuple[Remark, ...]
-    known: bool
-    seconds: float
-    tell: Callable[[str], None]
-
-    @property
-    def texts(self) -> list[str]:
-        return [meant(self.document.title, text) for _, text in self.passages]
-
-
-_Found = Receipt | _Text
-
-
 class _Reading:
-    """The files of one folder, read one after the other."""
+    """The files of one folder, read one after the other; `barred` says why some could not be, which
+    is none of their doing."""
 
     def __init__(
         self, folder: Folder, known: dict[str, Document], store: Store, isolated: Isolated
@@ -104,38 +84,45 @@ class _Reading:
         self._folder, self._known = folder, known
         self._store, self._isolated = store, isolated
         self._blank = Blank(store.place)
+        self.barred: NoProcess | None = None
 
-    def all(self, names: Sequence[str], progress: Progress) -> Iterator[_Found]:
-        """What was read of each file; while somebody works with it, the next is being read."""
+    def all(self, names: Sequence[str], progress: Progress) -> Iterator[Found | None]:
+        """What was read of each file; while somebody works with it, the next is being read. None
+        is for what is not there soon: there is time for something else."""
         tells = [partial(progress, done, len(names)) for done in range(len(names))]
         waiting = self._begun(names[0], tells[0]) if names else None
         for done, name in enumerate(names):
             tells[done](shown(name))
             assert waiting
+            if not waiting.ready(SOON):
+                yield None
+                tells[done](shown(name))
             found = waiting()
             waiting = self._begun(names[done + 1], tells[done + 1]) if names[done + 1 :] else None
             yield found
 
-    def _begun(self, name: str, tell: Callable[[str], None]) -> Callable[[], _Found]:
+    def _begun(self, name: str, tell: Callable[[str], None]) -> Begun[Found | None]:
         """Begins with one file; what it returns waits for it. What goes wrong is a receipt."""
         known, start = self._known.get(name), time.monotonic()
         try:
             found = self._looked(name, known, tell)
+        except NoProcess as exc:
+            self.barred = exc
+            return Over(None)
         except Exception as exc:
             if known and isinstance(exc, LinkedOutside):
                 # What must not be read must not be answered from either.
                 self._store.remove(self._folder.name, name)
-            receipt = failure(shown(name), exc, known is not None)
-            return lambda: receipt
+            return Over(failure(shown(name), exc, known is not None))
         if isinstance(found, Receipt):
-            receipt = found
-            return lambda: receipt
+            return Over(found)
         hashed, content = found
-        return partial(self._ended, name, hashed, content, time.monotonic() - start, tell)
+        seconds = time.monotonic() - start
+        return Then(content, partial(self._ended, name, hashed, content, seconds, tell))
 
     def _looked(
         self, name: str, known: Document | None, tell: Callable[[str], None]
-    ) -> Receipt | tuple[hashlib._Hash, Callable[[], Content]]:
+    ) -> Receipt | tuple[hashlib._Hash, Begun[Content]]:
         """The receipt of a file that stayed the same; else its bytes' digest, and what waits for
         its content. Raises OSError, DocumentError."""
         full = self._folder.name + name
@@ -147,34 +134,30 @@ class _Reading:
         path, limit = self._folder.path / name, self._isolated.limits.size
         with opened(self._folder.path, name, self._folder.follow_links) as file:
             if path.suffix.lower() not in readers.READERS:
-                readers.read(path, file)  # says so
+                raise readers.unsupported(path.name)
             if os.fstat(file.fileno()).st_size > limit:
                 raise too_large(path.name, limit)
-            for _ in range(_TRIES):
-                hashed = _hashed(file)
-                if known and known.digest == _with_versions(hashed, path, known.lacks_text):
-                    counts = known.pages, known.pages_with_text, known.chunks
-                    return Receipt(name, "unchanged", *counts)
-                if (picture := _picture(hashed, path)) and picture in self._blank:
-                    raise readers.image.without_text(path.name)
-                file.seek(0)
-                data = file.read(limit + 1)
-                if hashlib.sha256(data).digest() == hashed.digest():
-                    return hashed, self._isolated.begin(path, data, partial(_page, tell, name))
-        raise DocumentError(
-            f"{path.name} is being changed while it is read; read the folder again once that is "
-            "over.",
-            f"{path.name} đang bị thay đổi trong khi được đọc; hãy đọc lại thư mục khi đã xong.",
-        )
+            if known and known.digest == digest(path, file, known.lacks_text):
+                counts = known.pages, known.pages_with_text, known.chunks
+                return Receipt(name, "unchanged", *counts)
+            file.seek(0)
+            data = file.read(limit + 1)
+        if len(data) > limit:  # it has grown meanwhile
+            raise too_large(path.name, limit)
+        # Of what is read, whatever the file is by now: what changes it is read the next time.
+        hashed = hashlib.sha256(data)
+        if (picture := _picture(hashed, path)) and picture in self._blank:
+            raise readers.image.without_text(path.name)
+        return hashed, self._isolated.begin(path, data, partial(_page, tell, name))
 
     def _ended(
         self,
         name: str,
         hashed: hashlib._Hash,
-        content: Callable[[], Content],
+        content: Begun[Content],
         seconds: float,
         tell: Callable[[str], None],
-    ) -> _Found:
+    ) -> Found:
         known, start = name in self._known, time.monotonic()
         try:
             text = content()
@@ -198,7 +181,7 @@ class _Reading:
         texts = tuple((page, passage) for page, passage, _ in passages)
         names = tuple(name for _, _, name in passages)
         seconds += time.monotonic() - start
-        return _Text(document, texts, names, text.remarks, known, seconds, tell)
+        return Text(document, texts, names, text.remarks, known, seconds, tell)
 
 
 def _passages(content: Content) -> Iterator[tuple[int, str, str]]:
@@ -209,83 +192,16 @@ def _passages(content: Content) -> Iterator[tuple[int, str, str]]:
             yield page.number, text, named.name(start, end)
 
 
-def _stored(found: Iterator[_Found], store: Store, embedder: Embedder) -> Iterator[Receipt]:
-    """Embeds and stores what was read, small files together, for the model takes sixteen texts in
-    the time of five; the receipts in their order."""
-    gathered: list[_Found] = []
-    for each in found:
-        if isinstance(each, _Text) and len(each.passages) > TOGETHER:
-            yield from _flushed(gathered, store, embedder)
-            gathered = []
-        gathered.append(each)
-        texts = [text for text in gathered if isinstance(text, _Text)]
-        if not texts or sum(len(text.passages) for text in texts) >= TOGETHER:
-            yield from _flushed(gathered, store, embedder)
-            gathered = []
-    yield from _flushed(gathered, store, embedder)
-
-
-def _flushed(found: Sequence[_Found], store: Store, embedder: Embedder) -> Iterator[Receipt]:
-    texts = [each for each in found if isinstance(each, _Text)]
-    embedded = iter(_embedded(texts, embedder))
-    for each in found:
-        yield each if isinstance(each, Receipt) else _kept(each, *next(embedded), store)
-    if texts:  # once: the vector index takes as long for one document as for several
-        store.follow()
-
-
-def _embedded(
-    texts: Sequence[_Text], embedder: Embedder
-) -> list[tuple[Vectors | Exception, float]]:
-    """The vectors of each, or what kept it alone from having some, and its share of the seconds."""
-    if not texts:
-        return []  # the model may not be loaded yet
-    start = time.monotonic()
-    try:
-        vectors = embedder.embed([t for each in texts for t in each.texts], _progress(texts))
-    except (StoreError, EmbedderError):
-        raise
-    except Exception as exc:
-        if len(texts) == 1:
-            return [(exc, time.monotonic() - start)]
-        return [one for each in texts for one in _embedded([each], embedder)]
-    a_chunk = (time.monotonic() - start) / max(len(vectors), 1)
-    result: list[tuple[Vectors | Exception, float]] = []
-    at = 0
-    for each in texts:
-        count = len(each.passages)
-        result.append((vectors[at : at + count], count * a_chunk))
-        at += count
-    return result
-
-
 def _page(tell: Callable[[str], None], name: str, page: int, of: int) -> None:
     tell(f"{name} · OCR {page}/{of}" if of > 1 else name)
 
 
-def _progress(texts: Sequence[_Text]) -> Callable[[int], None]:
-    """What is told while these are embedded: a long one, which is alone, by its chunks."""
-
-    def progress(count: int) -> None:
-        last, of = texts[-1], len(texts[-1].passages)
-        last.tell(f"{last.document.name} · {count}/{of}" if of > MANY else last.document.name)
-
-    return progress
-
-
-def _kept(text: _Text, vectors: Vectors | Exception, seconds: float, store: Store) -> Receipt:
-    """Stores one document. Only what keeps every file from being stored is raised."""
-    start = time.monotonic()
-    try:
-        if isinstance(vectors, Exception):
-            raise vectors
-        store.replace(text.document, text.passages, vectors, text.names, follow=False)
-    except (StoreError, EmbedderError):
-        raise
-    except Exception as exc:
-        return failure(text.document.name, exc, text.known)
-    seconds += text.seconds + time.monotonic() - start
-    return read(text.document, "replaced" if text.known else "added", text.remarks, seconds)
+def _picture(hashed: hashlib._Hash, path: Path) -> str:
+    """The digest of a picture and of what looks for text on it; "" if nothing does."""
+    version = readers.picture_version(path)
+    whole = hashed.copy()
+    whole.update(version.encode())
+    return whole.hexdigest() if version else ""
 
 
 def digest(path: Path, file: BinaryIO, lacks_text: bool) -> str:
@@ -304,14 +220,6 @@ def _with_versions(hashed: hashlib._Hash, path: Path, lacks_text: bool) -> str:
     whole = hashed.copy()
     whole.update(f"{readers.version(path, lacks_text)} {chunking.VERSION} {EMBEDDED}".encode())
     return whole.hexdigest()
-
-
-def _picture(hashed: hashlib._Hash, path: Path) -> str:
-    """The digest of a picture and of what looks for text on it; "" if nothing does."""
-    version = readers.picture_version(path)
-    whole = hashed.copy()
-    whole.update(version.encode())
-    return whole.hexdigest() if version else ""
 
 
 def forget(path: Path, data_dir: Path, *stores: Store) -> Iterator[Receipt]:

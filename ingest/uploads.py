@@ -11,6 +11,7 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rag.errors import DocumentError
@@ -36,7 +37,8 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\u202a-\u202e\u2066-\u2069]')
 class Uploads:
     """A folder of files that come by their name and bytes, which the library calls `called`.
 
-    `receipts` has of each what became of it when it was last read.
+    `receipts` has what became of each when it was last read; that of the whole folder, under its
+    name, stands for those that were not read (`became`).
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Uploads:
     def place(self) -> tuple[Folder, str]:
         """The folder as `sync` reads it, made if need be, without what a dead process began."""
         private.folder(self.path)
+        self.receipts.pop(self._called, None)  # of an earlier reading
         for part in self.path.glob(".*"):
             with suppress(FileNotFoundError):  # it may be another's, which has come meanwhile
                 if time.time() - part.stat().st_mtime > STALE_SECONDS:
@@ -64,6 +67,11 @@ class Uploads:
         if receipt.outcome != "unchanged" or receipt.name not in self.receipts:
             self.receipts[receipt.name] = receipt
 
+    def became(self, name: str) -> Receipt | None:
+        """What became of a file; None if it has not been looked at."""
+        whole = self.receipts.get(self._called)
+        return self.receipts.get(name) or (replace(whole, name=name) if whole else None)
+
     async def save(self, name: str, body: AsyncIterator[bytes]) -> str:
         """Keeps `body` under `name`, in place of what had it, and gives the name that it has now.
 
@@ -72,7 +80,8 @@ class Uploads:
         """
         kept = checked(name)
         self._room_for(kept)
-        self.receipts.pop(kept, None)  # of an earlier file of this name
+        for earlier in (kept, self._called):
+            self.receipts.pop(earlier, None)
         part = self.path / f".{secrets.token_hex(8)}"  # hidden from sync
         with _keeping(kept):
             descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

@@ -33,7 +33,8 @@ def bursts(
     changes while an item is used is the next one. Hidden files and folders do not count.
 
     With `poll` the folders are looked through, as is needed on network drives. In the main thread
-    an interrupt is raised. Raises DocumentError if a folder cannot be watched.
+    an interrupt is raised. Raises DocumentError if a folder cannot be watched, or with `poll` not
+    looked through.
     """
     roots = [folder.expanduser().resolve() for folder in folders]
 
@@ -62,25 +63,47 @@ def bursts(
                 yield
     except OSError as exc:
         reason = str(exc).partition("(")[0].strip().rstrip(".") or type(exc).__name__
-        raise DocumentError(
-            f"The folder cannot be watched ({reason}). --poll looks through it instead.",
-            f"Không theo dõi được thư mục ({reason}). --poll sẽ xem qua thư mục thay vào đó.",
-        ) from exc
+        raise (_not_looked_through if poll else _not_watched)(reason) from exc
+
+
+def _not_watched(reason: str) -> DocumentError:
+    return DocumentError(
+        f"The folder cannot be watched ({reason}). With --poll, `python -m ingest --watch` looks "
+        "through it every two seconds instead.",
+        f"Không theo dõi được thư mục ({reason}). Với --poll, `python -m ingest --watch` xem qua "
+        "thư mục mỗi hai giây thay vào đó.",
+    )
+
+
+def _not_looked_through(reason: str) -> DocumentError:
+    return DocumentError(
+        f"The folder cannot be looked through ({reason}). Check that it is there and may be "
+        "opened, then start again.",
+        f"Không xem qua được thư mục ({reason}). Hãy kiểm tra thư mục còn đó và có quyền mở, rồi "
+        "khởi động lại.",
+    )
 
 
 @contextmanager
 def following(reading: Reading, folder: Path) -> Iterator[None]:
     """Has the library of a running page read the folder again after each burst of changes, until
-    the end."""
+    the end; where the system cannot tell of them, the folder is looked through."""
     stop = threading.Event()
+
+    def follow(poll: bool) -> None:
+        for _ in bursts([folder], poll=poll, stop=stop):
+            while reading.busy and not stop.wait(0.1):
+                pass  # what it has passed already it would not see
+            if not stop.is_set():
+                reading.again()
 
     def run() -> None:
         try:
-            for _ in bursts([folder], stop=stop):
-                while reading.busy and not stop.wait(0.1):
-                    pass  # what it has passed already it would not see
-                if not stop.is_set():
-                    reading.again()
+            try:
+                follow(poll=False)
+            except HeadwaterError as exc:
+                log.warning("the data folder is looked through instead: %s", exc.__cause__)
+                follow(poll=True)
         except HeadwaterError as exc:
             log.error("%s", exc)
 

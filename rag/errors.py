@@ -16,7 +16,8 @@ HeadwaterError
 │   ├── NoTextLayer        its pages are pictures: it needs OCR
 │   ├── UnreadableTextLayer  the text that it has is not words: it needs OCR, too
 │   ├── EmptyDocument      there is no text in it
-│   └── LinkedOutside      it is a link that leads out of the folder of the documents
+│   ├── LinkedOutside      it is a link that leads out of the folder of the documents
+│   └── NoProcess          nothing can be read: the process for it cannot be started
 ├── BackupError            a library could not be exported, or an exported one not be taken in
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
@@ -144,6 +145,12 @@ class EmptyDocument(DocumentError):
 
 class LinkedOutside(DocumentError):
     code = "linked_outside"
+
+
+class NoProcess(DocumentError):
+    """There is none to read a file in, whichever that is."""
+
+    code = "no_process"
 
 
 class BackupError(HeadwaterError):

@@ -1,39 +1,41 @@
 """The routes that show a document of the library: a page with the passage marked, and the file.
 
 A document is named by its id in the library, never by a path. Knows no file format but PDF and
-pictures, which are drawn; what reads the others and what a digest is made of is passed in.
+pictures, which are drawn; what reads the others is passed in, as is the process in which all of it
+is done: a file may be hostile, and who opens its page costs nobody else anything.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ..errors import DocumentError, HeadwaterError, LinkedOutside
+from ..errors import DocumentError, HeadwaterError
 from ..retrieval.passages import below_head, joined
 from ..store.library import Library
-from ..store.originals import opened
-from ..types import PICTURES, UPLOADS, Chunk, Content, Document
+from ..types import PICTURES, Chunk, Document
 from . import highlight, picture
 from . import page as document_page
+from .originals import Originals
 from .page import Notice, View
 
 Shelf = Callable[[str], Library | None]
 
 _HEADERS = {"cache-control": "private, no-store", "x-content-type-options": "nosniff"}
 _TEXT = {".txt", ".md", ".markdown"}
-_DRAWN: dict[str, Callable[[BufferedReader, int], bytes]] = {
+_DRAWN: dict[str, Callable[[BinaryIO, int], bytes]] = {
     ".pdf": highlight.draw,
     **dict.fromkeys(PICTURES, picture.draw),
 }
+_HIGHLIGHT = (highlight.Highlight, highlight.Box)
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes
 
 _CHANGED = (
@@ -53,42 +55,6 @@ _MISSING = (
     "Thư viện không có nội dung này, hoặc tài liệu đã được đọc lại hay đã bị xóa.",
     "The library does not have this, or the document was read again or removed.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Originals:
-    """The files that documents were read from, under `data_dir`, and how ingest reads them.
-
-    `digest` gives the digest of a file that is open as the library stores it, where pages without
-    text are told, or raises OSError; `read` its content, or raises DocumentError. What a link leads
-    to outside of the document's folder is shown only if `follow_links`. `uploads` is the folder of
-    what was added at the page.
-    """
-
-    data_dir: Path
-    digest: Callable[[Path, BufferedReader, bool], str]
-    read: Callable[[Path, BufferedReader], Content]
-    follow_links: bool = False
-    uploads: Path | None = None
-
-    def open(self, document: Document) -> BufferedReader | None:
-        """The document's file, to be closed by the caller; None if there is none that is still the
-        one that was read."""
-        folder = self.data_dir.expanduser() / document.folder
-        if document.folder == UPLOADS and self.uploads:
-            folder = self.uploads
-        try:
-            file = opened(folder, document.name, self.follow_links)
-        except (OSError, LinkedOutside):
-            return None
-        try:
-            same = self.digest(Path(document.name), file, document.lacks_text) == document.digest
-            file.seek(0)
-        except OSError:
-            same = False
-        if not same:
-            file.close()
-        return file if same else None
 
 
 class _Missing(Exception):
@@ -123,7 +89,7 @@ def documents(shelf: Shelf, originals: Originals) -> list[Route]:
             raise _Missing
         with original:
             try:
-                png = drawn_by(original, number)
+                png = originals.apart.run(drawn_by, original, (bytes,), number)
             except DocumentError as exc:
                 raise _Missing from exc
         return Response(png, media_type="image/png", headers=_HEADERS)
@@ -222,7 +188,7 @@ def _view(
     if original:
         with original:
             if _suffix(document) in _DRAWN:
-                drawing, notice = _drawing(original, document, number, marked, quote)
+                drawing, notice = _drawing(original, document, number, marked, quote, originals)
             else:
                 notice, read = None, _read(original, document, number, passages, originals)
     text = joined(passages) if read is None else read
@@ -251,13 +217,19 @@ def _page_name(passages: Sequence[Chunk], marked: Sequence[Chunk]) -> str:
 
 
 def _drawing(
-    file: BufferedReader, document: Document, number: int, marked: Sequence[Chunk], quote: str
+    file: BufferedReader,
+    document: Document,
+    number: int,
+    marked: Sequence[Chunk],
+    quote: str,
+    originals: Originals,
 ) -> tuple[highlight.Highlight | None, Notice | None]:
     try:
         if _suffix(document) == ".pdf":
-            drawing = highlight.find(file, number, joined(marked), quote)
+            wanted = number, joined(marked), quote
+            drawing = originals.apart.run(highlight.find, file, _HIGHLIGHT, *wanted)
         else:
-            drawing = picture.shape(file, number)
+            drawing = originals.apart.run(picture.shape, file, _HIGHLIGHT, number)
     except DocumentError:
         return None, _UNDRAWN
     return drawing, _UNPLACED if marked and not drawing.boxes else None
@@ -272,7 +244,7 @@ def _read(
 ) -> str | None:
     """The page's text as the file has it; None if it does not hold the passages."""
     try:
-        pages = originals.read(Path(document.name), file).pages
+        pages = originals.apart.read(Path(document.name), file).pages
     except DocumentError:
         return None
     text = next((page.text for page in pages if page.number == number), "")

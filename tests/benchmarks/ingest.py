@@ -1,22 +1,29 @@
 """What reading documents costs beside what it cannot do without: the encoder, and the readers.
 
-`python -m tests.benchmarks.ingest [CHUNKS]` (200 small files, which have about 240) reads a folder
-of small text files and embeds the same chunks in one call, in turn; reads a PDF of the project in
-the process for it and here; and reads a folder of 2000 files of which none has changed. It prints
-chunks and pages a second, by the clock and by the processor, the seconds of the unchanged ones, and
-the most memory that this process has held.
+`python -m tests.benchmarks.ingest [FILES]` (200 small files, which have about 240 chunks) reads a
+folder of small text files and embeds the same chunks in one call, in turn; reads a PDF of the
+project in the process for it and here; and reads a folder of 2000 files of which none has changed.
+It prints chunks and pages a second, by the clock and by the processor, the seconds of the unchanged
+ones, and the most memory that this process has held.
+
+`python -m tests.benchmarks.ingest memory [PAGES]` has `python -m ingest` read a PDF of 2000 pages
+of text, and prints the most memory that it and the process that reads the file have held together.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import resource
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +40,13 @@ from rag.retrieval.passages import meant
 from rag.settings import PROJECT, load_settings
 from rag.store.store import Store
 from rag.types import Vectors
+from tests.ingest.test_readers import pdf
 
 FILES, UNCHANGED, ROUNDS, READINGS = 200, 2000, 3, 20
 WORDS = (40, 80, 150, 300)  # of a small file
 PDF = "retrieval-and-citations.pdf"
+PAGES, LINES, WORDS_OF_A_LINE = 2000, 12, 9  # about 750 characters a page, a chunk
+LOOK = 0.05  # seconds between two looks at the memory
 
 
 @dataclass
@@ -133,6 +143,59 @@ def unchanged(place: Path, embedder: Drawn) -> None:
     print(f"{UNCHANGED} unchanged files: {taken.wall:.2f} s, {taken.cpu:.2f} s of the processor")
 
 
+def memory(count: int) -> None:
+    """The most memory that reading one PDF of so many pages takes."""
+    words = [w for path in (PROJECT / "data").glob("*.md") for w in path.read_text().split()]
+    words = [word for word in words if word.isascii() and word.isalnum()]
+    draw = random.Random(count)
+    for end in (signal.SIGINT, signal.SIGTERM):  # what has been seen until then is printed
+        signal.signal(end, signal.default_int_handler)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "data")
+        data.mkdir()
+        lines = [
+            [" ".join(draw.choices(words, k=WORDS_OF_A_LINE)) for _ in range(LINES)]
+            for _ in range(count)
+        ]
+        (data / "long.pdf").write_bytes(pdf(lines))
+        places = {"HEADWATER_DATA_DIR": str(data), "HEADWATER_STORE_DIR": str(Path(folder, "s"))}
+        begun, most, parts = time.monotonic(), 0, {}
+        with subprocess.Popen(
+            [sys.executable, "-m", "ingest", "--json"],
+            cwd=PROJECT,
+            env={**os.environ, **places},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            try:
+                while process.poll() is None:
+                    held = held_by(process.pid)
+                    if sum(held.values()) > most:
+                        most, parts = sum(held.values()), held
+                    time.sleep(LOOK)
+                assert process.stdout
+                receipt = json.loads(process.stdout.read())
+                what = f"{receipt['outcome']}, {receipt['chunks']} chunks"
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGKILL)
+                what = "interrupted"
+    seconds = time.monotonic() - begun
+    print(f"{count} pages: {what}", end="; ")
+    print(f"{seconds:.0f} s; most memory {most / 2**30:.2f} GiB of", end=" ")
+    print(", ".join(f"{each / 2**20:.0f} MiB" for each in parts.values()))
+
+
+def held_by(group: int) -> dict[int, int]:
+    """Bytes that each process of a group holds."""
+    held: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            if os.getpgid(int(folder.name)) == group:
+                pages = int((folder / "statm").read_bytes().split()[1])
+                held[int(folder.name)] = pages * os.sysconf("SC_PAGE_SIZE")
+    return held
+
+
 def row(table: Table, what: str, count: int, whole: Taken, bare: Taken) -> None:
     """How many there were in each second, and what share of the bare one's that is."""
     table.add_row(
@@ -164,4 +227,7 @@ def measured(taken: Taken) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else FILES)
+    if sys.argv[1:2] == ["memory"]:
+        memory(int(sys.argv[2]) if sys.argv[2:] else PAGES)
+    else:
+        main(int(sys.argv[1]) if sys.argv[1:] else FILES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BufferedReader
 from pathlib import Path
@@ -16,9 +17,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from ingest import readers, sync
+from ingest import readers, sync, viewing
+from rag import pdfium
+from rag.documents import picture
+from rag.documents.originals import Originals
 from rag.documents.page import View, show
-from rag.documents.routes import Originals, documents
+from rag.documents.routes import documents
 from rag.doors.guard import Guard
 from rag.errors import StoreError
 from rag.retrieval.embedder import Embedder
@@ -27,6 +31,7 @@ from rag.store.library import Library
 from rag.store.store import Store
 from rag.types import Chunk
 from tests.harness import scans
+from tests.ingest import hostile
 from tests.ingest.test_readers import LINES, pdf
 
 Shelve = Callable[..., None]
@@ -60,7 +65,7 @@ def shelve(data: Path, store: Store, embedder: Embedder) -> Shelve:
 
 
 def served(shelf: Callable[[], Library | None], data: Path) -> TestClient:
-    originals = Originals(data, sync.digest, readers.read)
+    originals = Originals(data, sync.digest, viewing)
     return TestClient(
         Starlette(routes=documents(lambda _: shelf(), originals), middleware=[Middleware(Guard)])
     )
@@ -497,7 +502,7 @@ def test_a_document_whose_file_became_a_link_to_the_outside_is_not_shown(
         assert client.get(f"/documents/{number}/file").status_code == 404
         assert client.get(f"/documents/{number}/pages/1.png").status_code == 404
         assert "The original file is gone" in client.get(f"/documents/{number}/pages/1").text
-        allowed = Originals(data, sync.digest, readers.read, follow_links=True)
+        allowed = Originals(data, sync.digest, viewing, follow_links=True)
         routes = documents(lambda _: store.library, allowed)
         assert TestClient(Starlette(routes=routes)).get(f"/documents/{number}/file").is_success
         place.unlink()
@@ -529,10 +534,48 @@ def test_what_is_sent_is_the_file_that_was_looked_at(
         (data / "a.bin.md").symlink_to(tmp_path / "secret")
         return found
 
-    originals = Originals(data, digest, readers.read)
+    originals = Originals(data, digest, viewing)
     client = TestClient(Starlette(routes=documents(lambda _: store.library, originals)))
     answer = client.get("/documents/1/file", headers={"range": "bytes=4-8"})
     assert (answer.status_code, answer.text) == (206, "ferry")
+
+
+@pytest.mark.parametrize("deed", ["crash", "sleep 60", "exit 0", "fault x"])
+def test_a_hostile_file_that_is_opened_is_shown_by_its_text_and_costs_nobody_else_anything(
+    client: TestClient,
+    shelve: Shelve,
+    store: Store,
+    tmp_path: Path,
+    deed: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(readers.READERS, ".hostile", hostile)
+    monkeypatch.setattr(viewing, "LIMITS", replace(viewing.LIMITS, seconds=1))
+    shelve("a.hostile", text := f"once {tmp_path / 'released'} {deed}")
+    shelve("b.md", "The ferry leaves at nine.")
+    (tmp_path / "released").touch()
+    for _ in range(2):
+        page = client.get(f"/documents/{id_of(store.library, 'a.hostile')}/pages/1")
+        assert page.status_code == 200 and Parsed(page.text).text.count(text) == 1
+        other = client.get(f"/documents/{id_of(store.library, 'b.md')}/pages/1")
+        assert "The ferry leaves at nine." in other.text
+
+
+@pytest.mark.timeout(120)
+def test_a_page_is_drawn_apart_from_this_process(
+    client: TestClient, shelve: Shelve, store: Store
+) -> None:
+    shelve("a.pdf", pdf([LINES]))
+    shelve("b.png", scans.file("PNG", Image.linear_gradient("L")))
+    with pdfium._lock, picture._one:  # what works here would wait for ever
+        for name in ("a.pdf", "b.png") if "b.png" in names(store.library) else ("a.pdf",):
+            page = f"/documents/{id_of(store.library, name)}/pages/1"
+            assert client.get(f"{page}.png").content.startswith(b"\x89PNG")
+            assert "<img" in client.get(page).text
+
+
+def names(library: Library) -> set[str]:
+    return {document.name for document in library.documents()}
 
 
 def test_while_the_library_is_opened_readers_are_asked_to_try_again(data: Path) -> None:

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
+from typing import BinaryIO
 
 from ingest.readers import pace
 from rag.errors import DocumentError
@@ -21,6 +23,10 @@ def read(data: bytes, name: str) -> Content:
     match word:
         case "sleep":
             time.sleep(float(what))
+        case "until":  # somebody makes this file; each look at it goes on
+            while not Path(what).exists():
+                time.sleep(0.1)
+                pace.goes_on(1, 1)
         case "steps":  # of half a second
             for page in range(1, int(what) + 1):
                 pace.goes_on(page, int(what))
@@ -38,6 +44,10 @@ def read(data: bytes, name: str) -> Content:
                 bytearray(int(what) * 1_000_000)
             except MemoryError as exc:
                 raise DocumentError(f"{name} is damaged.") from exc
+        case "once":  # only as long as nobody has made that file
+            path, then = what.split(" ", 1)
+            if Path(path).exists():
+                return read(then.encode(), name)
         case "crash":
             ctypes.string_at(0)
         case "exit":
@@ -54,13 +64,25 @@ def read(data: bytes, name: str) -> Content:
         case "characters":
             return Content(name, (Page(1, "x" * int(what)),))
         case "lie":
-            answer = b"cos\nsystem\n(S'" + what.encode() + b"'\ntR."
-            for fd in range(3, 20):
-                try:
-                    os.write(fd, len(answer).to_bytes(8, "big") + answer)
-                except OSError:
-                    continue
-                time.sleep(60)
+            answer = bytes.fromhex(what)
+            _say(len(answer).to_bytes(8, "big") + answer)
+        case "claim":
+            _say(int(what).to_bytes(8, "big"))
         case "who":
             return Content(name, (Page(1, f"{os.getpid()} {sorted(sys.modules)}"),))
     return Content(name, (Page(1, data.decode()),))
+
+
+def view(file: BinaryIO, what: str) -> str:
+    """Does the same to the process of who looks at the file, and is its text."""
+    return read(what.encode(), file.name).pages[0].text
+
+
+def _say(message: bytes) -> None:
+    """To whoever waits for an answer."""
+    for fd in range(3, 20):
+        try:
+            os.write(fd, message)
+        except OSError:
+            continue
+        time.sleep(60)

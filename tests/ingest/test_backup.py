@@ -3,6 +3,7 @@ a sentence, and nothing is changed then."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from ingest.__main__ import app
-from ingest.archive import MANIFEST
+from ingest.adding import Adding
+from ingest.archive import MANIFEST, Archive, written
+from ingest.archive import record as archived
 from ingest.background import Reading
 from ingest.backup import export, restore
 from ingest.listing import READY, locate
-from ingest.placing import harmless, place
+from ingest.placing import Home, Made, harmless, place
 from ingest.receipts import Receipt
 from ingest.sync import sync
 from rag.commands.shared import Parts
@@ -34,9 +38,12 @@ from rag.retrieval.embedder import Embedder
 from rag.retrieval.models import PACKAGED
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT, Settings
+from rag.store.library import Library
 from rag.store.store import Store
+from rag.types import Chunk, Document
 
 TIDES = "# Tides\n\nHigh tide in the harbour is at noon."
+LAMP = "The lamp is lit at dusk."
 FERRY = "# Phà\n\nChuyến phà cuối cùng rời bến lúc chín giờ."
 Change = Callable[[dict[str, Any], dict[str, bytes]], None]
 
@@ -205,6 +212,120 @@ def test_what_was_changed_or_is_gone_since_it_was_read_goes_without_its_file_and
     assert exported.missing == ("phà cuối.txt", "sea/tides.md") and exported.originals == 0
     assert len(restore(there, tmp_path / "library.zip", quiet)) == 3
     assert files(there.data_dir) == set()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_an_original_that_cannot_be_read_is_named_with_the_reason_and_costs_no_other(
+    here: Settings, there: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "library.zip"
+    (here.data_dir / "phà cuối.txt").unlink()
+    os.mkfifo(here.data_dir / "phà cuối.txt")
+    exported = export(here, file, quiet)
+    assert exported.unreadable == {"phà cuối.txt": "not a regular file"}
+    assert (exported.originals, exported.missing) == (1, ())
+    result = command(here, "--export", str(file))
+    assert result.exit_code == 0 and "cannot be read now: phà cuối.txt (not a" in result.stderr
+    assert len(restore(there, file, quiet)) == 3
+    assert files(there.data_dir) == {"sea/tides.md"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here fails to be read")
+def test_one_that_fails_in_the_middle_is_no_fault_of_the_file_that_is_written(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = here.data_dir / "phà cuối.txt"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # its first page cannot be read
+    here = here.model_copy(update={"follow_links": True})
+    assert export(here, tmp_path / "a.zip", quiet).unreadable == {path.name: "Input/output error"}
+    known = {d.name: d.digest for d in documents_of(here)}
+    monkeypatch.setattr("ingest.backup.digest", lambda path, *_: known[str(path)])
+    with pytest.raises(BackupError, match=r"phà cuối\.txt could not be read \(Input") as caught:
+        export(here, tmp_path / "b.zip", quiet)
+    assert "Không đọc được" in caught.value.vi and not (tmp_path / "b.zip").exists()
+
+
+def documents_of(settings: Settings) -> list[Document]:
+    [path] = settings.store_dir.glob("*/library.db")
+    with closing(Library(path)) as library:
+        return library.documents()
+
+
+def added_at_the_page(settings: Settings, embedder: Embedder) -> Reading:
+    """A page to which two files are added; it is read."""
+    reading = Reading(settings, lambda *_: embedder)
+    reading.opening.wait()
+
+    async def body(text: str) -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    async def add() -> None:
+        for name, text in (("sea/tides.md", "Low tide is at six."), ("lamp.txt", LAMP)):
+            async for _ in Adding(reading).add("", "", name, body(text)):
+                pass
+
+    asyncio.run(add())
+    return reading
+
+
+def test_what_was_added_at_the_page_goes_and_comes_back_with_its_files(
+    here: Settings, there: Settings, tmp_path: Path, embedder: Embedder
+) -> None:
+    settled(added_at_the_page(here, embedder))
+    file = tmp_path / "library.zip"
+    exported = export(here, file, quiet)
+    assert (exported.documents, exported.originals, exported.missing) == (5, 4, ())
+    restore(there, file, quiet)
+    uploads = there.store_dir / "uploads"
+    assert files(uploads) == {"sea/tides.md", "lamp.txt"}
+    assert (uploads / "sea/tides.md").read_text() == "Low tide is at six."
+    assert (there.data_dir / "sea/tides.md").read_text() == TIDES
+    assert {path.stat().st_mode & 0o077 for path in (uploads, *uploads.rglob("*"))} == {0}
+    assert held(there, embedder) == held(here, embedder)
+    names = settled(Reading(there, lambda *_: Refusing(embedder)))
+    assert sorted(names) == sorted([d.name for d in documents_of(here)])
+    (uploads / "lamp.txt").write_text("another")
+    with pytest.raises(BackupError, match=r"added at the page has other files .* lamp\.txt"):
+        restore(there, file, quiet)
+    restore(there, file, quiet, overwrite=True)
+    assert (uploads / "lamp.txt").read_text() == LAMP
+
+
+def test_a_file_of_the_first_form_is_still_taken_in(
+    there: Settings, file: Path, embedder: Embedder
+) -> None:
+    restore(there, forged(file, lambda manifest, _: manifest.update(format=1)), quiet)
+    assert len(held(there, embedder)) == 3
+
+
+def test_a_file_of_many_originals_is_looked_through_once(tmp_path: Path) -> None:
+    count = 3000
+    vectors = np.eye(1, 4, dtype=np.float32)
+    with written(tmp_path / "many.zip") as target:
+        for number in range(count):
+            document = Document("", f"{number}.md", "", "0" * 64, 1, 1, 1)
+            target.add(archived(document, [Chunk(1, 1, "", "", 1, "text")], [*vectors]))
+            target.add_original(("", document.name), [b"text"])
+        target.end("model", 4, [])
+    asked = Counting()
+    with Archive(tmp_path / "many.zip") as kept:
+        members = kept.manifest.members
+        object.__setattr__(kept.manifest, "members", asked)
+        asked.update(members)
+        kept.check()
+        assert len(kept.originals) == kept.documents == count
+    assert asked.looks == 0
+
+
+class Counting(dict[str, str]):
+    """Counts how often all of it is asked for."""
+
+    looks = 0
+
+    def items(self) -> Any:
+        self.looks += 1
+        return super().items()
 
 
 def test_an_empty_library_is_not_exported(there: Settings, tmp_path: Path) -> None:
@@ -418,15 +539,39 @@ def test_a_folder_that_cannot_be_written_leaves_everything_as_it_was(
 def test_an_error_after_some_files_were_written_leaves_everything_as_it_was(
     there: Settings, file: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails_at_the_second(parts: Any, data: Path, name: str, made: list[Path]) -> None:
-        if made:
-            raise MemoryError
-        place(parts, data, name, made)
-
     monkeypatch.setattr("ingest.backup.place", fails_at_the_second)
     with pytest.raises(MemoryError):
         restore(there, file, quiet)
     assert held(there, embedder) == {} and files(there.data_dir) == set()
+
+
+def fails_at_the_second(parts: Any, home: Home, name: str, made: Made) -> None:
+    if made:
+        raise MemoryError
+    place(parts, home, name, made)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_what_was_overwritten_before_an_error_is_there_again(
+    there: Settings, file: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    def refusing(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(Path, "hardlink_to", refusing)
+    own = {"phà cuối.txt": "my own notes", "sea/tides.md": "and others"}
+    (there.data_dir / "sea").mkdir()
+    for name, text in own.items():
+        (there.data_dir / name).write_text(text)
+    with monkeypatch.context() as failing:
+        failing.setattr("ingest.backup.place", fails_at_the_second)
+        with pytest.raises(MemoryError):
+            restore(there, file, quiet, overwrite=True)
+    assert {n: (there.data_dir / n).read_text() for n in files(there.data_dir)} == own
+    restore(there, file, quiet, overwrite=True)
+    assert files(there.data_dir) == own.keys()
+    assert (there.data_dir / "phà cuối.txt").read_text() == FERRY
 
 
 SLOWLY = """

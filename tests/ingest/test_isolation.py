@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ import pytest
 from ingest import isolation, readers
 from ingest.isolation import Isolated
 from ingest.limits import Limits
+from ingest.receipts import Receipt
 from ingest.sync import locate, sync
-from rag.errors import DocumentError
+from rag.errors import DocumentError, NoProcess
 from rag.retrieval.embedder import Embedder
 from rag.settings import PROJECT
 from rag.store.store import Store
@@ -26,6 +28,7 @@ from rag.types import Content
 from tests.harness.lacking import lacking
 from tests.ingest import hostile
 
+WAIT = 60.0  # seconds that a machine with other work may need
 TIGHT = Limits(size=1_000_000, seconds=1, memory=200_000_000, characters=90_000, pages=10)
 
 pytestmark = pytest.mark.skipif(
@@ -129,10 +132,41 @@ def test_a_fault_is_no_sentence_about_the_file_and_names_its_place(isolated: Iso
         read(isolated, "fault a detail")
 
 
-def test_a_reader_that_was_taken_over_is_not_believed(isolated: Isolated, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="no value of ours"):
-        read(isolated, f"lie touch {tmp_path}/taken-over")
+def titled(name: bytes) -> bytes:
+    """A content, but for its title, which is what `rag.types` has under this name."""
+    title = b"\x8c\x09rag.types\x8c" + bytes([len(name)]) + name + b"\x93"
+    return b"\x80\x04(\x8c\x07contentcrag.types\nContent\n(" + title + b")tRK\x00t."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"cos\nsystem\n(S'touch TAKEN'\ntR.",
+        titled(b"urlencode"),  # what a module of ours has imported
+        titled(b"urlencode.__globals__"),  # what stands behind that, by dots
+        titled(b"Content.__init__"),
+        titled(b"Document"),  # a value of ours that nobody waits for
+        pickle.dumps(("content", "no content", 0)),
+        pickle.dumps(("content", Content("a", ()), "0")),
+        pickle.dumps(("error", "no error", 0)),
+        pickle.dumps(("another", Content("a", ()), 0)),
+        b"\x80\x04.",
+        b"",
+    ],
+)
+def test_a_reader_that_was_taken_over_is_not_believed(
+    isolated: Isolated, tmp_path: Path, answer: bytes
+) -> None:
+    answer = answer.replace(b"TAKEN", str(tmp_path / "taken-over").encode())
+    with pytest.raises((pickle.UnpicklingError, TypeError, EOFError, DocumentError)):
+        read(isolated, f"lie {answer.hex()}")
     assert not (tmp_path / "taken-over").exists()
+    assert read(isolated, "pages 1")
+
+
+def test_one_that_would_fill_this_process_is_ended(isolated: Isolated) -> None:
+    with pytest.raises(DocumentError, match="200 MB of memory"):
+        read(isolated, f"claim {1 << 40}")
     assert read(isolated, "pages 1")
 
 
@@ -143,15 +177,57 @@ def test_a_process_that_was_killed_in_between_is_started_anew(isolated: Isolated
     assert process_of(isolated)[0] != pid
 
 
-def test_where_no_process_can_be_started_files_are_read_here(
-    isolated: Isolated, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_where_no_process_can_be_started_nothing_is_read_and_one_receipt_says_so(
+    tmp_path: Path,
+    store: Store,
+    embedder: Embedder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert process_of(isolated)[0] == process_of(isolated)[0] == os.getpid()
-    pages: list[tuple[int, int]] = []
-    isolated.begin(Path("a.hostile"), b"steps 1", lambda *page: pages.append(page))()
-    assert pages == [(1, 1)]
-    assert caplog.text.count("read without limits") == 1
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("known.md", "gone.md", "changed.md"):
+        (data / name).write_text("One.")
+
+    def receipts() -> list[Receipt]:
+        return list(sync(*locate(data, data), store, embedder, lambda *_: None, TIGHT))
+
+    receipts()
+    (data / "gone.md").unlink()
+    (data / "changed.md").write_text("Another one.")
+    for name in ("new.hostile", "new.md"):
+        (data / name).write_text(f"print {os.getpid()}")
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        isolation.rest()
+        found = receipts()
+    outcomes = {(receipt.name, receipt.outcome) for receipt in found}
+    place = ("HEADWATER_DATA_DIR", "failed")
+    assert outcomes == {("known.md", "unchanged"), ("gone.md", "removed"), place}
+    [barred] = [receipt for receipt in found if receipt.is_failure]
+    assert "a process of their own, which cannot be started here (No such file" in barred.reason
+    assert "không khởi động được" in barred.reason_vi and "/nowhere" not in barred.reason
+    assert caplog.text.count("cannot be started") == 1 and "/nowhere/python" in caplog.text
+    assert {document.name for document in store.library.documents()} == {"known.md", "changed.md"}
+    added = {receipt.name: receipt.outcome for receipt in receipts()}
+    assert added == {
+        "known.md": "unchanged",
+        "changed.md": "replaced",
+        "new.hostile": "added",
+        "new.md": "added",
+    }
+
+
+def test_a_process_that_says_something_else_at_the_start_is_none(
+    isolated: Isolated, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho Python was not found, and that is all.\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    for _ in range(2):
+        with pytest.raises(NoProcess):
+            read(isolated, "pages 1")
 
 
 def test_the_next_file_is_read_while_nobody_waits(isolated: Isolated) -> None:
@@ -251,6 +327,42 @@ def test_a_hostile_file_is_one_receipt_and_the_others_are_in(
     assert len(set(reasons.values())) == 4
     assert "larger than 1 MB" in reasons["f.hostile"][0]
     assert all(reason and reason_vi for reason, reason_vi in reasons.values())
+
+
+def test_a_small_file_can_be_asked_while_the_next_one_is_still_being_read(
+    tmp_path: Path, store: Store, embedder: Embedder
+) -> None:
+    data, release = tmp_path / "data", tmp_path / "release"
+    data.mkdir()
+    (data / "a.md").write_text("The lighthouse was painted in May.")
+    (data / "b.hostile").write_text(f"until {release}")
+    (data / "c.md").write_text("The ferry leaves at nine.")
+    shown: list[str] = []
+    receipts = sync(
+        *locate(data, data), store, embedder, lambda *seen: shown.append(seen[2]), Limits(seconds=9)
+    )
+    asked = threading.Timer(20, release.touch)  # or a failure would take for ever
+    asked.start()
+    assert next(receipts).name == "a.md"
+    assert not release.exists()
+    assert [document.name for document in store.library.documents()] == ["a.md"]
+    assert store.vectors.count() == store.library.count() == 1
+    release.touch()
+    assert [(r.name, r.outcome) for r in receipts] == [("b.hostile", "added"), ("c.md", "added")]
+    asked.cancel()
+    assert shown.count("b.hostile") > 1, "it is named again once the other is stored"
+
+
+def test_whether_a_file_has_been_read_is_known_without_waiting_for_it(
+    isolated: Isolated, tmp_path: Path
+) -> None:
+    read(isolated, "pages 1")
+    begun = isolated.begin(Path("a.hostile"), f"until {tmp_path}/release".encode())
+    assert not begun.ready(0.3) and not begun.ready(0.0)
+    (tmp_path / "release").touch()
+    assert begun.ready(WAIT) and begun.ready(0.0)
+    assert begun().pages[0].text.startswith("until")
+    assert isolated.begin(Path("a.hostile"), b"crash").ready(WAIT)
 
 
 def test_every_reader_is_a_module_that_the_process_can_be_told_of() -> None:

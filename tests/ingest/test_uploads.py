@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -17,13 +18,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from ingest import readers, sessions, sync, uploads
+from ingest import isolation, sessions, sync, uploads, viewing
 from ingest.adding import Adding
 from ingest.background import Reading
 from ingest.sessions import Sessions, link_of, shelf_of
 from ingest.uploads import Uploads, safe
 from rag.assembly import assemble
-from rag.documents.routes import Originals, documents
+from rag.documents.originals import Originals
+from rag.documents.routes import documents
 from rag.documents.uploads import uploads as upload_routes
 from rag.doors.access import user_of
 from rag.errors import DocumentError, UnknownCollection
@@ -128,7 +130,7 @@ class Served:
             settings, self.reading.opening, Metrics(), own=self.sessions.together
         ).searcher
         uploads = self.reading.uploads.path
-        originals = Originals(settings.data_dir, sync.digest, readers.read, uploads=uploads)
+        originals = Originals(settings.data_dir, sync.digest, viewing, uploads=uploads)
         to_all = settings.where_uploads_go == "library"
         shelf = Adding(self.reading) if to_all else self.sessions
         shown = documents(shelf_of(self.reading, self.sessions), originals)
@@ -362,6 +364,24 @@ def test_the_same_file_again_is_unchanged_and_says_what_it_has(
     served.add("harbour.txt", FERRY, mine)
     receipt = served.add("harbour.txt", FERRY, mine)
     assert (receipt["outcome"], receipt["pages"], receipt["chunks"]) == ("unchanged", 1, 1)
+
+
+@pytest.mark.parametrize("where", ["library", "public"])
+def test_an_added_file_that_no_process_could_be_started_for_has_a_receipt_that_says_so(
+    request: pytest.FixtureRequest, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: Served = request.getfixturevalue(where)
+    mine = served.sessions.enter("")
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        isolation.rest()
+        for name in ("harbour.txt", "again.txt"):
+            receipt = served.add(name, FERRY, mine)
+            assert (receipt["name"], receipt["outcome"]) == (name, "failed")
+            assert "cannot be started" in receipt["reason"]
+    assert served.add("third.txt", "One.", mine)["outcome"] == "added"
+    served.reading.settled()
+    assert served.found(QUESTION, visitor=mine)[0] == "harbour.txt"
 
 
 def test_for_an_added_file_nothing_else_is_read(library: Served, data: Path) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from watchfiles import watch as watch_files
 
 from ingest.background import Reading
 from ingest.watching import bursts, following
+from rag.errors import DocumentError
 from rag.retrieval.embedder import Embedder
 from rag.settings import Settings
 from tests.whole.test_commands import Place
@@ -128,6 +130,42 @@ def test_a_running_page_reads_what_changes_also_while_it_reads(
             while len(reading.documents()) <= n and time.monotonic() < end:
                 time.sleep(0.05)
             assert len(reading.documents()) == n + 1
+    while reading.busy:
+        time.sleep(0.05)
+    reading.close()
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_a_folder_that_cannot_be_watched_is_said_with_what_helps_then(
+    tmp_path: Path, poll: bool
+) -> None:
+    with pytest.raises(DocumentError) as caught:
+        next(bursts([tmp_path / "gone"], poll=poll))
+    for sentence in (caught.value.en, caught.value.vi):
+        assert ("--poll" in sentence) != poll
+        assert str(tmp_path) not in sentence
+
+
+def test_a_running_page_looks_through_a_folder_of_which_the_system_tells_nothing(
+    tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*folders: Path, force_polling: bool, **more: Any) -> Any:
+        if not force_polling:
+            raise OSError("OS file watch limit reached.")
+        return watch_files(*folders, force_polling=force_polling, **more)
+
+    monkeypatch.setattr("ingest.watching.watch", refusing)
+    monkeypatch.setattr("ingest.watching.POLLING", 100)
+    (tmp_path / "data").mkdir()
+    settings = Settings(data_dir=tmp_path / "data", store_dir=tmp_path / "store")
+    reading = Reading(settings, lambda *_: embedder)
+    with following(reading, settings.data_dir):
+        reading.opening.wait()
+        (settings.data_dir / "a.md").write_text("The lighthouse was painted in May.")
+        end = time.monotonic() + WAIT
+        while not reading.documents() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert [document.name for document in reading.documents()] == ["a.md"]
     while reading.busy:
         time.sleep(0.05)
     reading.close()

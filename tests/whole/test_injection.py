@@ -22,11 +22,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from ingest import readers, sync
+from ingest import sync, viewing
 from ingest.background import Reading
 from rag.assembly import assemble
 from rag.citations.parser import Citations, Cited
-from rag.documents.routes import Originals, documents
+from rag.documents.originals import Originals
+from rag.documents.routes import documents
 from rag.doors.guard import Guard
 from rag.events import Event, SourcesFound, TextDelta, Waiting
 from rag.page import sidebar as shelf
@@ -325,7 +326,7 @@ def test_a_number_that_no_source_has_is_taken_out_of_a_models_answer(
 
 @pytest.fixture(scope="module")
 def pages(hostile: Reading, data: Path) -> TestClient:
-    originals = Originals(data, sync.digest, readers.read)
+    originals = Originals(data, sync.digest, viewing)
     routes = documents(lambda _: hostile.library, originals)
     return TestClient(Starlette(routes=routes, middleware=[Middleware(Guard)]))
 

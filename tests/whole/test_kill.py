@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ingest import sync as sync_module
+from ingest import storing
 from ingest.__main__ import app as ingest_app
 from ingest.background import Reading
 from ingest.sync import locate, sync
@@ -70,10 +70,10 @@ def write_documents(folder: Path, revision: int, spared: int = 0) -> None:
 class Readers:
     """The process that forks off those that read."""
 
-    def __init__(self, precisions: Path) -> None:
+    def __init__(self, precisions: Path, module: str = "tests.whole.test_kill") -> None:
         alone = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.whole.test_kill", str(precisions)],
+            [sys.executable, "-m", module, str(precisions)],
             cwd=PROJECT,
             env={**os.environ, **alone},
             stdin=subprocess.PIPE,
@@ -82,20 +82,24 @@ class Readers:
         )
         assert self._line() == "ready"
 
-    def read(self, data: Path, store: Path, kill_after: float | None = None) -> tuple[int, float]:
+    def read(
+        self, data: Path, store: Path, kill_after: float | None = None, *more: object
+    ) -> tuple[int, float]:
         """Reads `data` into `store`: the exit status, as of subprocess, and the seconds it took.
 
-        `kill_after` counts from when the store's lock is there, that is, when work begins.
+        `kill_after` counts from when the store's lock is there, that is, when work begins. `more`
+        is told to the process; who is told more has a group of its own, which is killed.
         """
         (store / "lock").unlink(missing_ok=True)
-        self._tell([str(data), str(store)])
+        self._tell([str(data), str(store), *more])
         pid = self._line()
         while not (store / "lock").exists():
             time.sleep(0.001)
         begun = time.monotonic()
         if kill_after is not None:
             time.sleep(kill_after)
-            os.kill(pid, signal.SIGKILL)  # its parent has not waited for it yet, or it is a zombie
+            kill = os.killpg if more else os.kill
+            kill(pid, signal.SIGKILL)  # its parent has not waited for it yet, or it is a zombie
         self._tell("wait")
         status: int = self._line()
         return status, time.monotonic() - begun
@@ -225,7 +229,7 @@ def test_the_command_itself_survives_a_kill(
 
 def main() -> None:
     embedder = SentenceEmbedder(store=Path(sys.argv[1]))  # its precision was measured before
-    sync_module.TOGETHER = 4  # so that so few documents are several lots
+    storing.TOGETHER = 4  # so that so few documents are several lots
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         data, store = map(Path, json.loads(line))
