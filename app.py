@@ -14,6 +14,7 @@ from asyncio import Task
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -49,7 +50,7 @@ from rag.serving.pacing import FRAME_SECONDS, paced
 from rag.serving.request_id import log_to_stderr
 from rag.serving.stopping import Stopping, told
 from rag.settings import Settings, load_settings
-from rag.types import UPLOADS, Options
+from rag.types import UPLOADS
 
 CLOSED = 50  # closed tabs whose turns are kept: a laptop that wakes up comes back with its session
 UNREAD = 20  # updates that may wait for their reader, a second's
@@ -96,16 +97,10 @@ class Page:
         empty collection searches all documents, those of `visitor` too; it may be several."""
         session = (request and request.session_hash) or ""
         alone = without_documents(question)
-        options = Options(
-            language=look.LANGUAGES.get(language or "Auto"),
-            top_k=top_k,
-            model=(model or "").strip() or None,
-            temperature=float(temperature) if temperature else None,
-            max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
-            instructions=instructions or "",
+        options = replace(
+            look.chosen(language, top_k, model, temperature, max_tokens, instructions, collection),
             fresh=session in self._retrying,
             documents=alone is None,
-            places=look.places(collection),
             visitor=visitor or "",
         )
         self._retrying.discard(session)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any, Literal, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from anyio import CancelScope
 from mcp import McpError, types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
@@ -28,7 +28,6 @@ from ..events import (
     Event,
     Failed,
     Finished,
-    FinishReason,
     Queued,
     Searching,
     SourcesFound,
@@ -44,10 +43,11 @@ from ..serving.pacing import paced
 from ..text import markdown, summary
 from ..text.language import detect
 from ..text.places import place
-from ..types import Options, Outcome, Reason, Source, Verdict
+from ..types import Options, Source, Verdict
 from .mcp_sessions import IDLE_SECONDS, Sessions
-from .places import Collection, Documents, places
-from .sources import Found, FoundSource, found, found_source
+from .mcp_shapes import Answer, AskArguments, Citation, SearchArguments
+from .places import places
+from .sources import Found, found, found_source
 
 log = logging.getLogger(__name__)
 
@@ -81,57 +81,6 @@ _ASK = (
 _HINTS = types.ToolAnnotations(
     readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False
 )
-
-
-class SearchArguments(BaseModel, extra="forbid"):
-    query: str = Field(
-        min_length=1,
-        max_length=MAX_QUESTION,
-        description="A question or key words, best in the language of the documents.",
-    )
-    top_k: int = Field(5, ge=1, le=20, description="How many passages.")
-    collection: Collection = None
-    documents: Documents = None
-
-
-class AskArguments(BaseModel, extra="forbid"):
-    question: str = Field(
-        min_length=1, max_length=MAX_QUESTION, description="A question that stands alone."
-    )
-    language: Literal["auto", "en", "vi"] = Field(
-        "auto", description="The language of the answer; auto is that of the question."
-    )
-    collection: Collection = None
-    documents: Documents = None
-
-
-class Citation(BaseModel):
-    """A marker [n], `start` characters in, and what of its source says so (`quote`), if it does.
-    "unclear" is what nobody could tell, "unchecked" what claims nothing."""
-
-    number: int
-    start: int
-    supported: bool
-    outcome: Outcome
-    reason: Reason
-    added: bool
-    quote: Annotated[str | None, BeforeValidator(lambda quote: quote and quote.text)]
-
-
-class Answer(BaseModel):
-    """An answer, as Markdown with [n] citations, and its numbered sources. `outcome` is stop for a
-    complete one, refused where the documents do not answer, small_talk for a greeting, listing for
-    the list of documents, length or content_filter where the model's server cut it. `model` is null
-    where none wrote it."""
-
-    answer: str
-    outcome: FinishReason
-    verdict: Verdict | None
-    sources: list[FoundSource]
-    citations: list[Citation]
-    model: str | None
-    cached: bool
-    request_id: str
 
 
 class McpDoor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..settings import Settings
 from ..text.inert import LINKS
-from ..types import OWN, Language
+from ..types import OWN, Language, Options
 from .gradio_internals import gr
 
 CSS = Path(__file__).parent / "page.css"
@@ -121,10 +121,26 @@ def collections(names: Sequence[str], *, own: bool) -> gr.Dropdown:
     return gr.Dropdown([*offered, *((name, name) for name in names)])
 
 
-def places(chosen: Sequence[str] | str | None) -> tuple[str, ...]:
-    """What was chosen there, or named by a program: one or several."""
-    names = [chosen] if isinstance(chosen, str) else chosen or []
-    return tuple(name for name in map(str.strip, names) if name)
+def chosen(
+    language: str | None,
+    top_k: int | None,
+    model: str | None,
+    temperature: str | None,
+    max_tokens: float | None,
+    instructions: str | None,
+    places: Sequence[str] | str | None,
+) -> Options:
+    """What was chosen there; a program may leave anything null, and name one place or several."""
+    names = [places] if isinstance(places, str) else places or []
+    return Options(
+        language=LANGUAGES.get(language or "Auto"),
+        top_k=top_k,
+        model=(model or "").strip() or None,
+        temperature=float(temperature) if temperature else None,
+        max_tokens=int(max_tokens) if max_tokens and max_tokens > 0 else None,
+        instructions=instructions or "",
+        places=tuple(name for name in map(str.strip, names) if name),
+    )
 
 
 def _models(settings: Settings) -> gr.Textbox | gr.Dropdown:
