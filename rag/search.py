@@ -153,6 +153,9 @@ class Search:
         if query != question:
             yield Searching(query)
             alone, findings = findings.verdict, await self._find(query)
+            joined = followup.joined(question, followup.previous(self._turns))
+            if joined != query and not findings.overview:
+                findings = followup.fused(findings, await self._find(joined))
             if alone == "refuse" and findings.verdict == "answer":
                 # What matches may be the words of the question before.
                 findings = replace(findings, verdict="weak")

@@ -325,6 +325,39 @@ async def test_a_follow_up_that_is_rewritten_too_slowly_is_searched_by_the_joine
     assert end(seen).rewriting is None
 
 
+async def test_a_model_whose_rewritten_questions_are_of_no_use_is_asked_for_three(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    question, before = "What is its default?", "What does proxy_read_timeout do?"
+    rewritings: list[str] = []
+
+    def script(body: dict[str, Any]) -> Script:
+        if "rewrite the last question" not in body["messages"][0]["content"]:
+            return Script(["60 s [1]."])
+        rewritings.append(question)
+        return Script(words("I am a language model and [1] cannot say."))
+
+    upstream.script = script
+    async with asking(configured, upstream, retriever, HEADWATER_CACHE_SECONDS=0) as answerer:
+        for _ in range(5):
+            seen = await events(answerer, question, [Turn(before, "It…")])
+            assert sources(seen).query == followup.joined(question, before)
+    assert len(rewritings) == 3
+
+
+async def test_what_the_joined_words_find_is_among_the_sources_of_a_rewritten_question(
+    configured: Configured, upstream: Upstream, retriever: Retriever
+) -> None:
+    question, before = "What is its default?", "What does proxy_read_timeout do?"
+    elsewhere = "What is the default of a proxy for a saved answer that lives long in a cache?"
+    joined = retriever.search(followup.joined(question, before), 5).sources[0]
+    upstream.next(Script(words(elsewhere)), Script(["60 s [1]."]))
+    async with asking(configured, upstream, retriever) as answerer:
+        seen = await events(answerer, question, [Turn(before, "It is proxy_read_timeout.")])
+    assert [event.query for event in seen if isinstance(event, Searching)][1] == elsewhere
+    assert joined.document in [source.document for source in sources(seen).sources[:2]]
+
+
 async def test_a_rewriting_is_in_the_price_and_not_in_the_tokens_a_second(
     configured: Configured,
     upstream: Upstream,

@@ -17,7 +17,7 @@ from rag.measuring.dialogues import Dialogue
 from rag.retrieval.retriever import Retriever
 from rag.settings import PROJECT
 from rag.text.language import detect
-from rag.types import Findings, Language, Turn, Verdict
+from rag.types import Findings, Language, Source, Turn, Verdict
 from rag.writing.prompt import rewriting
 
 DIALOGUES = PROJECT / "tests" / "measured" / "dialogues.json"
@@ -192,17 +192,55 @@ def test_no_turn_can_close_its_fence_or_become_another(text: str) -> None:
     ],
 )
 def test_the_query_is_the_first_line_without_label_and_quotes(reply: str) -> None:
-    assert followup.accepted(reply, "When does it?") == "When does a circuit breaker close?"
+    turns = [Turn("What is a circuit breaker?", "It opens after failures.")]
+    assert followup.accepted(reply, "When does it?", turns) == "When does a circuit breaker close?"
 
 
 @pytest.mark.parametrize("reply", ["", " \n ", '""', "???", "42", "word " * 61, "“why”"])
 def test_a_reply_that_is_no_question_or_as_vague_as_before_is_not_used(reply: str) -> None:
-    assert followup.accepted(reply, "Why?") is None
+    assert followup.accepted(reply, "Why?", [Turn("What is it?", "A word.")]) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "What is a circuit breaker?",  # the question before
+        "A CIRCUIT BREAKER: what is it?",
+        "A circuit breaker closes after 30 s [1].",
+        "<b>When does a circuit breaker close?</b>",
+        "When does the shop close?",  # no word of the turns
+        "How does a circuit breaker open?",  # no word of the question
+        "I cannot help with that.",
+    ],
+)
+def test_a_reply_that_is_none_of_this_conversation_is_not_used(reply: str) -> None:
+    turns = [Turn("What is a circuit breaker?", "It opens after failures. [1]")]
+    assert followup.accepted(reply, "When does it close?", turns) is None
+    said = "When does a circuit breaker close?"
+    assert followup.accepted(said, "When does it close?", turns) == said
 
 
 def test_a_model_is_believed_that_a_question_with_a_subject_stands_alone() -> None:
     question = "And what about idempotency keys?"
-    assert followup.accepted(question, question) == question
+    assert followup.accepted(question, question, [Turn("What is jitter?", "Noise.")]) == question
+
+
+def found(verdict: Verdict, *chunks: int) -> Findings:
+    sources = [Source(n, f"{c}.md", "", 1, 0.5, "", c, (c,)) for n, c in enumerate(chunks, 1)]
+    return Findings(f"for {chunks}", "en", verdict, 0.2, 0.3, tuple(sources))
+
+
+def test_two_queries_for_the_same_are_one_list_of_sources() -> None:
+    fused = followup.fused(found("weak", 1, 2, 3), found("answer", 2, 4))
+    assert [(s.number, s.document) for s in fused.sources] == [
+        (1, "2.md"),
+        (2, "1.md"),
+        (3, "4.md"),
+    ]
+    assert (fused.verdict, fused.query) == ("answer", "for (2, 4)")
+    alike = followup.fused(found("answer", 1), found("answer", 2))
+    assert (alike.query, [s.document for s in alike.sources]) == ("for (1,)", ["2.md"])
+    assert not followup.fused(found("refuse"), found("refuse")).sources
 
 
 def write(path: Path, content: object) -> Path:

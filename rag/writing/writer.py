@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
@@ -19,7 +20,7 @@ from . import pricing, prompt
 from .cache import AnswerCache
 from .model import Model
 from .outline import listed
-from .pieces import Brief, Declined, Ending, Piece
+from .pieces import NOTHING, Brief, Declined, Ending, Piece
 from .prompt import Message
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 EXPECTED_TOKENS = 500  # of an answer, until the server has counted them
 REPLY_TOKENS = 100
 REWRITE_SECONDS = 4.0  # that a model may take to rewrite a follow-up
+REJECTIONS = 3  # replies of no use, one after another, until a model is not asked for one any more
 
 
 class Writer:
@@ -47,6 +49,7 @@ class Writer:
         self._offered = offered
         self._cache = cache
         self._budget = budget
+        self._rejected: Counter[str | None] = Counter()  # rewritten queries, by the model
 
     @property
     def name(self) -> str:
@@ -90,10 +93,17 @@ class Writer:
     ) -> tuple[str, Ending]:
         """A follow-up as a query of its own, in the model's words, else joined with the words of
         the question that it leans on; and what the model took for it."""
+        joined, model = followup.joined(question, followup.previous(turns)), options.model
+        if self._rejected[model] >= REJECTIONS:
+            return joined, NOTHING
         messages = prompt.rewriting(self._clean(question), self._cleaned(turns), language)
         reply, ending = await self.reply(messages, options, REWRITE_SECONDS)
-        query = followup.accepted(reply, question)
-        return query or followup.joined(question, followup.previous(turns)), ending
+        if not reply:
+            return joined, ending
+        is_cut = ending.reason == "length"
+        query = None if is_cut else followup.accepted(reply, question, turns)
+        self._rejected[model] = 0 if query else self._rejected[model] + 1
+        return query or joined, ending
 
     async def reply(
         self, messages: Sequence[Message], options: Options, seconds: float
