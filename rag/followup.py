@@ -155,9 +155,9 @@ def fused(findings: Findings, other: Findings) -> Findings:
     """What two queries for the same found, told as the one that found enough: the sources of both
     by the sum of their reciprocal ranks (Cormack, Clarke and Büttcher 2009).
 
-    The right document first / among five in tests/measured/dialogues.json, the half held out, with
+    The right document first / among five in tests/measured/dialogues.json, held out, with
     queries of Qwen2.5-0.5B: the joined words 27 / 29 of 29; its queries 22 / 26 if most are taken,
-    27 / 29 of those that `accepted` takes, fused or not. Where ranks are equal, the joined go first.
+    27 / 29 of those that `accepted` takes, fused or not. At equal ranks the joined words go first.
     """
     if other.overview:
         return findings
