@@ -165,7 +165,7 @@ async def test_llm06_a_model_that_calls_a_tool_changes_nothing_and_is_not_asked_
     upstream.script = Script([called], finish_reason="tool_calls")
     async with asking(configured, upstream, retriever) as answerer:
         seen = await events(answerer, PUMP)
-    assert text(seen) == called and end(seen).reason == "stop"
+    assert text(seen) == called and end(seen).reason == "tool_calls"
     assert len(upstream.calls) == 1
     assert {path: path.read_bytes() for path in data.rglob("*.md")} == before
     assert {document.name for document in library.documents()} == set(DOCUMENTS)
