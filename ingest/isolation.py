@@ -296,7 +296,10 @@ def _started(limits: Limits) -> subprocess.Popen[bytes]:
         raise OSError("this system cannot limit a process")
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "ingest.confined", *map(str, astuple(limits))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,

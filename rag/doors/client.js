@@ -64,7 +64,7 @@ export async function* ask(url, question, options = {}) {
         const events = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
         rest = events.pop();
         for (const event of events) {
-          const data = event.match(/^data:.*/gm)?.map((line) => line.slice(5));
+          const data = event.match(/^data:[^\n]*/gm)?.map((line) => line.slice(5));
           if (data) yield JSON.parse(data.join("\n"));
         }
       }

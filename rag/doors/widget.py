@@ -5,6 +5,7 @@ files, and nothing of what they ask."""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,15 +21,16 @@ _HEADERS = {
     "cache-control": "public, max-age=300",
     # A page that isolates itself (COEP) takes only scripts that say so.
     "cross-origin-resource-policy": "cross-origin",
-    "access-control-allow-origin": "*",  # modules are read under CORS; these are no secret
 }
+
+_MODULE = {"access-control-allow-origin": "*"}  # modules are read under CORS; it is no secret
 
 
 def routes() -> list[Route]:
     """`/client.js`; `/widget.js`, and `/widget`, which explains the script tag and has the chat on
     it."""
     return [
-        _file("/client.js", (_HERE / "client.js").read_bytes(), "text/javascript"),
+        _file("/client.js", (_HERE / "client.js").read_bytes(), "text/javascript", _MODULE),
         _file("/widget.js", script(), "text/javascript"),
         _file("/widget", (_HERE / "widget.html").read_bytes(), "text/html"),
     ]
@@ -44,8 +46,8 @@ def script() -> bytes:
     return _COMMENT.sub("", whole).encode()  # they are for who reads the files
 
 
-def _file(path: str, body: bytes, media_type: str) -> Route:
-    headers = {**_HEADERS, "etag": f'"{sha256(body).hexdigest()[:16]}"'}
+def _file(path: str, body: bytes, media_type: str, more: Mapping[str, str] = {}) -> Route:
+    headers = {**_HEADERS, **more, "etag": f'"{sha256(body).hexdigest()[:16]}"'}
 
     def show(request: Request) -> Response:
         if headers["etag"] in request.headers.get("if-none-match", ""):

@@ -117,6 +117,8 @@ def values(folder: Path, elsewhere: str) -> dict[str, list[str]]:
 
 def kind_of(attack: Attack) -> str:
     route = attack.route
+    if route == "/api/stats":  # as /metrics, for whoever may see the page
+        return PAGE
     if route.startswith(("/v1/", "/api/", "/mcp")) or attack.spelling == "a query before":
         return DOOR
     return PROBE if route in ("/health", "/ready") else PAGE
@@ -155,7 +157,8 @@ def faults(attack: Attack, answer: Answer, mode: str, hidden: Sequence[str]) -> 
         yield "a foreign origin was not refused"
     if changes and attack.origin == "allowed" and kind != DOOR and status < 400 and not is_harmless:
         yield "an allowed origin changed something at the page"
-    if is_foreign and any(name.startswith("access-control-allow") for name in answer.headers):
+    reads = is_foreign and attack.route != "/client.js"  # a module, which others' pages import
+    if reads and any(name.startswith("access-control-allow") for name in answer.headers):
         yield "a foreign origin may read"
     if status > 0 and answer.body != UNREADABLE:
         lacking = [name for name in HEADERS if name not in answer.headers]

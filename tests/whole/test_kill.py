@@ -203,6 +203,8 @@ def test_the_command_itself_survives_a_kill(
     data.mkdir()
     known_model(store)
     write_documents(data, revision=0)
+    for path in data.iterdir():  # so that they are several lots
+        path.write_text(path.read_text() * 8)
     command = [sys.executable, "-m", "ingest", "--json"]
     environment = {
         **os.environ,
