@@ -7,6 +7,7 @@ translated. What comes is read by rag.writing.wire. Knows no documents: it is gi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 
@@ -19,13 +20,16 @@ from ..events import Thinking
 from ..serving import request_id
 from ..settings import Settings
 from ..types import Options
-from . import pricing
+from . import parameters, pricing
 from .counting import MAX_ANSWER, Came, TooMuch
 from .failures import model_error
+from .parameters import MOST_CHANGES, RULES_TO_USER, Change
 from .pieces import Declined, Ending
 from .prompt import Message
 from .thinking import Separator, opens_in_the_prompt
 from .wire import MAX_EVENT, Overlong, Reported, Wire, WireError
+
+log = logging.getLogger(__name__)
 
 OPENAI_URL = HttpUrl("https://api.openai.com/v1")
 CONNECT_SECONDS = 10.0
@@ -46,7 +50,7 @@ class Model:
         self._first_word_seconds = settings.first_word_timeout
         self._idle_seconds = settings.idle_timeout
         self._max_seconds = settings.max_answer_seconds
-        self._counts_tokens = True
+        self._learnt: dict[str, tuple[Change, ...]] = {}  # what each model does not take
         self._unopened: dict[str, bool] = {}  # which models think without an opening tag
         # Only connecting is limited here: the SDK would ask again after a read that took too long,
         # and a slow model would begin, and be paid, three times.
@@ -132,31 +136,37 @@ class Model:
     async def _create(
         self, name: str, messages: Sequence[Message], options: Options
     ) -> openai.AsyncStream[object]:
-        """The response, not read yet. The SDK would read a stream that ends early as a whole one,
-        skip what is no event, and cost three times the CPU with its types."""
-        parameters = dict(options.parameters)
-        if self._counts_tokens:
-            parameters["stream_options"] = {"include_usage": True}
-        if options.temperature is not None:
-            parameters["temperature"] = options.temperature
-        if options.max_tokens is not None:
-            # OpenAI's newer models refuse the old name; other servers often know only the old one.
-            is_openai = self._host == OPENAI_URL.host
-            parameters["max_completion_tokens" if is_openai else "max_tokens"] = options.max_tokens
-        try:
-            return await self._client.post(
-                "/chat/completions",
-                cast_to=object,
-                body={"model": name, "messages": messages, "stream": True, **parameters},
-                options={"headers": {"X-Client-Request-Id": request_id.current()}},
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-        except openai.BadRequestError as exc:
-            if not self._counts_tokens or "stream_options" not in str(exc):
-                raise
-            self._counts_tokens = False  # some servers do not know the option
-            return await self._create(name, messages, options)
+        """The response, not read yet, to the request as this model takes it. What it does not take
+        is remembered once it has taken the rest."""
+        newer = self._host == OPENAI_URL.host
+        asked = parameters.request(name, messages, options, newer_name=newer)
+        changes = list(self._learnt.get(name, ()))
+        for _ in range(MOST_CHANGES):
+            body = parameters.changed(asked, changes)
+            try:
+                stream = await self._post(body)
+            except openai.APIStatusError as exc:
+                change = _change(exc, body, changes)
+                if change is None or change in changes:
+                    raise
+                log.info("%s at %s does not take %s", name, self._host, change.name)
+                changes.append(change)
+            else:
+                self._learnt[name] = tuple(change for change in changes if change.lasting)
+                return stream
+        return await self._post(parameters.changed(asked, changes))
+
+    async def _post(self, body: parameters.Body) -> openai.AsyncStream[object]:
+        """The SDK would read a stream that ends early as a whole one, skip what is no event, and
+        cost three times the CPU with its types."""
+        return await self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=body,
+            options={"headers": {"X-Client-Request-Id": request_id.current()}},
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
 
 
 class _Bounded(AsyncByteStream):
@@ -221,6 +231,16 @@ def _kind(exc: Exception, *, begun: bool) -> str:
             return _named(exc) or ("stream_interrupted" if begun else "server_error")
         case _:
             return "stream_interrupted" if begun else "unreadable"
+
+
+def _change(
+    exc: openai.APIStatusError, body: parameters.Body, before: Sequence[Change]
+) -> Change | None:
+    """What of the request a refusal wants changed. Templates refuse a role as a fault, too."""
+    if _named(exc) == "context_too_long" or exc.status_code not in (400, 422, 500, 501):
+        return None
+    change = parameters.change(exc.response.text, body, before)
+    return change if exc.status_code < 500 or change == RULES_TO_USER else None
 
 
 def _missing(wire: Wire, came: Came) -> str | None:

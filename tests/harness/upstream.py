@@ -40,7 +40,7 @@ class Script:
     first_delay: float = 0.0  # before the first token; headers and role chunk are out by then
     delay: float = 0.0  # between tokens
     header_delay: float = 0.0  # before the status line
-    status: int = 200  # any other answers with a JSON error
+    status: int = 200  # any other answers with a JSON error, or with `raw`
     error_code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     role_chunk: bool = True
@@ -219,12 +219,13 @@ class Upstream:
             script = self._choose(request.body, authorized)
             await connection.pause(script.header_delay)
             headers = {"x-request-id": f"req_{index}", **script.headers}
-            if script.status != 200:
+            if script.status != 200 and script.raw is None:
                 self._end(index, "finished")
                 error = _error(script.status, script.error_code)
                 await connection.send_json(script.status, error, headers)
             elif script.raw is not None:
-                await connection.start_events({"content-type": script.content_type, **headers})
+                headers = {"content-type": script.content_type, **headers}
+                await connection.start_events(headers, script.status)
                 await self._send_raw(connection, script, index)
             elif request.body.get("stream"):
                 await connection.start_events(headers)
@@ -383,9 +384,9 @@ class _Connection:
         entity = {"content-type": "application/json", "content-length": str(len(body))}
         await self._send(_head(status, {**entity, **(headers or {})}) + body)
 
-    async def start_events(self, headers: Mapping[str, str]) -> None:
+    async def start_events(self, headers: Mapping[str, str], status: int = 200) -> None:
         entity = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
-        await self._send(_head(200, {**entity, **headers}))
+        await self._send(_head(status, {**entity, **headers}))
 
     async def send_chunk(self, data: bytes) -> None:
         await self._send(b"%x\r\n%b\r\n" % (len(data), data))

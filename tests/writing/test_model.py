@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,8 @@ from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from rag.writing.wire import MAX_EVENT
-from tests.harness.upstream import Call, Script, Upstream, words
+from tests.harness.refusals import PARAMETERS
+from tests.harness.upstream import Call, Json, Script, Upstream, words
 from tests.harness.wires import DONE, STOP, TEXT, delta, texts
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.anyio
 Configured = Callable[..., Settings]
 
 ASKED: list[Message] = [{"role": "user", "content": "Why?"}]
+RULES: list[Message] = [{"role": "system", "content": "The rules."}, *ASKED]
 VIETNAMESE = "Tiếng Việt có dấu: “đường”, ngữ nghĩa, 🌊 — hết [1]."
 AT_ONCE = {"retry-after-ms": "1"}
 
@@ -42,12 +45,15 @@ async def connected(
 
 
 async def read(
-    model: Model, options: Options | None = None, into: list[str] | None = None
+    model: Model,
+    options: Options | None = None,
+    into: list[str] | None = None,
+    asked: Sequence[Message] = (),
 ) -> tuple[str, Ending]:
     """The text and the ending; `into` keeps the pieces when the stream fails on the way."""
     pieces = [] if into is None else into
     ending = None
-    async with aclosing(model.stream(ASKED, options or Options())) as stream:
+    async with aclosing(model.stream(asked or ASKED, options or Options())) as stream:
         async for piece in stream:
             assert ending is None, "something came after the ending"
             if isinstance(piece, Ending):
@@ -151,6 +157,48 @@ async def test_a_server_that_refuses_to_count_is_asked_again_without_and_remembe
         assert (await read(model))[0] == "Yes."
         assert (await read(model))[0] == "Yes."
     assert ["stream_options" in call.body for call in upstream.calls] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+async def test_what_a_model_does_not_take_is_left_out_and_remembered_for_it(
+    configured: Configured, upstream: Upstream, name: str
+) -> None:
+    refused = PARAMETERS[name][0]
+    newer = {"max_completion_tokens": 7} if name == "max_completion_tokens" else {}
+    json_mode = {"response_format": {"type": "json_object"}}
+    options = Options(
+        temperature=0.5, max_tokens=7, parameters={"top_p": 0.5, "seed": 1, **json_mode, **newer}
+    )
+
+    def takes(body: Json) -> Script:
+        refuses = name in body or body_has(body, name)
+        return refused.script if refuses else Script(tokens=("Yes.",))
+
+    upstream.script = takes
+    async with connected(configured, upstream) as model:
+        for _ in range(2):
+            assert (await read(model, options, asked=RULES))[0] == "Yes."
+        assert (await read(model, replace(options, model="other"), asked=RULES))[0] == "Yes."
+    sent = [name in call.body or body_has(call.body, name) for call in upstream.calls]
+    assert sent == [True, False, False, True, False]
+
+
+def body_has(body: Json, role: str) -> bool:
+    return any(message["role"] == role for message in body["messages"])
+
+
+async def test_what_did_not_help_to_leave_out_is_not_remembered(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(
+        status=400, raw=[PARAMETERS["temperature"][0].text], content_type="application/json"
+    )
+    async with connected(configured, upstream) as model:
+        with pytest.raises(ModelError):
+            await read(model, Options(temperature=0.5))
+        with pytest.raises(ModelError):
+            await read(model, Options(temperature=0.5))
+    assert ["temperature" in call.body for call in upstream.calls] == [True, False] * 2
 
 
 async def test_the_request_carries_the_messages_the_key_and_only_the_options_that_were_chosen(
