@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from .errors import HeadwaterError
 from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
 
 # Of a model's answer the first five; "other": for a reason that only its server knows.
@@ -149,14 +150,21 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The answer ended early; the text so far stays. `sentence` may be shown to the user,
-    `retry_after` is in seconds."""
+    """The answer ended early; the text so far stays. `sentence` may be shown to the user, and under
+    it `detail`: what the model's server itself says. `retry_after` is in seconds."""
 
     code: str
     retryable: bool
     sentence: str
     request_id: str
     retry_after: int | None = None
+    detail: str = ""
+
+
+def failed(error: HeadwaterError, language: Language, request_id: str) -> Failed:
+    """The event that tells of an error."""
+    sentence, code, after = error.sentence(language), error.code, error.retry_after
+    return Failed(code, error.retryable, sentence, request_id, after, error.detail)
 
 
 Event = (
@@ -241,6 +249,7 @@ def as_json(event: Event) -> dict[str, object]:
                 "code": code,
                 "retryable": retryable,
                 "sentence": sentence,
+                **({"detail": event.detail} if event.detail else {}),
                 "request_id": request_id,
             }
         case _:

@@ -185,6 +185,7 @@ class UiStream:
                     code=event.code,
                     retryable=event.retryable,
                     requestId=event.request_id,
+                    **({"detail": event.detail} if event.detail else {}),
                 )
                 yield {"type": "error", "errorText": event.sentence}
                 self._over = True

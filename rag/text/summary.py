@@ -43,6 +43,11 @@ def parts(event: Finished, language: Language) -> list[str]:
     return [*told, f"id {event.request_id}"]
 
 
+# Above what the model's server itself says of a failure.
+WORDS: Mapping[Language, str] = {
+    "en": "The server's own words",
+    "vi": "Lời của chính máy chủ",
+}
 _MET: Mapping[FinishReason, Mapping[Language, str]] = {
     "length": {
         "en": "The answer met its length limit.",

@@ -95,6 +95,8 @@ class Upstream:
         self.script = script or Script()
         self.require_key = require_key
         self._models = models
+        self.prefix = "/v1"  # of what it answers
+        self.others: Mapping[str, Json] = {}  # what else it answers, by method and path
         self._port = port
         self._queue: deque[Script] = deque()
         self._calls: list[Call] = []
@@ -202,11 +204,13 @@ class Upstream:
     async def _answer(self, connection: _Connection, request: _Request) -> None:
         key = self.require_key
         authorized = key is None or request.headers.get("authorization") == f"Bearer {key}"
-        if request.line == "POST /v1/chat/completions":
+        if request.line == f"POST {self.prefix}/chat/completions":
             await self._complete(connection, request, authorized)
         elif not authorized:
             await connection.send_json(401, _error(401, "invalid_api_key"))
-        elif request.line == "GET /v1/models":
+        elif answer := self.others.get(request.line):
+            await connection.send_json(200, answer)
+        elif request.line == f"GET {self.prefix}/models":
             about = {"object": "model", "created": 0, "owned_by": "tests"}
             models = [{"id": name, **about} for name in self._models]
             await connection.send_json(200, {"object": "list", "data": models})

@@ -14,12 +14,13 @@ from rag.errors import ModelError
 from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
+from rag.writing import kinds
 from rag.writing.counting import MAX_ANSWER
 from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from rag.writing.wire import MAX_EVENT
-from tests.harness.refusals import PARAMETERS
+from tests.harness.refusals import CODES, KINDS, PARAMETERS, Refused
 from tests.harness.upstream import Call, Json, Script, Upstream, words
 from tests.harness.wires import DONE, STOP, TEXT, delta, texts
 
@@ -255,6 +256,62 @@ async def test_every_refusal_has_a_code_and_a_sentence_in_both_languages(
     assert (failed.value.code, failed.value.retryable) == (code, retryable)
     assert failed.value.sentence("vi") != failed.value.sentence("en")
     assert "test server" not in failed.value.sentence("en")
+
+
+@pytest.mark.parametrize("of", KINDS)
+async def test_the_servers_own_words_come_with_the_sentence(
+    configured: Configured, upstream: Upstream, of: str
+) -> None:
+    refused = KINDS[of][0]
+    upstream.script = refused.script
+    limits = {"HEADWATER_FIRST_WORD_TIMEOUT": 2.0}  # so long a model may be loaded here
+    async with connected(configured, upstream, **limits) as model:
+        with pytest.raises(ModelError) as failed:
+            await read(model, asked=RULES)
+    assert failed.value.code == CODES.get(of, of)
+    said = "" if of == "loading" else kinds.words(refused.text)
+    assert failed.value.detail == said
+
+
+async def test_a_model_that_is_being_loaded_is_waited_for(
+    configured: Configured, upstream: Upstream
+) -> None:
+    loading = KINDS["loading"][0].script
+    upstream.next(*[loading] * (1 + RETRIES) * 2)
+    async with connected(configured, upstream) as model:
+        assert (await read(model))[0] == "Hello, world."
+    assert len(upstream.calls) == (1 + RETRIES) * 2 + 1
+
+
+@pytest.mark.parametrize("refused", KINDS["no_server"], ids=lambda refused: refused.name)
+async def test_an_address_without_v1_is_told_with_the_one_that_works(
+    configured: Configured, upstream: Upstream, refused: Refused
+) -> None:
+    at = upstream.base_url.removesuffix("/v1")
+    upstream.prefix, upstream.script = "", refused.script
+    upstream.others = {"GET /v1/models": {"object": "list", "data": []}}
+    model = Model(configured(OPENAI_BASE_URL=at))
+    with pytest.raises(ModelError, match=f"there is one at {upstream.base_url}: set") as failed:
+        await read(model)
+    assert (failed.value.code, failed.value.retryable) == ("no_server", False)
+    upstream.others = {}
+    upstream.prefix = "/elsewhere"
+    with pytest.raises(ModelError, match="addresses end with /v1"):
+        await read(model)
+    await model.close()
+
+
+async def test_a_proxy_is_not_asked_for_this_machines_own_addresses(
+    configured: Configured, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Upstream() as proxy:
+        address = proxy.base_url.removesuffix("/v1")
+        monkeypatch.setenv("HTTP_PROXY", address)
+        monkeypatch.setenv("ALL_PROXY", address)
+        monkeypatch.setenv("NO_PROXY", "")
+        async with connected(configured, upstream) as model:
+            assert (await read(model))[0] == "Hello, world."
+        assert not proxy.calls
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
