@@ -166,7 +166,11 @@ class QuestionsError(HeadwaterError):
 
 class ModelError(HeadwaterError):
     """Its codes are those of `rag.writing.failures`. `detail` is what the server itself says, as
-    it may be shown."""
+    it may be shown. Of a prompt that was too long, `room` are the tokens that one may have, and
+    `most` those of an answer where that alone was too long."""
+
+    room: int | None = None
+    most: int | None = None
 
     def __init__(self, code: str, en: str, vi: str, *, retryable: bool, detail: str = "") -> None:
         super().__init__(en, vi)

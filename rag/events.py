@@ -8,11 +8,11 @@ comes before the first `TextDelta`; `Started` is the first of every stream, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, assert_never
 
 from .errors import HeadwaterError
-from .types import Findings, Language, Outcome, Quote, Reason, Usage, outcome
+from .types import Findings, Fit, Language, Outcome, Quote, Reason, Usage, outcome
 
 # Of a model's answer the first five; "other": for a reason that only its server knows.
 FinishReason = Literal[
@@ -123,7 +123,8 @@ class Finished:
     removed from the text because no source has their number; `uncited` sentences claim something
     and cite nothing, and none was added. `rewriting` is what the model took to
     rewrite a follow-up; it is in the price and not in `usage`. `word` is what the model's server
-    calls a reason that is none of ours."""
+    calls a reason that is none of ours. `fit` says what was sent where not all fitted, `cut_at`
+    at how many tokens the server has probably cut what was."""
 
     reason: FinishReason
     model: str | None
@@ -138,6 +139,8 @@ class Finished:
     uncited: int = 0
     rewriting: Usage | None = None
     word: str = ""
+    fit: Fit | None = None
+    cut_at: int | None = None
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -242,6 +245,8 @@ def as_json(event: Event) -> dict[str, object]:
                 "request_id": event.request_id,
                 "dropped_citations": event.dropped,
                 "uncited_sentences": event.uncited,
+                **({"fit": asdict(event.fit)} if event.fit else {}),
+                **({"cut_at": event.cut_at} if event.cut_at else {}),
             }
         case Failed(code, retryable, sentence, request_id):
             return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Literal, assert_never
 
 from fastapi import APIRouter, Request
@@ -252,4 +253,6 @@ def _metadata(event: Finished) -> Part:
         },
         "requestId": event.request_id,
         "droppedCitations": event.dropped,
+        "fit": asdict(event.fit) if event.fit else None,
+        "cutAt": event.cut_at,
     }

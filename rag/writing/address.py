@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from httpx2 import AsyncClient, HTTPError, InvalidURL
 
-LOOK_SECONDS = 3.0
+from .context import listed
+
+LOOK_SECONDS = 3.0  # that all of it may take
 MOST_BYTES = 4_000_000  # of a list of models
 
 
@@ -43,6 +45,20 @@ async def found(http: AsyncClient, url: str, key: str) -> str:
                 if (status == 200 and listed) or closed:
                     return candidate
     return ""
+
+
+async def context(http: AsyncClient, url: str, key: str, model: str) -> tuple[bool, int | None]:
+    """Whether the server answers, and the most tokens that `model` takes, where it says that."""
+    url = url.rstrip("/")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            status, value = await look(http, f"{url}/models", key)
+            limit = listed(value, model)
+            if limit is None and status in (200, 404):  # llama.cpp before it told it there
+                _, value = await look(http, f"{url.removesuffix('/v1')}/props", key)
+                limit = listed(value, model)
+            return status not in (0, 503), limit
+    return False, None
 
 
 def candidates(url: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from ..serving import request_id
 from ..settings import Settings
 from ..types import Options
 from . import address, kinds, parameters, pricing
+from .context import Contexts
 from .counting import MAX_ANSWER, Came, TooMuch
 from .failures import model_error
 from .parameters import MOST_CHANGES, RULES_TO_USER, Change
@@ -54,6 +55,8 @@ class Model:
         self._first_word_seconds = settings.first_word_timeout
         self._idle_seconds = settings.idle_timeout
         self._max_seconds = settings.max_answer_seconds
+        self.contexts = Contexts(settings.model_context)
+        self._looked_up: set[str] = set()  # models whose context the server was asked for
         self._loading: set[str] = set()  # models that are
         self._learnt: dict[str, tuple[Change, ...]] = {}  # what each model does not take
         self._unopened: dict[str, bool] = {}  # which models think without an opening tag
@@ -74,6 +77,17 @@ class Model:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def look_up(self, name: str) -> None:
+        """Asks the server how many tokens a model takes, once; OpenAI's does not tell."""
+        known = self.contexts.limit(name) or self._host == OPENAI_URL.host
+        if known or name in self._looked_up:
+            return
+        self._looked_up.add(name)
+        answered, limit = await address.context(self._http, self._url, self._key, name)
+        self.contexts.learn(name, limit)
+        if not answered:
+            self._looked_up.discard(name)
 
     async def stream(
         self, messages: Sequence[Message], options: Options
@@ -127,7 +141,10 @@ class Model:
             elsewhere = ""
             if kind in _NOT_THERE and not came.size and (elsewhere := await self._elsewhere()):
                 kind = "no_server_but"
-            raise self._error(kind, name, said=_said(exc), elsewhere=elsewhere) from exc
+            error = self._error(kind, name, said=_said(exc), elsewhere=elsewhere)
+            if kind == "context_too_long" and not came.size:
+                error.room, error.most = self.contexts.refused(name, messages, _said(exc))
+            raise error from exc
         rest = list(apart.end(whole=wire.reason in ("stop", None) and wire.ended))
         if apart.learnt is not None:
             self._unopened[name] = apart.learnt
@@ -141,7 +158,10 @@ class Model:
             raise self._error(missing, name, reason=wire.reason or "")
         usage = wire.usage or pricing.estimate(messages, came.size)
         usage = came.apart(usage, wire.thinking_tokens)
-        yield Ending(wire.reason or "stop", usage, pricing.price(usage, name, self._url))
+        price = pricing.price(usage, name, self._url)
+        count = wire.usage and wire.usage.input_tokens
+        cut = self.contexts.counted(name, messages, count) if count else None
+        yield Ending(wire.reason or "stop", usage, price, cut_at=cut)
 
     def _error(self, kind: str, name: str, *, said: str = "", **named: str) -> ModelError:
         told = {"server": self._host, "url": self._url, "model": name, "reason": "", **named}
