@@ -34,6 +34,7 @@ _STATUS = {
     "network_error": 502,
     "stream_interrupted": 502,
     "empty_answer": 502,
+    "invalid_json": 502,
     "busy": 503,
     "interrupted": 503,
     "model_loading": 503,

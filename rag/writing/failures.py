@@ -181,6 +181,14 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "The model server's filter refused the question or its passages. Ask in other words.",
         "Bộ lọc của máy chủ mô hình từ chối câu hỏi hoặc các đoạn trích. Hãy hỏi bằng cách khác.",
     ),
+    "invalid_json": (
+        "invalid_json",
+        True,
+        "The model's answer is not the JSON that was asked for ({reason}). Ask again, or choose "
+        "another model.",
+        "Câu trả lời của mô hình không phải JSON như đã yêu cầu ({reason}). Hãy hỏi lại hoặc chọn "
+        "mô hình khác.",
+    ),
     "empty_answer": (
         "empty_answer",
         True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..types import Findings, Fit, Language, Options, Source, Turn
 from . import prompt
@@ -22,6 +23,7 @@ class Draft:
     turns: Sequence[Turn]
     language: Language
     instructions: str
+    schema: Any = None  # of an answer that is to be JSON
 
     @property
     def whole(self) -> list[Message]:
@@ -31,7 +33,9 @@ class Draft:
         """The first so many sources and the last so many turns of it."""
         findings = self.findings and replace(self.findings, sources=self._sources[:sources])
         last = self.turns[len(self.turns) - turns :]
-        return prompt.messages(self.question, findings, last, self.language, self.instructions)
+        return prompt.messages(
+            self.question, findings, last, self.language, self.instructions, self.schema
+        )
 
     def fitted(
         self, room: int | None, estimate: Callable[[Sequence[Message]], int]

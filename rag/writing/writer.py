@@ -17,7 +17,7 @@ from ..errors import HeadwaterError, ModelError, QuestionError
 from ..events import Queued
 from ..serving.budget import Budget
 from ..types import Language, Options, Turn
-from . import pricing, prompt
+from . import json_mode, pricing, prompt
 from .cache import AnswerCache
 from .fitting import Draft, shorter
 from .model import Model
@@ -59,7 +59,9 @@ class Writer:
         await self._model.close()
 
     def check(self, options: Options) -> None:
-        """Raises QuestionError if another model is wished than those that are offered."""
+        """Raises QuestionError if another model is wished than those that are offered, or JSON by a
+        schema that is none."""
+        json_mode.check(options)
         if options.model and self._offered and options.model not in (self.name, *self._offered):
             models = ", ".join(dict.fromkeys([self.name, *self._offered]))
             raise QuestionError(
@@ -80,13 +82,19 @@ class Writer:
             self._cleaned(brief.turns),
             brief.language,
             self._clean(options.instructions),
+            json_mode.schema(options),
         )
         chosen = [options.model or self.name, options.temperature, options.max_tokens]
         asked = json.dumps(
             [brief.edition, *chosen, options.parameters, draft.whole], sort_keys=True
         )
         key = hashlib.sha256(asked.encode()).hexdigest()
-        return self._cache.stream(key, lambda: self._fitted(draft, options), fresh=options.fresh)
+
+        def write() -> AsyncGenerator[Piece]:
+            pieces = self._fitted(draft, options)
+            return json_mode.checked(pieces, options) if options.as_json else pieces
+
+        return self._cache.stream(key, write, fresh=options.fresh)
 
     async def _fitted(self, draft: Draft, options: Options) -> AsyncGenerator[Piece]:
         """The answer to what of `draft` fits the model's context; once more to less, if the server
