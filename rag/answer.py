@@ -12,8 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from .citations.verifier import Verifier
-from .errors import INTERNAL, HeadwaterError
-from .events import CitationChecked, Event, Failed, Finished, Queued, Started, TextDelta, Thinking
+from .errors import HeadwaterError, InternalError
+from .events import CitationChecked, Event, Finished, Queued, Started, TextDelta, Thinking, failed
 from .question import MAX_QUESTION, checked
 from .search import Search, Searcher
 from .serving import request_id
@@ -106,10 +106,10 @@ class Answerer:
                     uncited=verifier.uncited,
                 )
         except HeadwaterError as exc:
-            yield Failed(exc.code, exc.retryable, exc.sentence(language), request, exc.retry_after)
+            yield failed(exc, language, request)
         except Exception:
             log.exception("answer failed")
-            yield Failed("internal_error", True, INTERNAL[language], request)
+            yield failed(InternalError(), language, request)
 
     async def aclose(self) -> None:
         """Closes the connections to the model's server and to where the limits count."""

@@ -22,7 +22,8 @@ HeadwaterError
 ├── PageError              this Gradio is not the one that the page was made for
 ├── EmbedderError          the embedding model is unknown, damaged or cannot be loaded
 ├── QuestionsError         a file of questions to measure with cannot be read or does not fit
-└── ModelError             the language model's server failed or refused
+├── ModelError             the language model's server failed or refused
+└── InternalError          a defect, in general words
 
 Anything else that is raised is a defect: logged with its traceback, shown in general words.
 """
@@ -46,6 +47,7 @@ class HeadwaterError(Exception):
     code = "error"
     retryable = False
     retry_after: int | None = None
+    detail = ""
 
     def __init__(self, en: str, vi: str | None = None, *, owner: str = "") -> None:
         super().__init__(f"{en} ({owner})" if owner else en)
@@ -170,12 +172,18 @@ class QuestionsError(HeadwaterError):
 
 
 class ModelError(HeadwaterError):
-    """Raised by `rag.writing.model` only; its code is one of the kinds that module lists."""
+    """Its codes are those of `rag.writing.failures`. `detail` is what the server itself says, as
+    it may be shown. Of a prompt that was too long, `room` are the tokens that one may have, and
+    `most` those of an answer where that alone was too long."""
 
-    def __init__(self, code: str, en: str, vi: str, *, retryable: bool) -> None:
+    room: int | None = None
+    most: int | None = None
+
+    def __init__(self, code: str, en: str, vi: str, *, retryable: bool, detail: str = "") -> None:
         super().__init__(en, vi)
         self.code = code
         self.retryable = retryable
+        self.detail = detail
 
 
 # What is said where no sentence is known: the log has the traceback.
@@ -183,3 +191,13 @@ INTERNAL: Mapping[Language, str] = {
     "en": "Something went wrong in Headwater itself; its log says what. Ask again.",
     "vi": "Headwater gặp lỗi bên trong; nhật ký có ghi chi tiết. Hãy hỏi lại.",
 }
+
+
+class InternalError(HeadwaterError):
+    """In place of a defect."""
+
+    code = "internal_error"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(INTERNAL["en"], INTERNAL["vi"])

@@ -8,10 +8,11 @@ comes before the first `TextDelta`; `Started` is the first of every stream, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, assert_never
 
-from .types import Findings, Language, Outcome, Quote, Reason, Source, Usage, outcome
+from .errors import HeadwaterError
+from .types import Findings, Fit, Language, Outcome, Quote, Reason, Source, Usage, outcome
 
 # Of a model's answer the first five; "other": for a reason that only its server knows.
 FinishReason = Literal[
@@ -122,7 +123,8 @@ class Finished:
     removed from the text because no source has their number; `uncited` sentences claim something
     and cite nothing, and none was added. `rewriting` is what the model took to
     rewrite a follow-up; it is in the price and not in `usage`. `word` is what the model's server
-    calls a reason that is none of ours."""
+    calls a reason that is none of ours. `fit` says what was sent where not all fitted, `cut_at`
+    at how many tokens the server has probably cut what was."""
 
     reason: FinishReason
     model: str | None
@@ -137,6 +139,8 @@ class Finished:
     uncited: int = 0
     rewriting: Usage | None = None
     word: str = ""
+    fit: Fit | None = None
+    cut_at: int | None = None
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -149,14 +153,21 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The answer ended early; the text so far stays. `sentence` may be shown to the user,
-    `retry_after` is in seconds."""
+    """The answer ended early; the text so far stays. `sentence` may be shown to the user, and under
+    it `detail`: what the model's server itself says. `retry_after` is in seconds."""
 
     code: str
     retryable: bool
     sentence: str
     request_id: str
     retry_after: int | None = None
+    detail: str = ""
+
+
+def failed(error: HeadwaterError, language: Language, request_id: str) -> Failed:
+    """The event that tells of an error."""
+    sentence, code, after = error.sentence(language), error.code, error.retry_after
+    return Failed(code, error.retryable, sentence, request_id, after, error.detail)
 
 
 Event = (
@@ -234,6 +245,8 @@ def as_json(event: Event) -> dict[str, object]:
                 "request_id": event.request_id,
                 "dropped_citations": event.dropped,
                 "uncited_sentences": event.uncited,
+                **({"fit": asdict(event.fit)} if event.fit else {}),
+                **({"cut_at": event.cut_at} if event.cut_at else {}),
             }
         case Failed(code, retryable, sentence, request_id):
             return {
@@ -241,6 +254,7 @@ def as_json(event: Event) -> dict[str, object]:
                 "code": code,
                 "retryable": retryable,
                 "sentence": sentence,
+                **({"detail": event.detail} if event.detail else {}),
                 "request_id": request_id,
             }
         case _:

@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     embedding_model: str | None = None  # see rag.retrieval.models.choose
     check_model: str | None = None  # see rag.citations.entailment
     uploads: Literal["session", "library", "off"] | None = None  # None: see where_uploads_go
+    model_context: int | None = Field(default=None, ge=512, le=100_000_000)
     top_k: int = Field(default=5, ge=1, le=20)
     chroma_url: HttpUrl | None = None
     first_word_timeout: float = Field(default=120.0, gt=0, le=3600)

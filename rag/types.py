@@ -263,6 +263,16 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How many of the sources and of the earlier turns were sent to a model that takes no more."""
+
+    sources: int
+    of_sources: int
+    turns: int
+    of_turns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the model's server counted them, or about as many as it would have. Of those of the
     output `thinking_tokens` were no part of the answer."""

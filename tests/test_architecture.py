@@ -109,6 +109,7 @@ ONLY_IMPORTERS = {
     "sqlite3": "rag/store/library.py",
     "sentence_transformers": "rag/retrieval/models.py",
     "prometheus_client": "rag/serving/metrics.py",
+    "jsonschema": "rag/writing/json_mode.py",
     "genai_prices": "rag/writing/pricing.py",
     "Stemmer": "rag/text/language.py",
     "phonenumbers": "rag/text/redaction.py",

@@ -125,6 +125,8 @@ class Terminal:
                 self._status.stop()
                 self._end_text()
                 say(f"{sentence} (id {request})")
+                if event.detail:
+                    say(f"{summary.WORDS['en']}: {event.detail}")
             case _:
                 assert_never(event)
 

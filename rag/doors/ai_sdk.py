@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Literal, assert_never
 
 from fastapi import APIRouter, Request
@@ -202,6 +203,7 @@ class UiStream:
                     code=event.code,
                     retryable=event.retryable,
                     requestId=event.request_id,
+                    **({"detail": event.detail} if event.detail else {}),
                 )
                 yield {"type": "error", "errorText": event.sentence}
                 self._over = True
@@ -268,4 +270,6 @@ def _metadata(event: Finished) -> Part:
         },
         "requestId": event.request_id,
         "droppedCitations": event.dropped,
+        "fit": asdict(event.fit) if event.fit else None,
+        "cutAt": event.cut_at,
     }

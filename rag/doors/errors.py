@@ -27,13 +27,17 @@ _STATUS = {
     "unknown_model": 404,
     "too_many_questions": 429,
     "rate_limited": 429,
+    "quota_exceeded": 429,
     "auth_error": 502,  # the model server's key is ours, not the client's
+    "no_server": 502,
     "server_error": 502,
     "network_error": 502,
     "stream_interrupted": 502,
     "empty_answer": 502,
+    "invalid_json": 502,
     "busy": 503,
     "interrupted": 503,
+    "model_loading": 503,
     "library_empty": 503,
     "store_error": 503,
     "timeout": 504,
@@ -44,6 +48,7 @@ _CODE = {
     "content_filtered": "content_filter",
     "too_many_questions": "rate_limit_exceeded",
     "rate_limited": "rate_limit_exceeded",
+    "quota_exceeded": "insufficient_quota",
     "unknown_model": "model_not_found",
 }
 _TYPE = {

@@ -42,6 +42,7 @@ from .sources import found_source
 from .sse import CUT_OFF, EventStream, until_gone
 
 _PASSED_ON = (
+    "max_completion_tokens",  # keeps its name
     "top_p",
     "presence_penalty",
     "frequency_penalty",

@@ -183,7 +183,8 @@ class Screen:
                     self._note["options"] = [{"label": _OFFER[self._language], "value": alone}]
             case Failed(sentence=sentence, request_id=request):
                 id_ = f' <span class="headwater-quiet">id {request}</span>'
-                self._note = _note(f"⚠️ {html.escape(sentence)}{id_}", "headwater-failed")
+                words = _folded(event.detail, self._language)
+                self._note = _note(f"⚠️ {html.escape(sentence)}{id_}{words}", "headwater-failed")
             case _:
                 assert_never(event)
         return self._messages()
@@ -252,6 +253,14 @@ def _status(title: str) -> Message:
 
 def _note(content: str, css_class: str) -> Message:
     return _message(f'<div class="{css_class}">{content}</div>', {"id": NOTE})
+
+
+def _folded(detail: str, language: Language) -> str:
+    """What the model's server itself says of a failure."""
+    if not detail:
+        return ""
+    title = summary.WORDS[language]
+    return f"<details><summary>{title}</summary>{html.escape(detail)}</details>"
 
 
 def _ending(event: Finished, language: Language) -> str:

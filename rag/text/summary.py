@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..events import CitationChecked, Finished, FinishReason
-from ..types import Language, Outcome
+from ..types import Fit, Language, Outcome
 
 
 def parts(event: Finished, language: Language) -> list[str]:
@@ -43,6 +43,11 @@ def parts(event: Finished, language: Language) -> list[str]:
     return [*told, f"id {event.request_id}"]
 
 
+# Above what the model's server itself says of a failure.
+WORDS: Mapping[Language, str] = {
+    "en": "The server's own words",
+    "vi": "Lời của chính máy chủ",
+}
 _MET: Mapping[FinishReason, Mapping[Language, str]] = {
     "length": {
         "en": "The answer met its length limit.",
@@ -67,9 +72,43 @@ _MET: Mapping[FinishReason, Mapping[Language, str]] = {
 
 
 def met(event: Finished, language: Language) -> str:
-    """A sentence on what ended the answer before the model did; "" if nothing."""
+    """On what ended the answer before the model did, and on what the model did not get to see; ""
+    if nothing."""
     said = _MET.get(event.reason)
-    return said[language].format(word=event.word) if said else ""
+    ended = said[language].format(word=event.word) if said else ""
+    cut = _CUT[language].format(limit=event.cut_at) if event.cut_at else ""
+    return " ".join(filter(None, (ended, _fitted(event.fit, language), cut)))
+
+
+_CUT: Mapping[Language, str] = {
+    "en": "The model's server has probably cut the prompt at {limit} tokens, so that the answer "
+    "may lack something. Ollama does so without a word: raise its OLLAMA_CONTEXT_LENGTH, or set "
+    "HEADWATER_MODEL_CONTEXT={limit} and the prompt is made to fit.",
+    "vi": "Máy chủ mô hình có lẽ đã cắt lời nhắc ở {limit} token, nên câu trả lời có thể chưa đủ. "
+    "Ollama làm vậy mà không báo: hãy tăng OLLAMA_CONTEXT_LENGTH, hoặc đặt "
+    "HEADWATER_MODEL_CONTEXT={limit} để lời nhắc được rút gọn cho vừa.",
+}
+
+
+def _fitted(fit: Fit | None, language: Language) -> str:
+    """What of sources and turns was sent where not all fitted."""
+    if fit is None:
+        return ""
+    vi = language == "vi"
+    told = []
+    if fit.sources < fit.of_sources:
+        named = "nguồn" if vi else "sources"
+        of = "trên" if vi else "of"
+        told.append(f"{fit.sources} {of} {fit.of_sources} {named}")
+    if fit.turns < fit.of_turns:
+        told.append(
+            f"{fit.turns} trên {fit.of_turns} lượt trước"
+            if vi
+            else f"{fit.turns} of {fit.of_turns} earlier turns"
+        )
+    if vi:
+        return f"{' và '.join(told)} vừa ngữ cảnh của mô hình."
+    return f"{' and '.join(told)} fitted the model's context."
 
 
 def stopped(tokens: int, language: Language) -> str:

@@ -1,7 +1,7 @@
 """The kinds of failure of a language model's server, each with what may be shown to a user.
 
 A table of words; which failure is of which kind is decided where the server is spoken to
-(rag.writing.model).
+(rag.writing.kinds, rag.writing.model).
 """
 
 from __future__ import annotations
@@ -29,9 +29,30 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
     "rate_limited": (
         "rate_limited",
         True,
-        "The model's server says: too many requests, or the quota is used up. "
-        "Wait a little and ask again.",
-        "Máy chủ mô hình báo quá nhiều yêu cầu hoặc đã hết hạn mức. Hãy đợi một chút rồi hỏi lại.",
+        "The model's server says: too many requests. Wait a little and ask again.",
+        "Máy chủ mô hình báo quá nhiều yêu cầu. Hãy đợi một chút rồi hỏi lại.",
+    ),
+    "quota": (
+        "quota_exceeded",
+        False,
+        "The quota at the model's server is used up. Waiting does not help: raise it there, or "
+        "choose another key or server.",
+        "Hạn mức tại máy chủ mô hình đã hết. Chờ cũng không được: hãy tăng hạn mức ở đó, hoặc chọn "
+        "khóa hay máy chủ khác.",
+    ),
+    "balance": (
+        "quota_exceeded",
+        False,
+        "The account at the model's server has no money left. Add credit there, or choose another "
+        "key or server.",
+        "Tài khoản tại máy chủ mô hình đã hết tiền. Hãy nạp thêm ở đó, hoặc chọn khóa hay máy chủ "
+        "khác.",
+    ),
+    "loading": (
+        "model_loading",
+        True,
+        "The model is still being loaded by its server. Ask again in a moment.",
+        "Máy chủ vẫn đang nạp mô hình. Hãy hỏi lại sau giây lát.",
     ),
     "server_error": (
         "server_error",
@@ -60,6 +81,58 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "once, or choose another model or server.",
         "Câu trả lời bị dừng sau {megabytes} MB, lượng nhiều nhất được phép. Hãy hỏi ít hơn trong "
         "một lần, hoặc chọn mô hình hay máy chủ khác.",
+    ),
+    "page": (
+        "server_error",
+        True,
+        "A web page came instead of the model's answer: from a proxy, a sign-in, or a server that "
+        "is down. Check the network and OPENAI_BASE_URL.",
+        "Nhận được một trang web thay vì câu trả lời của mô hình: từ proxy, trang đăng nhập hoặc "
+        "máy chủ đang hỏng. Hãy kiểm tra mạng và OPENAI_BASE_URL.",
+    ),
+    "no_server": (
+        "no_server",
+        False,
+        "There is no chat server at {url}. Check OPENAI_BASE_URL; most addresses end with /v1.",
+        "Không có máy chủ trò chuyện nào tại {url}. Hãy kiểm tra OPENAI_BASE_URL; phần lớn địa chỉ "
+        "kết thúc bằng /v1.",
+    ),
+    "no_server_but": (
+        "no_server",
+        False,
+        "There is no chat server at {url}, but there is one at {elsewhere}: set OPENAI_BASE_URL "
+        "to that.",
+        "Không có máy chủ trò chuyện nào tại {url}, nhưng có tại {elsewhere}: hãy đặt "
+        "OPENAI_BASE_URL thành địa chỉ đó.",
+    ),
+    "other_endpoint": (
+        "invalid_request",
+        False,
+        "The model “{model}” is not for chat completions, only for another interface of its server "
+        "(Responses, completions). Choose another model.",
+        "Mô hình “{model}” không dùng cho chat completions mà chỉ cho giao diện khác của máy chủ "
+        "(Responses, completions). Hãy chọn mô hình khác.",
+    ),
+    "unverified": (
+        "auth_error",
+        False,
+        "The model's server wants the organisation to be verified before “{model}” may be used. "
+        "Verify it there, or choose another model.",
+        "Máy chủ mô hình yêu cầu xác minh tổ chức trước khi dùng “{model}”. Hãy xác minh ở đó hoặc "
+        "chọn mô hình khác.",
+    ),
+    "region": (
+        "auth_error",
+        False,
+        "The model's server does not serve the region that this machine is in. Choose another "
+        "server.",
+        "Máy chủ mô hình không phục vụ khu vực của máy này. Hãy chọn máy chủ khác.",
+    ),
+    "forbidden": (
+        "auth_error",
+        False,
+        "The model's server refuses access. Check what the key in OPENAI_API_KEY may do.",
+        "Máy chủ mô hình từ chối truy cập. Hãy kiểm tra quyền của khóa trong OPENAI_API_KEY.",
     ),
     "auth_error": (
         "auth_error",
@@ -108,6 +181,14 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
         "The model server's filter refused the question or its passages. Ask in other words.",
         "Bộ lọc của máy chủ mô hình từ chối câu hỏi hoặc các đoạn trích. Hãy hỏi bằng cách khác.",
     ),
+    "invalid_json": (
+        "invalid_json",
+        True,
+        "The model's answer is not the JSON that was asked for ({reason}). Ask again, or choose "
+        "another model.",
+        "Câu trả lời của mô hình không phải JSON như đã yêu cầu ({reason}). Hãy hỏi lại hoặc chọn "
+        "mô hình khác.",
+    ),
     "empty_answer": (
         "empty_answer",
         True,
@@ -153,8 +234,9 @@ _KINDS: dict[str, tuple[str, bool, str, str]] = {
 }
 
 
-def model_error(kind: str, **named: object) -> ModelError:
-    """The error of one kind; `named` are the `server`, `model`, `seconds`, `megabytes` and `reason`
-    that its words may tell."""
+def model_error(kind: str, detail: str = "", **named: object) -> ModelError:
+    """The error of one kind; `detail` is what the server itself says, `named` what the words of the
+    kinds may tell: `server`, `url`, `elsewhere`, `model`, `seconds`, `megabytes`, `reason`."""
     code, retryable, en, vi = _KINDS[kind]
-    return ModelError(code, en.format(**named), vi.format(**named), retryable=retryable)
+    en, vi = en.format(**named), vi.format(**named)
+    return ModelError(code, en, vi, retryable=retryable, detail=detail)

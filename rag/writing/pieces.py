@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import Finished, FinishReason, Queued, Thinking
-from ..types import Findings, Language, Options, Source, Turn, Usage
+from ..types import Findings, Fit, Language, Options, Source, Turn, Usage
 
 # How well each text fits a question, shape (len(texts),).
 Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
@@ -20,12 +20,15 @@ Relevance = Callable[[str, Sequence[str]], NDArray[np.float64]]
 class Ending:
     """Why the model stopped (`stop`, `length`, `content_filter`, or what the server says) or why
     none was asked (`refused`, `listing`), what was counted, and its price in US dollars where that
-    is known. A `cached` one cost nothing."""
+    is known. A `cached` one cost nothing. `fit` and `cut_at` are those of
+    Finished."""
 
     reason: str
     usage: Usage | None = None
     price: float | None = None
     cached: bool = False
+    fit: Fit | None = None
+    cut_at: int | None = None
 
     @property
     def unasked(self) -> bool:
@@ -71,6 +74,8 @@ class Ending:
             uncited=uncited,
             rewriting=rewriting.usage,
             word=self.reason if reason == "other" else "",
+            fit=self.fit,
+            cut_at=self.cut_at,
         )
 
 

@@ -17,6 +17,7 @@ from . import chunk
 from .chunk import Sent
 
 MAX_EVENT = 1_000_000  # bytes of one event of the stream, or of an answer that is none
+FOREIGN = 1000  # characters that are kept of what is no event
 LINE = 100  # bytes that one of its lines counts in addition: there may be millions of empty ones
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _PLACES = ("delta", "message", "text")
@@ -28,7 +29,11 @@ class WireError(Exception):
 
 
 class Unreadable(WireError):
-    """It is no stream of events and no JSON."""
+    """It is no stream of events and no JSON. `text` is how it begins."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class Overlong(WireError):
@@ -36,11 +41,12 @@ class Overlong(WireError):
 
 
 class Reported(WireError):
-    """The server says in its answer that it failed: in a `message` and by a `code` or `type`."""
+    """The server says in its answer that it failed: in a `text` and by a `code` or `type`."""
 
     def __init__(self, error: object) -> None:
         self.message = str(chunk.inner(error, "message") or error)
         super().__init__(self.message)
+        self.text = json.dumps(error)
         self.code = _word(chunk.inner(error, "code"))
         self.type = _word(chunk.inner(error, "type"))
 
@@ -63,6 +69,7 @@ class Wire:
         self._body: list[str] = []  # lines of JSON that is no event
         self._held = 0  # what both count
         self._came = self._understood = self._is_whole = False
+        self._foreign = ""  # how begins what is no event
         self._place = ""  # where this server puts its text
 
     @property
@@ -96,7 +103,7 @@ class Wire:
                 self._is_whole = _is_whole(value)
         self.over = self.over or self._is_whole
         if self._came and not self._understood:
-            raise Unreadable
+            raise Unreadable(self._foreign)
 
     def _read(self, line: bytes) -> Iterator[Sent]:
         self._came = self._came or bool(line.strip())
@@ -124,6 +131,8 @@ class Wire:
             yield from self._bare(text)
         elif colon and name in ("", "id", "retry"):
             self._understood = True
+        elif len(self._foreign) < FOREIGN:
+            self._foreign += text[:FOREIGN] + "\n"
 
     def _data(self, data: str) -> Iterator[Sent]:
         """An event, or a line of one. Some servers send no blank line between two."""

@@ -10,14 +10,17 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 
 from .. import followup
-from ..errors import HeadwaterError, QuestionError
+from ..errors import HeadwaterError, ModelError, QuestionError
 from ..events import Queued
 from ..serving.budget import Budget
 from ..types import Language, Options, Turn
-from . import pricing, prompt
+from . import json_mode, pricing, prompt
 from .cache import AnswerCache
+from .fitting import Draft, shorter
 from .model import Model
 from .outline import listed
 from .pieces import NOTHING, Brief, Declined, Ending, Piece
@@ -59,7 +62,9 @@ class Writer:
         await self._model.close()
 
     def check(self, options: Options) -> None:
-        """Raises QuestionError if another model is wished than those that are offered."""
+        """Raises QuestionError if another model is wished than those that are offered, or JSON by a
+        schema that is none."""
+        json_mode.check(options)
         if options.model and self._offered and options.model not in (self.name, *self._offered):
             models = ", ".join(dict.fromkeys([self.name, *self._offered]))
             raise QuestionError(
@@ -74,19 +79,49 @@ class Writer:
         options, overview = brief.options, brief.findings and brief.findings.overview
         if overview and overview.kind == "listing":
             return listed(brief)
-        messages = prompt.messages(
+        draft = Draft(
             self._clean(brief.question),
             brief.findings,
             self._cleaned(brief.turns),
             brief.language,
             self._clean(options.instructions),
+            json_mode.schema(options),
         )
         chosen = [options.model or self.name, options.temperature, options.max_tokens]
-        asked = json.dumps([brief.edition, *chosen, options.parameters, messages], sort_keys=True)
-        key = hashlib.sha256(asked.encode()).hexdigest()
-        return self._cache.stream(
-            key, lambda: self._written(messages, options), fresh=options.fresh
+        asked = json.dumps(
+            [brief.edition, *chosen, options.parameters, draft.whole], sort_keys=True
         )
+        key = hashlib.sha256(asked.encode()).hexdigest()
+
+        def write() -> AsyncGenerator[Piece]:
+            pieces = self._fitted(draft, options)
+            return json_mode.checked(pieces, options) if options.as_json else pieces
+
+        return self._cache.stream(key, write, fresh=options.fresh)
+
+    async def _fitted(self, draft: Draft, options: Options) -> AsyncGenerator[Piece]:
+        """The answer to what of `draft` fits the model's context; once more to less, if the server
+        says that this did not."""
+        name, contexts = options.model or self.name, self._model.contexts
+        await self._model.look_up(name)
+        estimate = partial(contexts.estimate, name)
+        messages, fit = draft.fitted(contexts.room(name, options.max_tokens), estimate)
+        first = True
+        while True:
+            try:
+                async with aclosing(self._written(messages, options)) as pieces:
+                    async for piece in pieces:
+                        yield replace(piece, fit=fit) if isinstance(piece, Ending) else piece
+                return
+            except ModelError as exc:
+                before = messages, options
+                if exc.most and options.max_tokens:
+                    options = shorter(options, exc.most)
+                elif exc.room:
+                    messages, fit = draft.fitted(exc.room, estimate)
+                if not first or before == (messages, options):
+                    raise
+                first = False
 
     async def rewritten(
         self, question: str, turns: Sequence[Turn], language: Language, options: Options

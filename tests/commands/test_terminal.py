@@ -32,6 +32,13 @@ def test_thinking_that_fails_is_told_before_the_failure(
     assert out == "" and err == "Thought for 0 s headwater: The model only thought. (id f00d)"
 
 
+def test_what_the_server_says_itself_stands_under_its_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, err = shown(capsys, Failed("quota_exceeded", False, "No.", "f00d", detail="Plan used up."))
+    assert err == "headwater: No. (id f00d) headwater: The server's own words: Plan used up."
+
+
 def test_what_turns_out_to_be_thinking_is_followed_by_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

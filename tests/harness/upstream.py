@@ -40,7 +40,7 @@ class Script:
     first_delay: float = 0.0  # before the first token; headers and role chunk are out by then
     delay: float = 0.0  # between tokens
     header_delay: float = 0.0  # before the status line
-    status: int = 200  # any other answers with a JSON error
+    status: int = 200  # any other answers with a JSON error, or with `raw`
     error_code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     role_chunk: bool = True
@@ -95,6 +95,8 @@ class Upstream:
         self.script = script or Script()
         self.require_key = require_key
         self._models = models
+        self.prefix = "/v1"  # of what it answers
+        self.others: Mapping[str, Json] = {}  # what else it answers, by method and path
         self._port = port
         self._queue: deque[Script] = deque()
         self._calls: list[Call] = []
@@ -202,11 +204,13 @@ class Upstream:
     async def _answer(self, connection: _Connection, request: _Request) -> None:
         key = self.require_key
         authorized = key is None or request.headers.get("authorization") == f"Bearer {key}"
-        if request.line == "POST /v1/chat/completions":
+        if request.line == f"POST {self.prefix}/chat/completions":
             await self._complete(connection, request, authorized)
         elif not authorized:
             await connection.send_json(401, _error(401, "invalid_api_key"))
-        elif request.line == "GET /v1/models":
+        elif answer := self.others.get(request.line):
+            await connection.send_json(200, answer)
+        elif request.line == f"GET {self.prefix}/models":
             about = {"object": "model", "created": 0, "owned_by": "tests"}
             models = [{"id": name, **about} for name in self._models]
             await connection.send_json(200, {"object": "list", "data": models})
@@ -219,12 +223,13 @@ class Upstream:
             script = self._choose(request.body, authorized)
             await connection.pause(script.header_delay)
             headers = {"x-request-id": f"req_{index}", **script.headers}
-            if script.status != 200:
+            if script.status != 200 and script.raw is None:
                 self._end(index, "finished")
                 error = _error(script.status, script.error_code)
                 await connection.send_json(script.status, error, headers)
             elif script.raw is not None:
-                await connection.start_events({"content-type": script.content_type, **headers})
+                headers = {"content-type": script.content_type, **headers}
+                await connection.start_events(headers, script.status)
                 await self._send_raw(connection, script, index)
             elif request.body.get("stream"):
                 await connection.start_events(headers)
@@ -383,9 +388,9 @@ class _Connection:
         entity = {"content-type": "application/json", "content-length": str(len(body))}
         await self._send(_head(status, {**entity, **(headers or {})}) + body)
 
-    async def start_events(self, headers: Mapping[str, str]) -> None:
+    async def start_events(self, headers: Mapping[str, str], status: int = 200) -> None:
         entity = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
-        await self._send(_head(200, {**entity, **headers}))
+        await self._send(_head(status, {**entity, **headers}))
 
     async def send_chunk(self, data: bytes) -> None:
         await self._send(b"%x\r\n%b\r\n" % (len(data), data))

@@ -179,7 +179,11 @@ ODD += [{"choices": [[]]}, {"choices": [{}]}, {"choices": [{"delta": 1}]}]
 # What is no answer.
 BAD = [
     Wired("a page", ["<html>\n<body>Sign in</body>\n</html>"], "", end="server_error",
-          content_type="text/html"),
+          says="A web page came", content_type="text/html"),
+    Wired("a greeting", ["Ollama is running"], "", end="server_error", says="cannot be read",
+          content_type="text/plain"),
+    Wired("no endpoint", ['{"error": "Unexpected endpoint or method. (POST /chat/completions)"}'],
+          "", end="no_server", says="no chat server at", content_type="application/json"),
     Wired("no JSON", ["data: {broken\n\n", DONE], "", end="server_error", says="cannot be read"),
     Wired("no JSON midway", [*texts(TOKENS[:2]), "data: {broken\n\n", STOP], HALF,
           end="stream_interrupted"),

@@ -106,6 +106,16 @@ def test_a_failure_stands_under_the_text_so_far() -> None:
     assert "It broke &lt;off&gt;." in messages[2]["content"]
 
 
+def test_what_the_server_says_itself_is_folded_under_its_failure() -> None:
+    titles: dict[Language, str] = {"en": "The server's own words", "vi": "Lời của chính máy chủ"}
+    for language, title in titles.items():
+        screen = _screen("q", language)
+        failed = Failed("quota_exceeded", False, "No.", "f00d", detail="<b>*Plan* used up</b>")
+        (note,) = screen.show(failed)
+        folded = f"<details><summary>{title}</summary>&lt;b&gt;*Plan* used up&lt;/b&gt;</details>"
+        assert folded in note["content"]
+
+
 def test_an_answer_no_model_wrote_says_so_and_a_models_does_not() -> None:
     (without,) = _screen("q", "en").show(_finished(model=None))
     assert "OPENAI_API_KEY" in without["content"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -13,12 +14,14 @@ from rag.errors import ModelError
 from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
+from rag.writing import kinds
 from rag.writing.counting import MAX_ANSWER
 from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
 from rag.writing.prompt import Message
 from rag.writing.wire import MAX_EVENT
-from tests.harness.upstream import Call, Script, Upstream, words
+from tests.harness.refusals import CODES, KINDS, PARAMETERS, Refused
+from tests.harness.upstream import Call, Json, Script, Upstream, words
 from tests.harness.wires import DONE, STOP, TEXT, delta, texts
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.anyio
 Configured = Callable[..., Settings]
 
 ASKED: list[Message] = [{"role": "user", "content": "Why?"}]
+RULES: list[Message] = [{"role": "system", "content": "The rules."}, *ASKED]
 VIETNAMESE = "Tiếng Việt có dấu: “đường”, ngữ nghĩa, 🌊 — hết [1]."
 AT_ONCE = {"retry-after-ms": "1"}
 
@@ -42,12 +46,15 @@ async def connected(
 
 
 async def read(
-    model: Model, options: Options | None = None, into: list[str] | None = None
+    model: Model,
+    options: Options | None = None,
+    into: list[str] | None = None,
+    asked: Sequence[Message] = (),
 ) -> tuple[str, Ending]:
     """The text and the ending; `into` keeps the pieces when the stream fails on the way."""
     pieces = [] if into is None else into
     ending = None
-    async with aclosing(model.stream(ASKED, options or Options())) as stream:
+    async with aclosing(model.stream(asked or ASKED, options or Options())) as stream:
         async for piece in stream:
             assert ending is None, "something came after the ending"
             if isinstance(piece, Ending):
@@ -153,6 +160,48 @@ async def test_a_server_that_refuses_to_count_is_asked_again_without_and_remembe
     assert ["stream_options" in call.body for call in upstream.calls] == [True, False, False]
 
 
+@pytest.mark.parametrize("name", PARAMETERS)
+async def test_what_a_model_does_not_take_is_left_out_and_remembered_for_it(
+    configured: Configured, upstream: Upstream, name: str
+) -> None:
+    refused = PARAMETERS[name][0]
+    newer = {"max_completion_tokens": 7} if name == "max_completion_tokens" else {}
+    json_mode = {"response_format": {"type": "json_object"}}
+    options = Options(
+        temperature=0.5, max_tokens=7, parameters={"top_p": 0.5, "seed": 1, **json_mode, **newer}
+    )
+
+    def takes(body: Json) -> Script:
+        refuses = name in body or body_has(body, name)
+        return refused.script if refuses else Script(tokens=("Yes.",))
+
+    upstream.script = takes
+    async with connected(configured, upstream) as model:
+        for _ in range(2):
+            assert (await read(model, options, asked=RULES))[0] == "Yes."
+        assert (await read(model, replace(options, model="other"), asked=RULES))[0] == "Yes."
+    sent = [name in call.body or body_has(call.body, name) for call in upstream.calls]
+    assert sent == [True, False, False, True, False]
+
+
+def body_has(body: Json, role: str) -> bool:
+    return any(message["role"] == role for message in body["messages"])
+
+
+async def test_what_did_not_help_to_leave_out_is_not_remembered(
+    configured: Configured, upstream: Upstream
+) -> None:
+    upstream.script = Script(
+        status=400, raw=[PARAMETERS["temperature"][0].text], content_type="application/json"
+    )
+    async with connected(configured, upstream) as model:
+        with pytest.raises(ModelError):
+            await read(model, Options(temperature=0.5))
+        with pytest.raises(ModelError):
+            await read(model, Options(temperature=0.5))
+    assert ["temperature" in call.body for call in upstream.calls] == [True, False] * 2
+
+
 async def test_the_request_carries_the_messages_the_key_and_only_the_options_that_were_chosen(
     configured: Configured, upstream: Upstream
 ) -> None:
@@ -207,6 +256,62 @@ async def test_every_refusal_has_a_code_and_a_sentence_in_both_languages(
     assert (failed.value.code, failed.value.retryable) == (code, retryable)
     assert failed.value.sentence("vi") != failed.value.sentence("en")
     assert "test server" not in failed.value.sentence("en")
+
+
+@pytest.mark.parametrize("of", KINDS)
+async def test_the_servers_own_words_come_with_the_sentence(
+    configured: Configured, upstream: Upstream, of: str
+) -> None:
+    refused = KINDS[of][0]
+    upstream.script = refused.script
+    limits = {"HEADWATER_FIRST_WORD_TIMEOUT": 2.0}  # so long a model may be loaded here
+    async with connected(configured, upstream, **limits) as model:
+        with pytest.raises(ModelError) as failed:
+            await read(model, asked=RULES)
+    assert failed.value.code == CODES.get(of, of)
+    said = "" if of == "loading" else kinds.words(refused.text)
+    assert failed.value.detail == said
+
+
+async def test_a_model_that_is_being_loaded_is_waited_for(
+    configured: Configured, upstream: Upstream
+) -> None:
+    loading = KINDS["loading"][0].script
+    upstream.next(*[loading] * (1 + RETRIES) * 2)
+    async with connected(configured, upstream) as model:
+        assert (await read(model))[0] == "Hello, world."
+    assert len(upstream.calls) == (1 + RETRIES) * 2 + 1
+
+
+@pytest.mark.parametrize("refused", KINDS["no_server"], ids=lambda refused: refused.name)
+async def test_an_address_without_v1_is_told_with_the_one_that_works(
+    configured: Configured, upstream: Upstream, refused: Refused
+) -> None:
+    at = upstream.base_url.removesuffix("/v1")
+    upstream.prefix, upstream.script = "", refused.script
+    upstream.others = {"GET /v1/models": {"object": "list", "data": []}}
+    model = Model(configured(OPENAI_BASE_URL=at))
+    with pytest.raises(ModelError, match=f"there is one at {upstream.base_url}: set") as failed:
+        await read(model)
+    assert (failed.value.code, failed.value.retryable) == ("no_server", False)
+    upstream.others = {}
+    upstream.prefix = "/elsewhere"
+    with pytest.raises(ModelError, match="addresses end with /v1"):
+        await read(model)
+    await model.close()
+
+
+async def test_a_proxy_is_not_asked_for_this_machines_own_addresses(
+    configured: Configured, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Upstream() as proxy:
+        address = proxy.base_url.removesuffix("/v1")
+        monkeypatch.setenv("HTTP_PROXY", address)
+        monkeypatch.setenv("ALL_PROXY", address)
+        monkeypatch.setenv("NO_PROXY", "")
+        async with connected(configured, upstream) as model:
+            assert (await read(model))[0] == "Hello, world."
+        assert not proxy.calls
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
