@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from httpx2 import AsyncClient, HTTPError, InvalidURL
 
 from .context import listed
+from .wire import WireError
 
 LOOK_SECONDS = 3.0  # that all of it may take
 MOST_BYTES = 4_000_000  # of a list of models
@@ -78,15 +79,16 @@ def candidates(url: str) -> Iterator[str]:
 async def look(http: AsyncClient, url: str, key: str) -> tuple[int, Any]:
     """The status and the JSON that are at `url`; 0 and None if nothing is."""
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    data = bytearray()
+    data, status = bytearray(), 0
     try:
         async with http.stream("GET", url, headers=headers, timeout=LOOK_SECONDS) as response:
+            status = response.status_code
             async for piece in response.aiter_bytes():
                 data += piece
                 if len(data) > MOST_BYTES:
-                    return response.status_code, None
-            return response.status_code, json.loads(data)
-    except (ValueError, RecursionError, InvalidURL):
-        return response.status_code, None
-    except HTTPError:
+                    return status, None
+            return status, json.loads(data)
+    except (ValueError, RecursionError, WireError):
+        return status, None
+    except (HTTPError, InvalidURL):
         return 0, None

@@ -17,7 +17,8 @@ from ..text.redaction import Redactor
 
 WORDS = 300  # characters that are shown of what a server says
 _PARTS = 3  # of a list of complaints
-_BODY = 20_000  # characters of a body that are looked at
+BODY = 20_000  # characters of a body that are looked at, here and elsewhere
+HEAD = 4000  # of a web page, in which its title stands
 
 _HTML = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype html|html|head|body)\b", re.I | re.S)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.I | re.S)
@@ -124,7 +125,7 @@ _TABLE = (
 def kind(status: int | None, names: Collection[str | None], text: str) -> str | None:
     """The kind; None where nothing of it is known. `names` are a server's codes and types, `text`
     all that it says."""
-    text = text[:_BODY]
+    text = text[:BODY]
     if is_page(text) and status not in (404, 429):
         return "page"
     for row in _TABLE:
@@ -138,7 +139,7 @@ def kind(status: int | None, names: Collection[str | None], text: str) -> str | 
 
 def is_page(text: str) -> bool:
     """Whether it is for a browser."""
-    return bool(_HTML.match(text[:_BODY]))
+    return bool(_HTML.match(text[:BODY]))
 
 
 _SECRETS = Redactor(("key", "email"))
@@ -157,9 +158,9 @@ _PATH = re.compile(
 def words(text: str, key: str = "") -> str:
     """What a server says of its failure, on one line and shortened, for its reader: without the
     `key`, without what is like one, and without names of accounts and of files."""
-    text = text[:_BODY]
+    text = text[:BODY]
     if is_page(text):
-        title = _TITLE.search(text)
+        title = _TITLE.search(text[:HEAD])
         text = title[1] if title else ""
     else:
         with suppress(ValueError, RecursionError):  # it may be no JSON

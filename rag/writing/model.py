@@ -277,7 +277,7 @@ def _change(
     """What of the request a refusal wants changed. Templates refuse a role as a fault, too."""
     if _named(exc) == "context_too_long" or exc.status_code not in (400, 422, 500, 501):
         return None
-    change = parameters.change(exc.response.text, body, before)
+    change = parameters.change(_said(exc), body, before)
     return change if exc.status_code < 500 or change == RULES_TO_USER else None
 
 
@@ -315,8 +315,8 @@ def _said(exc: Exception) -> str:
     """What the server itself says of a failure."""
     match exc:
         case openai.APIStatusError():
-            return exc.response.text
+            return exc.response.text[: kinds.BODY]
         case Reported() | Unreadable():
-            return exc.text
+            return exc.text[: kinds.BODY]
         case _:
             return ""

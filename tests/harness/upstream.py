@@ -97,6 +97,7 @@ class Upstream:
         self._models = models
         self.prefix = "/v1"  # of what it answers
         self.others: Mapping[str, Json] = {}  # what else it answers, by method and path
+        self.others_status = 200
         self._port = port
         self._queue: deque[Script] = deque()
         self._calls: list[Call] = []
@@ -209,7 +210,7 @@ class Upstream:
         elif not authorized:
             await connection.send_json(401, _error(401, "invalid_api_key"))
         elif answer := self.others.get(request.line):
-            await connection.send_json(200, answer)
+            await connection.send_json(self.others_status, answer)
         elif request.line == f"GET {self.prefix}/models":
             about = {"object": "model", "created": 0, "owned_by": "tests"}
             models = [{"id": name, **about} for name in self._models]

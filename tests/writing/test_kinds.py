@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rag.writing.failures import model_error
-from rag.writing.kinds import WORDS, kind, words
+from rag.writing.kinds import BODY, WORDS, kind, words
 from tests.harness.refusals import CODES, KINDS, PARAMETERS, Refused
 
 REFUSALS = [
@@ -85,3 +85,9 @@ def test_each_kind_has_a_sentence_in_both_languages(of: str) -> None:
     error = model_error(of, "detail", seconds=1, megabytes=4, **told)
     assert error.code == CODES.get(of, of) and error.detail == "detail"
     assert error.sentence("vi") != error.sentence("en")
+
+
+def test_only_the_beginning_of_a_long_refusal_is_looked_at() -> None:
+    said = " " * BODY + "Insufficient balance"
+    assert kind(400, (), said) == "invalid_request"
+    assert words(said) == ""

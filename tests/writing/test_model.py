@@ -15,6 +15,7 @@ from rag.events import Thinking
 from rag.settings import Settings
 from rag.types import Options, Usage
 from rag.writing import kinds
+from rag.writing.address import MOST_BYTES
 from rag.writing.counting import MAX_ANSWER
 from rag.writing.model import RETRIES, Model
 from rag.writing.pieces import Declined, Ending
@@ -299,6 +300,18 @@ async def test_an_address_without_v1_is_told_with_the_one_that_works(
     with pytest.raises(ModelError, match="addresses end with /v1"):
         await read(model)
     await model.close()
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_a_list_of_models_without_an_end_is_none(
+    configured: Configured, upstream: Upstream, status: int
+) -> None:
+    upstream.others = {"GET /v1/models": {"data": "x" * (MOST_BYTES + 1)}}
+    upstream.others_status = status
+    async with connected(configured, upstream) as model:
+        await model.look_up("m")
+        assert model.contexts.limit("m") is None
+        assert (await read(model))[0] == "Hello, world."
 
 
 async def test_a_proxy_is_not_asked_for_this_machines_own_addresses(
