@@ -106,9 +106,12 @@ def settings(upstream: Upstream) -> Settings:
 
 
 def fails(upstream: Upstream, script: Script) -> None:
-    """Makes the coming call fail, and those by which the SDK tries it again."""
-    retried = script.status in (429, 500)
-    upstream.next(*[script] * (3 if retried else 1))
+    """Makes the coming call fail, and those by which it is tried again: by the SDK, or with less
+    where it was too long."""
+    calls = {429: 3, 500: 3}.get(script.status, 1)
+    if script.status == 400 and script.error_code == "context_length_exceeded":
+        calls = 2
+    upstream.next(*[script] * calls)
 
 
 # The page
