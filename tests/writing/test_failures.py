@@ -106,9 +106,10 @@ def settings(upstream: Upstream) -> Settings:
 
 
 def fails(upstream: Upstream, script: Script) -> None:
-    """Makes the coming call fail, and those by which the SDK tries it again."""
+    """Makes the coming call fail, and those by which it is tried again: by the SDK, or in less."""
     retried = script.status in (429, 500)
-    upstream.next(*[script] * (3 if retried else 1))
+    in_less = script.status == 400 and script.error_code == "context_length_exceeded"
+    upstream.next(*[script] * (3 if retried else 2 if in_less else 1))
 
 
 # The page
