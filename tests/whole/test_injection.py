@@ -221,7 +221,8 @@ async def test_what_is_really_sent_is_fenced_and_carries_no_foreign_role(
             (findings,) = [e.findings for e in events if isinstance(e, SourcesFound)]
             assert_fenced(parrot.calls[-1].body["messages"], findings)
             # Where a model writes what ends its turn and begins another, its answer is over.
-            assert "THE END" in said(events) or "<|im_start|>" in document.raw
+            repeated = findings.sources[0].text + document.raw
+            assert "THE END" in said(events) or "<|im_start|>" in repeated
 
 
 def said(events: list[Event]) -> str:
