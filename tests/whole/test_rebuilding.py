@@ -27,7 +27,7 @@ from rag.retrieval.models import MULTILINGUAL, PACKAGED
 from rag.settings import Settings
 from tests.whole.test_kill import DOCUMENTS, Readers, held, write_documents
 
-KILLS = 8
+KILLS = 4  # eight passed too, on 30 November 2026; CI is to take a quarter of an hour
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
