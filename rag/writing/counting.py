@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ..events import Thinking
@@ -9,6 +10,8 @@ from ..text.tokens import size
 from ..types import Usage
 
 MAX_ANSWER = 4_000_000  # bytes of text and thinking
+_MARKS = 1000  # characters of marks that are looked at
+_MARKED = re.compile(r"(?:\s|\[\d+\])*(?:\[\d*)?")
 
 
 class TooMuch(Exception):
@@ -20,6 +23,12 @@ class Came:
 
     def __init__(self) -> None:
         self.text = self.thinking = 0
+        self._only_marks, self._said = True, ""  # which is kept as long as there is nothing else
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether there is more text than marks of sources: small models write “[1] [2]” alone."""
+        return self.text > 0 and not self._only_marks
 
     @property
     def size(self) -> int:
@@ -30,10 +39,13 @@ class Came:
         match piece:
             case str():
                 self.text += size(piece)
+                self._said += piece if self._only_marks and len(self._said) < _MARKS else ""
+                self._only_marks = _MARKED.fullmatch(self._said) is not None
             case Thinking(text, so_far):
                 self.thinking += size(text)
                 if so_far:
                     self.text, self.thinking = 0, self.size
+                    self._only_marks, self._said = True, ""
         if self.size > MAX_ANSWER:
             raise TooMuch
 

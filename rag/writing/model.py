@@ -154,7 +154,7 @@ class Model:
             with suppress(TooMuch):  # it is over, and these are a few characters
                 came.add(piece)
             yield piece
-        if missing := _missing(wire, came):
+        if missing := _missing(wire, came, as_json=options.as_json):
             raise self._error(missing, name, reason=wire.reason or "")
         usage = wire.usage or pricing.estimate(messages, came.size)
         usage = came.apart(usage, wire.thinking_tokens)
@@ -281,13 +281,14 @@ def _change(
     return change if exc.status_code < 500 or change == RULES_TO_USER else None
 
 
-def _missing(wire: Wire, came: Came) -> str | None:
-    """Which kind of failure it is that nothing more came; None if the answer is there."""
+def _missing(wire: Wire, came: Came, *, as_json: bool) -> str | None:
+    """Which kind of failure it is that nothing more came; None if the answer is there: in JSON, [1]
+    may be one."""
     if wire.reason == "error":
         return "server_error"
     if not wire.ended:
         return "stream_interrupted"
-    if came.text:
+    if came.is_answer or (as_json and came.text):
         return None
     match wire.reason:
         case "length":

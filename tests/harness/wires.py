@@ -147,6 +147,13 @@ ENDS = [
         says="held back",
     ),
     Wired("empty", [ROLE, STOP, DONE], "", end="empty_answer", says="without a word"),
+    Wired(
+        "marks",
+        [delta(content="[1"), delta(content="] [2]"), STOP, DONE],
+        "[1] [2]",
+        end="empty_answer",
+        says="without a word",
+    ),
 ]
 # Where servers put the text.
 PLACES = [
