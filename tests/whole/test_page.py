@@ -104,6 +104,7 @@ def test_the_text_box_says_what_it_is_for_also_after_a_question(
     visit(tab, without_model)
     hint = "Hỏi về tài liệu… · Ask about the documents…"
     expect(tab.get_by_placeholder(hint)).to_be_editable()
+    expect(tab.get_by_text("Textbox", exact=True)).to_be_hidden()  # the box of the visitor's key
     ask(tab, "What does X-Accel-Buffering do?")
     finished(tab)
     expect(tab.get_by_placeholder(hint)).to_be_editable()
